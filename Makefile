@@ -1,0 +1,40 @@
+# make demo   the whole workflow on data that needs no download, at most 10 minutes on 2 cores
+# make test   lint, types, unit tests, workflow tests, one end-to-end run
+# make venv   only .venv, which the others build when it is missing or older than the lock
+
+# The first Python that fits and can make environments; `make PYTHON=/path/to/python3.12` for another.
+FITS := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  "$$p" -c '$(FITS)' 2>/dev/null && echo "$$p" && break; done)
+BIN := .venv/bin
+# GPUs are used where there are any; one training per GPU at a time.
+GPUS := $(shell nvidia-smi --list-gpus 2>/dev/null | grep -c '^GPU')
+SNAKEMAKE := $(BIN)/snakemake $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
+
+.PHONY: demo test venv
+
+demo: .venv/stamp
+	$(SNAKEMAKE) --configfile configs/demo.yaml --quiet host reason
+	@cat results/demo/tables/table1.md
+	@echo
+	@echo "Table:            results/demo/tables/table1.md (.csv, .tex)"
+	@echo "Weight masks:     results/demo/figures/weight_masks_digits.png (.pdf)"
+	@echo "Occurrence maps:  results/demo/figures/occurrence_maps_digits.png (.pdf)"
+
+test: .venv/stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+	$(BIN)/python -m pytest tests
+
+venv: .venv/stamp
+
+.venv/stamp: requirements.lock pyproject.toml
+	@"$(PYTHON)" -c '$(FITS)' 2>/dev/null || { echo "Python 3.11, 3.12 or 3.13 with the venv module is needed" \
+	  "and was not found: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	"$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,23 @@
+"""PatchVAE's tables and figures: download -> prepare -> masks -> pretrain -> finetune -> report."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# Takes effect with `--sdm apptainer` only: an image you build from requirements.lock.
+container: "patchvae.sif"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/masks.smk"
+include: "workflow/rules/pretrain.smk"
+include: "workflow/rules/finetune.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        report_files(),

@@ -1,0 +1,55 @@
+"""Checkpoints: the weights a job hands on, and the state with which an interrupted job goes on."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from patchvae.errors import PatchVAEError
+from patchvae.files import atomic
+
+FORMAT = 1
+
+
+def save(path: Path | str, content: dict[str, Any]) -> None:
+    """Write a checkpoint atomically."""
+    with atomic(path) as partial:
+        try:
+            torch.save({"format": FORMAT, **content}, partial)
+        except RuntimeError as error:  # the zip writer hides the operating system's reason, most often a full disk
+            raise OSError(str(error).splitlines()[0]) from error
+
+
+def load(path: Path | str) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU; raises PatchVAEError when it is missing, broken or not ours."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise PatchVAEError(f"checkpoint {path} does not exist") from error
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+        raise PatchVAEError(f"checkpoint {path} cannot be read: it is truncated or no checkpoint") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise PatchVAEError(f"checkpoint {path} was not written by this version of patchvae")
+    return content
+
+
+def load_pretrained(path: Path | str, expected: dict[str, Any]) -> dict[str, Any]:
+    """Read the checkpoint of a pretraining and check that its config agrees with `expected`, key by key.
+
+    Raises PatchVAEError naming the first key that differs, so that one model's weights never pass for another's.
+    """
+    content = load(path)
+    config = content.get("config", {})
+    for key, value in expected.items():
+        if config.get(key) != value:
+            raise PatchVAEError(
+                f"checkpoint {path} is of another model: its {key} is {config.get(key)!r}, not {value!r}"
+            )
+    return content
+
+
+def backbone_weights(content: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The weights of phi out of a pretraining checkpoint."""
+    prefix = "encoder.backbone."
+    return {key.removeprefix(prefix): value for key, value in content["model"].items() if key.startswith(prefix)}

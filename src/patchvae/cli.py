@@ -1,0 +1,254 @@
+"""The command line: parses, calls one function of the package, and turns mistakes into one sentence.
+
+Imports are inside the subcommands, so that `patchvae --help` does not wait for PyTorch.
+"""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from patchvae.errors import PatchVAEError
+
+logger = logging.getLogger(__name__)
+
+
+def resolve(args: argparse.Namespace) -> None:
+    """Print the configuration of one job as sorted JSON."""
+    from patchvae import config
+
+    params = config.load_params(args.params or ["params.yaml"])
+    if args.schema:
+        config.validate(params, args.schema)
+    wildcards = dict(pair.partition("=")[::2] for pair in args.wildcards)
+    print(json.dumps(config.resolve(params, args.rule, wildcards), sort_keys=True, indent=1))
+
+
+def checksum(args: argparse.Namespace) -> None:
+    """Print the checksum of a file or folder, as `datasets.*.sources.*.checksum` wants it."""
+    from patchvae.data import sources
+
+    print(sources.checksum(args.path))
+
+
+def download(args: argparse.Namespace) -> None:
+    """Fetch one source of a data set and check it."""
+    from patchvae.data import sources
+
+    sources.fetch(args.config["name"], args.config["location"], args.config["checksum"], args.out)
+
+
+def prepare(args: argparse.Namespace) -> None:
+    """Pack a data set into arrays."""
+    from patchvae.data.prepare import prepare
+
+    prepare(args.config, args.raw_dir, args.out_dir)
+
+
+def masks(args: argparse.Namespace) -> None:
+    """Compute the weight masks of L_w."""
+    from patchvae.data.masks import write_masks
+
+    write_masks(args.config, args.images, args.out)
+
+
+def pretrain(args: argparse.Namespace) -> None:
+    """Pretrain one variant without labels."""
+    from patchvae.training.pretrain import pretrain
+
+    pretrain(args.config, args.data, args.masks, args.checkpoint, args.metrics, args.scratch, args.device, args.threads)
+
+
+def finetune(args: argparse.Namespace) -> None:
+    """Train a classifier on a pretrained backbone, in one regime."""
+    from patchvae.training.finetune import finetune
+
+    finetune(args.config, args.data, args.pretrained, args.metrics, args.scratch, args.device, args.threads)
+
+
+def table1(args: argparse.Namespace) -> None:
+    """Write Table 1 beside the paper's numbers."""
+    from patchvae.report.tables import write_table1
+
+    write_table1(args.config, args.paper, args.metrics, args.csv, args.md, args.tex)
+
+
+def figure_masks(args: argparse.Namespace) -> None:
+    """Draw weight masks, as Fig. 6."""
+    from patchvae.report.figures import draw_weight_masks
+
+    draw_weight_masks(args.images, args.config, args.png, args.pdf)
+
+
+def figure_occurrence(args: argparse.Namespace) -> None:
+    """Draw occurrence maps, as Fig. 3."""
+    from patchvae.report.occurrence import draw
+
+    draw(args.config, args.data, args.checkpoint, args.png, args.pdf)
+
+
+def parameters(args: argparse.Namespace) -> None:
+    """Print the parameter counts of all networks as CSV."""
+    from patchvae.models.parameters import write_csv
+
+    write_csv(sys.stdout, args.paper)
+
+
+def json_or_file(text: str) -> dict[str, Any]:
+    """Parse `--config`: JSON text, or @FILE holding it."""
+    try:
+        value = json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
+    except (OSError, ValueError) as error:
+        raise PatchVAEError(f"--config: not readable as JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise PatchVAEError("--config: must be a JSON object")
+    return value
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all subcommands."""
+    top = argparse.ArgumentParser(prog="patchvae", description=__doc__.splitlines()[0])
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: Any) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+        sub.set_defaults(function=function)
+        sub.add_argument("--log", type=Path, metavar="FILE", help="write everything that happens to FILE")
+        return sub
+
+    def job(name: str, function: Any, **paths: str) -> argparse.ArgumentParser:
+        sub = command(name, function)
+        sub.add_argument("--config", required=True, metavar="JSON", help="resolved configuration: JSON text or @FILE")
+        for option, text in paths.items():
+            sub.add_argument("--" + option.replace("_", "-"), type=Path, required=True, metavar="PATH", help=text)
+        return sub
+
+    def training(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+        sub.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all)")
+
+    sub = command("resolve", resolve)
+    sub.add_argument("rule")
+    sub.add_argument("wildcards", nargs="*", metavar="KEY=VALUE")
+    sub.add_argument(
+        "-p",
+        "--params",
+        action="extend",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="parameters, then overlays (default: params.yaml)",
+    )
+    sub.add_argument("--schema", type=Path, metavar="FILE", help="check the parameters against this schema first")
+    command("checksum", checksum).add_argument("path", type=Path)
+    job("download", download, out="the file to write")
+    sub = job("prepare", prepare, out_dir="folder of the packed data set")
+    sub.add_argument("--raw-dir", type=Path, metavar="PATH", help="folder of the downloaded sources")
+    job("masks", masks, images="images of one split (.npy)", out="masks to write (.npy)")
+
+    state = "folder for states of interrupted trainings"
+    sub = job(
+        "pretrain",
+        pretrain,
+        data="packed data set",
+        checkpoint="weights to write",
+        metrics="JSON to write",
+        scratch=state,
+    )
+    # `--masks` without a value means none: a workflow passes an empty list of files for plain variants.
+    sub.add_argument("--masks", type=Path, nargs="?", metavar="PATH", help="weight masks, for variants with L_w")
+    training(sub)
+    training(
+        job(
+            "finetune",
+            finetune,
+            data="packed data set",
+            pretrained="pretrained weights",
+            metrics="JSON to write",
+            scratch=state,
+        )
+    )
+
+    sub = job(
+        "table1",
+        table1,
+        paper="the paper's numbers (CSV)",
+        csv="CSV to write",
+        md="Markdown to write",
+        tex="LaTeX to write",
+    )
+    sub.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="PATH", help="metrics of fine-tunings")
+    pictures = {"png": "picture to write", "pdf": "picture to write"}
+    job("figure-masks", figure_masks, images="images of one split (.npy)", **pictures)
+    job("figure-occurrence", figure_occurrence, data="packed data set", checkpoint="pretrained weights", **pictures)
+    command("parameters", parameters).add_argument(
+        "--paper", type=Path, metavar="CSV", help="the paper's counts, to print beside ours"
+    )
+    return top
+
+
+def start_logging(log: Path | None) -> None:
+    """Warnings go to the terminal, everything from INFO up to a fresh log file."""
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.WARNING)
+    terminal.addFilter(lambda record: log is None or record.name != "py.warnings")
+    handlers: list[logging.Handler] = [terminal]
+    if log is not None:
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            handlers.append(logging.FileHandler(log, mode="w", encoding="utf-8"))
+        except OSError as error:
+            raise PatchVAEError(f"cannot write {log}: {error.strerror}") from error
+        handlers[1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
+    logging.captureWarnings(True)
+
+
+def sentence(error: BaseException) -> str | None:
+    """One sentence for an error that needs no traceback, else None."""
+    if isinstance(error, PatchVAEError):
+        return str(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is PyTorch's
+        return "not enough memory: use a smaller batch_size or a machine with more"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return None
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)  # unlike the default, lets half-written files be removed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns the exit status."""
+    args = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        start_logging(args.log)
+        if "config" in args:
+            args.config = json_or_file(args.config)
+        args.function(args)
+    except KeyboardInterrupt:
+        logger.error("interrupted")
+        return 130
+    except Exception as error:
+        text = sentence(error)
+        # INFO, so that a traceback goes to the log file alone.
+        logger.info("traceback", exc_info=True)
+        if text is not None:
+            logger.error("error: %s", " ".join(text.split()))
+        elif args.log is not None:
+            logger.error("unexpected error: %s: %s (traceback in %s)", type(error).__name__, error, args.log)
+        else:
+            logger.exception("unexpected error")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

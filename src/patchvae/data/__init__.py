@@ -1,0 +1,1 @@
+"""From raw files to what training reads: sources, archives, packed arrays and weight masks."""

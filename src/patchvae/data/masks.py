@@ -1,0 +1,79 @@
+"""Weight masks of the weighted reconstruction loss L_w (Sec. 3.4, Fig. 6; deviations E17 to E21)."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from patchvae.data.packed import load_array, save_array
+from patchvae.errors import PatchVAEError
+
+NORMALISATIONS = ("mean-one", "sum-one")
+WORKING_COPIES = 8  # float32 arrays of a batch's size alive at once, at most
+
+log = logging.getLogger(__name__)
+
+
+def laplacian(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Absolute Laplacian of every channel: images (n, H, W, c) -> (n, H, W, c) float32.
+
+    3 x 3 kernel with centre -4 and the four neighbours +1, edges replicated.
+    """
+    x = np.pad(images.astype(np.float32), ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    # Opposite neighbours first: 2c + 2c - 4c is exactly 0 in floating point, so a flat image stays flat.
+    vertical = x[:, :-2, 1:-1] + x[:, 2:, 1:-1]
+    horizontal = x[:, 1:-1, :-2] + x[:, 1:-1, 2:]
+    return np.abs(vertical + horizontal - 4 * x[:, 1:-1, 1:-1])
+
+
+def weight_masks(
+    images: npt.NDArray[Any], patch_size: int, per_channel: bool, normalise: str, memory: int = 256 << 20
+) -> npt.NDArray[np.float16]:
+    """Weights of images (n, H, W, 3), one per patch: (n, H / patch_size, W / patch_size, 3) float16.
+
+    The absolute Laplacian is averaged over each patch and divided by its mean over the patches of the image and
+    channel, so that the weights have the mean one ("mean-one"); "sum-one" divides by H * W too, so that the weights
+    of all *pixels* sum to one (E17). Without `per_channel` the channels are averaged first and the last axis is 1
+    (E18). A flat channel weighs all patches alike (E20).
+
+    Raw uint8 values give the same masks as the scaled input of the network (E21): a scaling x -> a x + b per channel
+    loses b in the Laplacian, and |a| in the division. Only without `per_channel` do channel-dependent a (ImageNet's
+    standard deviations, 0.224 to 0.229) shift the channels' shares, by about 2 %.
+
+    `memory` bounds the working memory in bytes. Raises PatchVAEError for an image size that is no multiple of
+    masks.patch_size, and for an unknown masks.normalise.
+    """
+    n, height, width, channels = images.shape
+    if patch_size < 1 or height % patch_size or width % patch_size:
+        raise PatchVAEError(f"masks.patch_size {patch_size} does not divide the image size {height} x {width}")
+    if normalise not in NORMALISATIONS:
+        raise PatchVAEError(f"masks.normalise is {normalise!r}, not one of {', '.join(NORMALISATIONS)}")
+    rows, columns = height // patch_size, width // patch_size
+    masks = np.empty((n, rows, columns, channels if per_channel else 1), dtype=np.float16)
+    batch = max(1, memory // (WORKING_COPIES * 4 * height * width * channels))
+    for start in range(0, n, batch):
+        edges = laplacian(images[start : start + batch])
+        if not per_channel:
+            edges = edges.mean(axis=-1, keepdims=True)
+        patches = edges.reshape(-1, rows, patch_size, columns, patch_size, masks.shape[-1]).mean(axis=(2, 4))
+        means = patches.mean(axis=(1, 2), keepdims=True)
+        weights = np.divide(patches, means, out=np.ones_like(patches), where=means > 0)
+        masks[start : start + batch] = weights / (height * width) if normalise == "sum-one" else weights
+    return masks
+
+
+def write_masks(config: Mapping[str, Any], images_path: Path | str, out_path: Path | str) -> None:
+    """Write the masks of a packed images file as .npy; `config` is the masks block of params.yaml and image_size.
+
+    Raises PatchVAEError naming the file or key that is wrong.
+    """
+    images = load_array(images_path)
+    size = config["image_size"]
+    if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3):
+        raise PatchVAEError(f"{images_path} holds {images.dtype} {images.shape}, not uint8 (n, {size}, {size}, 3)")
+    masks = weight_masks(images, config["patch_size"], config["per_channel"], config["normalise"])
+    save_array(out_path, masks)
+    log.info("wrote %s: %s", out_path, masks.shape)

@@ -1,0 +1,130 @@
+"""The packed form of a data set: uint8 arrays that training maps into memory, and a manifest that vouches for them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from patchvae.errors import PatchVAEError
+from patchvae.files import atomic, file_digest, read_json, write_json
+
+MANIFEST = "manifest.json"
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class PackedSplit:
+    """One split: images (n, S, S, 3) uint8, labels (n,) int64, and for digit scenes the true map (n, 4, 4) uint8."""
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    occurrence: npt.NDArray[np.uint8] | None = None
+
+
+def save_array(path: Path | str, array: npt.NDArray[Any]) -> None:
+    """Write a .npy file atomically; raises PatchVAEError naming the file when the disk is full."""
+    array = np.ascontiguousarray(array)
+    with atomic(path) as partial, open(partial, "wb") as stream:
+        # np.save would do, but on a full disk it says "8 requested and 0 written" instead of why.
+        np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
+        stream.write(array.data)
+
+
+def load_array(path: Path | str) -> npt.NDArray[Any]:
+    """Map a .npy file read-only; raises PatchVAEError naming the file when it is missing or truncated."""
+    try:
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise PatchVAEError(f"cannot read {path}: {error}") from error
+    return array
+
+
+def write_packed(
+    out_dir: Path | str,
+    dataset: str,
+    format: str,
+    classes: Sequence[str],
+    splits: Mapping[str, PackedSplit],
+    source: Mapping[str, str],
+) -> None:
+    """Write {split}_images.npy, {split}_labels.npy, {split}_occurrence.npy where there is one, then manifest.json.
+
+    `source` is the checksum of every raw file. The manifest goes first and comes last: an interrupted rewrite leaves
+    none. Raises PatchVAEError for inconsistent arrays, labels outside the classes and a class without an image.
+    """
+    out_dir = Path(out_dir)
+    for split in SPLITS:
+        _check_split(f"{dataset} ({split})", splits[split], classes)
+    (out_dir / MANIFEST).unlink(missing_ok=True)
+    entries = {}
+    for split in SPLITS:
+        data = splits[split]
+        save_array(out_dir / f"{split}_images.npy", data.images)
+        save_array(out_dir / f"{split}_labels.npy", data.labels)
+        if data.occurrence is not None:
+            save_array(out_dir / f"{split}_occurrence.npy", data.occurrence)
+        entries[split] = {"count": len(data.labels), "sha256": file_digest(out_dir / f"{split}_images.npy")}
+    manifest = {
+        "dataset": dataset,
+        "format": format,
+        "classes": list(classes),
+        "image_size": splits["train"].images.shape[1],
+        "splits": entries,
+        "source": dict(source),
+    }
+    write_json(out_dir / MANIFEST, manifest)
+
+
+def load_manifest(data_dir: Path | str) -> dict[str, Any]:
+    """The manifest of a packed data set; raises PatchVAEError when it is missing or lacks a key."""
+    path = Path(data_dir) / MANIFEST
+    manifest: dict[str, Any] = read_json(path)
+    for key in ("dataset", "format", "classes", "image_size", "splits", "source"):
+        if not isinstance(manifest, dict) or key not in manifest:
+            raise PatchVAEError(f"{path} has no key {key}")
+    for split in SPLITS:
+        if not {"count", "sha256"} <= set(manifest["splits"].get(split, ())):
+            raise PatchVAEError(f"{path} lacks the count or sha256 of the split {split}")
+    return manifest
+
+
+def load_split(data_dir: Path | str, split: str) -> PackedSplit:
+    """Map one split ("train" or "test") into memory, images read-only and unread.
+
+    Raises PatchVAEError for an unknown split, missing files, and files that disagree with the manifest.
+    """
+    data_dir = Path(data_dir)
+    if split not in SPLITS:
+        raise PatchVAEError(f"unknown split {split!r} of {data_dir}; known are {', '.join(SPLITS)}")
+    manifest = load_manifest(data_dir)
+    images_path, occurrence_path = data_dir / f"{split}_images.npy", data_dir / f"{split}_occurrence.npy"
+    data = PackedSplit(
+        images=load_array(images_path),
+        labels=np.array(load_array(data_dir / f"{split}_labels.npy")),
+        occurrence=load_array(occurrence_path) if occurrence_path.exists() else None,
+    )
+    count, size = manifest["splits"][split]["count"], manifest["image_size"]
+    if data.images.shape != (count, size, size, 3):
+        raise PatchVAEError(f"{images_path} has the shape {data.images.shape}, not {(count, size, size, 3)}")
+    _check_split(str(images_path), data, manifest["classes"])
+    return data
+
+
+def _check_split(where: str, data: PackedSplit, classes: Sequence[str]) -> None:
+    """Raise PatchVAEError, naming `where`, for arrays that are not one consistent split with all classes in it."""
+    images, labels = data.images, data.labels
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != images.shape[2] or images.shape[3] != 3:
+        raise PatchVAEError(f"{where}: images must be uint8 (n, S, S, 3), not {images.dtype} {images.shape}")
+    if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
+        raise PatchVAEError(f"{where}: {len(images)} images, but labels are {labels.dtype} {labels.shape}")
+    if data.occurrence is not None and len(data.occurrence) != len(images):
+        raise PatchVAEError(f"{where}: {len(images)} images, but {len(data.occurrence)} occurrence maps")
+    outside = labels[(labels < 0) | (labels >= len(classes))]
+    if len(outside):
+        raise PatchVAEError(f"{where}: the label {outside[0]} is outside the {len(classes)} classes")
+    empty = np.flatnonzero(np.bincount(labels, minlength=len(classes)) == 0)
+    if len(empty):
+        raise PatchVAEError(f"{where}: the class {classes[empty[0]]} has no image")

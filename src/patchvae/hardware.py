@@ -1,0 +1,67 @@
+"""Where and how to compute: device, precision, threads."""
+
+import contextlib
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+from patchvae.errors import PatchVAEError
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is the GPU when there is one; raises PatchVAEError for a device that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise PatchVAEError(f"--device: {name!r} is no device") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise PatchVAEError(f"--device: {name!r} asked for, but PyTorch sees no GPU")
+    return device
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 matrices in hardware (emulation would be slower than float32)."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    flags = {"avx512_bf16", "amx_bf16", "bf16"}
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("flags", "Features")):
+                return bool(flags & set(line.split()))
+    return False
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """Turn `auto` into `bf16` or `fp32` for this device."""
+    if name == "auto":
+        return "bf16" if has_bfloat16(device) else "fp32"
+    return name
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """bf16 mixed precision, or none."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def set_threads(threads: int | None) -> int:
+    """Limit PyTorch's threads on the CPU; returns how many it uses."""
+    if threads:
+        torch.set_num_threads(threads)
+    return torch.get_num_threads()
+
+
+def describe(device: torch.device) -> str:
+    """A device's name as printed beside results."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                name = line.split(":", 1)[1].strip()
+                break
+    return f"{name} ({os.cpu_count()} cores)"

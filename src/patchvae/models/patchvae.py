@@ -1,0 +1,123 @@
+"""PatchVAE (Sec. 3.2-3.3, eq. 4-11): N parts, each an occurrence map and one appearance per image."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from patchvae.losses import EPSILON, bernoulli_kl, gaussian_kl
+from patchvae.models.generators import Decoder
+from patchvae.models.resnet import BACKBONE_CHANNELS, Backbone, initialise
+from patchvae.models.vae import Output
+
+CLAMP = 1e7  # E16: bounds of a cell's variance
+
+
+class Posterior(NamedTuple):
+    """What the encoder says of a batch on its h x w grid, in float32."""
+
+    occurrence_logits: Tensor  # (B, N, h, w)
+    mean: Tensor  # (B, N, d_p), pooled over the grid
+    variance: Tensor  # (B, N, d_p)
+
+
+def pool_appearance(logits: Tensor, mean: Tensor, log_variance: Tensor, detach: bool = True) -> tuple[Tensor, Tensor]:
+    """Average the appearance over the cells, weighted by occurrence probability (Sec. 3.2, "constructing z_app").
+
+    logits: (B, N, h, w); mean, log_variance: (B, N, d_p, h, w). Returns mean and variance (B, N, d_p).
+    The variances, not their logarithms, are averaged (E11); `detach` stops the gradient into the weights (E12).
+    """
+    weights = torch.sigmoid(logits.detach() if detach else logits).flatten(2)
+    total = weights.sum(-1)[..., None] + EPSILON
+    variance = log_variance.exp().clamp(1 / CLAMP, CLAMP)
+    pooled_mean = torch.einsum("bnl,bndl->bnd", weights, mean.flatten(3)) / total
+    pooled_variance = (torch.einsum("bnl,bndl->bnd", weights, variance.flatten(3)) + EPSILON) / total
+    return pooled_mean, pooled_variance
+
+
+def sample_occurrence(logits: Tensor, temperature: float, hard: bool = False) -> Tensor:
+    """Draw from the relaxed Bernoulli: logits (B, N, h, w) -> z_occ in (0, 1) of the same shape (Sec. 3.3).
+
+    deviation E9: `hard` thresholds the logit instead and passes the relaxed gradient straight through.
+    """
+    if hard:
+        soft = torch.sigmoid(logits / temperature)
+        return (logits > 0).to(soft.dtype) + soft - soft.detach()
+    uniform = torch.rand_like(logits).clamp(EPSILON, 1 - EPSILON)
+    return torch.sigmoid((logits + torch.logit(uniform)) / temperature)
+
+
+def patch_code(occurrence: Tensor, appearance: Tensor) -> Tensor:
+    """Place each part's appearance where it occurs: (B, N, h, w), (B, N, d_p) -> z_hat (B, N d_p, h, w) (Sec. 3.2)."""
+    return (occurrence[:, :, None] * appearance[..., None, None]).flatten(1, 2)
+
+
+class PatchEncoder(nn.Module):
+    """phi with the heads Q^O and Q^A: images (B, 3, S, S) -> Posterior (Tables 8, 9)."""
+
+    def __init__(self, num_parts: int, part_dim: int, detach_occurrence: bool) -> None:
+        super().__init__()
+        self.num_parts, self.part_dim, self.detach_occurrence = num_parts, part_dim, detach_occurrence
+        self.backbone = Backbone()
+        self.occurrence = nn.Conv2d(BACKBONE_CHANNELS, num_parts, 3, padding=1)
+        self.appearance_mean = nn.Conv2d(BACKBONE_CHANNELS, num_parts * part_dim, 3, padding=1)
+        self.appearance_log_variance = nn.Conv2d(BACKBONE_CHANNELS, num_parts * part_dim, 3, padding=1)
+
+    def forward(self, images: Tensor) -> Posterior:
+        features = self.backbone(images)
+        parts = (self.num_parts, self.part_dim)
+        logits = self.occurrence(features).float()
+        mean = self.appearance_mean(features).float().unflatten(1, parts)
+        log_variance = self.appearance_log_variance(features).float().unflatten(1, parts)
+        return Posterior(logits, *pool_appearance(logits, mean, log_variance, self.detach_occurrence))
+
+
+class PatchVAE(nn.Module):
+    """Encoder, patch code, decoder, and the KL terms of eq. 11 (deviation E1: beta_occ weights the occurrence KL)."""
+
+    def __init__(
+        self,
+        num_parts: int,
+        part_dim: int,
+        occurrence_prior: float | str,
+        occurrence_kl: str,
+        hard_occurrence: bool,
+        detach_occurrence: bool,
+        beta_app: float,
+        beta_occ: float,
+        init: str,
+    ) -> None:
+        super().__init__()
+        self.prior = 1 / num_parts if occurrence_prior == "1/N" else float(occurrence_prior)
+        self.occurrence_kl, self.hard_occurrence = occurrence_kl, hard_occurrence
+        self.beta_app, self.beta_occ = beta_app, beta_occ
+        self.encoder = PatchEncoder(num_parts, part_dim, detach_occurrence)
+        self.decoder = Decoder(num_parts * part_dim)
+        initialise(self, init)
+
+    def forward(self, images: Tensor, temperature: float) -> Output:
+        """Encode, sample, decode: images (B, 3, S, S); temperature of the relaxed Bernoulli > 0."""
+        logits, mean, variance = self.encoder(images)
+        occurrence = sample_occurrence(logits, temperature, self.hard_occurrence)
+        # deviation E14: sampled in evaluation as in training
+        appearance = mean + variance.sqrt() * torch.randn_like(mean)
+        kl = {
+            "kl_occ": self.beta_occ * bernoulli_kl(logits, self.prior, self.occurrence_kl),
+            "kl_app": self.beta_app * gaussian_kl(mean, variance),
+        }
+        return Output(self.decoder(patch_code(occurrence, appearance)), kl)
+
+
+def temperature_at(step: int, start: float, rate: float, floor: float, schedule: str, interval: int) -> float:
+    """Temperature of the relaxed Bernoulli at optimiser step `step` = 0, 1, ... (Appendix, deviation E10).
+
+    `exponential`: max(start exp(-rate t), floor) with t = step rounded down to a multiple of `interval`.
+    `compounding`: each update multiplies the current value by exp(-rate step), as the authors' code does.
+    """
+    updates = step // interval
+    if schedule == "exponential":
+        return max(start * math.exp(-rate * updates * interval), floor)
+    # The authors count steps from 1 and update at 1, interval + 1, 2 interval + 1, ...: the exponents add up.
+    total = interval * updates * (updates + 1) // 2 + updates + 1
+    return max(start * math.exp(-rate * total), floor)

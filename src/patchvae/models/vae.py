@@ -1,0 +1,72 @@
+"""The beta-VAE baseline, and BiGAN's encoder and generator (Tables 8-11, eq. 1-3)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from patchvae.losses import gaussian_kl
+from patchvae.models.generators import REDUCED, GlobalDecoder
+from patchvae.models.resnet import BACKBONE_CHANNELS, STRIDE, Backbone, initialise
+
+
+class Output(NamedTuple):
+    """What a VAE makes of a batch: x_hat (B, 3, S, S) and its weighted KL terms, one scalar per name."""
+
+    reconstruction: Tensor
+    kl: dict[str, Tensor]
+
+
+class GlobalEncoder(nn.Module):
+    """phi, a 1x1 reduction and `heads` valid convolutions: images (B, 3, S, S) -> heads x (B, latent_dim)."""
+
+    def __init__(self, latent_dim: int, grid: int, heads: int) -> None:
+        super().__init__()
+        self.backbone = Backbone()
+        self.reduce = nn.Sequential(
+            nn.Conv2d(BACKBONE_CHANNELS, REDUCED, 1, bias=False), nn.BatchNorm2d(REDUCED), nn.ReLU()
+        )
+        self.heads = nn.ModuleList(nn.Conv2d(REDUCED, latent_dim, grid) for _ in range(heads))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        features = self.reduce(self.backbone(images))
+        return [head(features).flatten(1).float() for head in self.heads]
+
+
+class BetaVAE(nn.Module):
+    """Encoder with one Gaussian latent per image, decoder, and beta x KL (eq. 3)."""
+
+    def __init__(self, image_size: int, latent_dim: int, beta: float, init: str) -> None:
+        super().__init__()
+        self.beta = beta
+        # deviation E13: the table's "sigma^2" head holds the logarithm of the variance
+        self.encoder = GlobalEncoder(latent_dim, image_size // STRIDE, heads=2)
+        self.decoder = GlobalDecoder(latent_dim, image_size // STRIDE)
+        initialise(self, init)
+
+    def forward(self, images: Tensor, temperature: float) -> Output:
+        """Encode, sample, decode: images (B, 3, S, S); the temperature is PatchVAE's and has no part here."""
+        mean, log_variance = self.encoder(images)
+        variance = log_variance.exp()
+        latent = mean + variance.sqrt() * torch.randn_like(mean)
+        return Output(self.decoder(latent), {"kl": self.beta * gaussian_kl(mean, variance)})
+
+
+class BiGAN(nn.Module):
+    """A deterministic encoder and a generator, trained against a joint discriminator (deviation E34)."""
+
+    def __init__(self, image_size: int, latent_dim: int, init: str) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
+        self.encoder = GlobalEncoder(latent_dim, image_size // STRIDE, heads=1)
+        self.decoder = GlobalDecoder(latent_dim, image_size // STRIDE)
+        initialise(self, init)
+
+
+class Random(nn.Module):
+    """The control: phi at its initial weights."""
+
+    def __init__(self, init: str) -> None:
+        super().__init__()
+        self.encoder = nn.ModuleDict({"backbone": Backbone()})
+        initialise(self, init)

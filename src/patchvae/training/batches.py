@@ -1,0 +1,69 @@
+"""Batches straight from packed uint8 arrays: no image decoding, no worker processes, no copy to the host."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from patchvae.errors import PatchVAEError
+from patchvae.seeding import seed_for
+
+# Per channel (scale, shift) of x * scale + shift for x in 0..255; deviation E38
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def open_array(path: Path, device: torch.device) -> Tensor:
+    """A packed array as a tensor, memory-mapped on the CPU, moved whole onto a GPU."""
+    try:
+        # Copy-on-write: PyTorch has no read-only tensors, and warns when it is handed one.
+        array = np.load(path, mmap_mode="c")
+    except (OSError, ValueError) as error:
+        raise PatchVAEError(f"cannot read {path}: {error}") from error
+    return torch.from_numpy(array).to(device)
+
+
+class Scaling:
+    """uint8 images (B, S, S, 3) -> float32 network input (B, 3, S, S) in channels-last memory."""
+
+    def __init__(self, name: str, device: torch.device) -> None:
+        mean, std = ((0.5,) * 3, (0.5,) * 3) if name == "symmetric" else (IMAGENET_MEAN, IMAGENET_STD)
+        self.std = torch.tensor(std, device=device).view(1, 3, 1, 1)
+        self.mean = torch.tensor(mean, device=device).view(1, 3, 1, 1)
+        self.scale, self.shift = 1 / (255 * self.std), -self.mean / self.std
+
+    def __call__(self, images: Tensor) -> Tensor:
+        # The permuted view of an NHWC array already is a channels-last tensor.
+        return torch.addcmul(self.shift, images.permute(0, 3, 1, 2).float(), self.scale)
+
+
+class Order:
+    """The order of training images: a permutation per pass, from the seed alone, so that any step can be resumed."""
+
+    def __init__(self, count: int, batch_size: int, epoch_images: int | str, flip: bool, seed: int) -> None:
+        self.count, self.batch_size, self.flip, self.seed = count, min(batch_size, count), flip, seed
+        self.steps_per_pass = count // self.batch_size
+        # deviation E39: the authors' epoch is 50,000 images for every data set
+        images = count if epoch_images == "dataset" else int(epoch_images)
+        self.steps_per_epoch = max(images // self.batch_size, 1)
+        self._pass = -1
+        self._permutation = torch.empty(0)
+        self._flips = torch.empty(0)
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor | None]:
+        """Indices (B,) of a step's images, and which of them (B,) are mirrored (None without flips, E43)."""
+        number, position = divmod(step, self.steps_per_pass)
+        if number != self._pass:
+            generator = torch.Generator().manual_seed(seed_for(self.seed, "order", number))
+            self._permutation = torch.randperm(self.count, generator=generator)
+            self._flips = torch.rand(self.count, generator=generator) < 0.5
+            self._pass = number
+        chosen = slice(position * self.batch_size, (position + 1) * self.batch_size)
+        return self._permutation[chosen], self._flips[chosen] if self.flip else None
+
+
+def mirror(images: Tensor, flips: Tensor | None) -> Tensor:
+    """Mirror some images (B, H, W, C), or masks of the same layout, left to right."""
+    if flips is None:
+        return images
+    return torch.where(flips.to(images.device).view(-1, 1, 1, 1), images.flip(2), images)

@@ -1,0 +1,182 @@
+"""Supervised fine-tuning of a classifier on a pretrained phi, in the regimes of Sec. 4.1."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from patchvae import checkpoint
+from patchvae.files import file_digest
+from patchvae.hardware import autocast
+from patchvae.models.resnet import REGIMES, Classifier
+from patchvae.seeding import seed_for
+from patchvae.training.batches import Order, Scaling, mirror, open_array
+from patchvae.training.loop import train
+from patchvae.training.run import Run, start
+
+logger = logging.getLogger(__name__)
+
+TEST_BATCH = 500
+CACHE_BYTES = 4 * 2**30  # features of the frozen stages are kept when they fit
+
+
+class FinetuneTask:
+    """The trained stages and the head on top of the frozen stages; see `loop.Task`.
+
+    Frozen stages are in evaluation mode, so without flips their output for an image never changes: it is computed
+    once and kept in memory. With flips, or where frozen BatchNorm statistics move (deviation E53), they run each step.
+    """
+
+    def __init__(self, run: Run, pretrained: dict[str, Any]) -> None:
+        config = self.config = run.config
+        self.run, self.device = run, run.device
+        torch.manual_seed(seed_for(config["seed"], "classifier"))
+        network = Classifier(
+            config["image_size"],
+            config["num_classes"],
+            config["hidden_dim"],
+            config["head_relu"],
+            config["head_dropout"],
+            config["init"],
+        )
+        network.backbone.load_state_dict(checkpoint.backbone_weights(pretrained))
+        network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        stages, cut = list(network.backbone.stages()), REGIMES[config["regime"]]
+        self.frozen = nn.Sequential(*stages[:cut]).requires_grad_(False)
+        self.trained = nn.Sequential(*stages[cut:], network.head)
+        if not config["train_batch_norm"]:
+            for module in self.trained.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.requires_grad_(False)
+        self.set_mode(training=True)
+        parameters = [p for p in self.trained.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.SGD(
+            parameters,
+            lr=config["lr"],
+            momentum=config["momentum"],
+            weight_decay=config["weight_decay"],
+            fused=True,
+        )
+        self.scaling = Scaling(config["input_scaling"], self.device)
+        self.pixels = {split: open_array(run.data / f"{split}_images.npy", self.device) for split in ("train", "test")}
+        self.labels = {split: open_array(run.data / f"{split}_labels.npy", self.device) for split in ("train", "test")}
+        count = len(self.pixels["train"])
+        self.order = Order(count, config["batch_size"], config["epoch_images"], config["flip"], config["seed"])
+        self.epochs, self.steps_per_epoch = config["epochs"], self.order.steps_per_epoch
+        self.images = self.epochs * self.steps_per_epoch * self.order.batch_size
+        self.cache: dict[str, Tensor] = {}
+        if not config["flip"] and config["frozen_batch_norm"] == "eval":
+            self.fill_cache()
+        torch.manual_seed(seed_for(config["seed"], "finetune"))
+
+    def set_mode(self, training: bool) -> None:
+        """Training or evaluation; frozen stages stay in evaluation mode unless their statistics are to move."""
+        self.trained.train(training)
+        self.frozen.train(training and self.config["frozen_batch_norm"] == "train")
+
+    def fill_cache(self) -> None:
+        """Compute the frozen stages' features (n, C, h, w) of both splits, if they fit."""
+        with torch.no_grad(), autocast(self.device, self.run.precision):
+            sample = self.frozen(self.scaling(self.pixels["train"][:2]))
+        size = sample[0].numel() * sample.element_size() * sum(len(pixels) for pixels in self.pixels.values())
+        if size > CACHE_BYTES:
+            logger.info("%s: features of %.1f GB are not kept in memory", self.run.label, size / 1e9)
+            return
+        for split, pixels in self.pixels.items():
+            kept = torch.empty(
+                (len(pixels), *sample.shape[1:]),
+                dtype=sample.dtype,
+                device=self.device,
+                memory_format=torch.channels_last,
+            )
+            for first in range(0, len(pixels), TEST_BATCH):
+                chosen = slice(first, first + TEST_BATCH)
+                with torch.no_grad(), autocast(self.device, self.run.precision):
+                    kept[chosen] = self.frozen(self.scaling(pixels[chosen]))
+            self.cache[split] = kept
+
+    def features(self, split: str, index: Tensor | slice, flips: Tensor | None) -> Tensor:
+        """Output of the frozen stages for some images of a split: (B, C, h, w)."""
+        if self.cache:
+            # Indexing the NHWC view copies whole pixels of all channels, and its result is channels-last again.
+            return self.cache[split].permute(0, 2, 3, 1)[index].permute(0, 3, 1, 2)
+        with torch.no_grad():
+            frozen: Tensor = self.frozen(self.scaling(mirror(self.pixels[split][index], flips)))
+        return frozen
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        index, flips = self.order.batch(step)
+        index = index.to(self.device)
+        epoch = step // self.steps_per_epoch
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config["lr"] * 0.1 ** (epoch // self.config["decay_every"])
+        with autocast(self.device, self.run.precision):
+            logits = self.trained(self.features("train", index, flips))
+        labels = self.labels["train"][index]
+        loss = F.cross_entropy(logits.float(), labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        correct = (logits.detach().argmax(1) == labels).float().mean()
+        return {"loss": loss, "train_top1": 100 * correct}
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        """Top-1 accuracy on the whole test split, percent."""
+        self.set_mode(training=False)
+        labels, correct = self.labels["test"], torch.zeros((), dtype=torch.int64, device=self.device)
+        for first in range(0, len(labels), TEST_BATCH):
+            chosen = slice(first, first + TEST_BATCH)
+            with torch.no_grad(), autocast(self.device, self.run.precision):
+                logits = self.trained(self.features("test", chosen, None))
+            correct += (logits.argmax(1) == labels[chosen]).sum()
+        self.set_mode(training=True)
+        return {"test_top1": 100 * int(correct) / len(labels)}
+
+    def tensors(self) -> list[Tensor]:
+        return list(self.trained.parameters())
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "frozen": self.frozen.state_dict(),
+            "trained": self.trained.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.frozen.load_state_dict(state["frozen"])
+        self.trained.load_state_dict(state["trained"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def finetune(
+    config: dict[str, Any],
+    data: Path,
+    pretrained: Path,
+    metrics: Path,
+    scratch: Path,
+    device: str = "auto",
+    threads: int | None = None,
+) -> None:
+    """Fine-tune one regime from one pretrained phi and write the metrics; an interrupted call goes on.
+
+    config: a resolved `finetune` configuration; data: a packed data set; pretrained: a pretraining checkpoint of the
+    same variant. Raises PatchVAEError for broken inputs, a checkpoint of another model, and NaN.
+    """
+    run = start("finetune", __name__, config, data, device, threads)
+    content = checkpoint.load_pretrained(pretrained, {key: config[key] for key in ("variant", "seed")})
+    state_path = run.state_path(scratch, pretrained=file_digest(pretrained))
+    task = FinetuneTask(run, content)
+    history, seconds = train(task, state_path, run.device, run.label)
+    accuracies = [record["test_top1"] for record in history]
+    best = max(range(len(accuracies)), key=accuracies.__getitem__)
+    record = {
+        "split": "test",
+        "count": run.counts["test"],
+        "top1": {"last": accuracies[-1], "best": accuracies[best], "best_epoch": best + 1},
+        "history": history,
+        "epochs": task.epochs,
+    }
+    run.finish(metrics, state_path, record, seconds, task.images)

@@ -1,0 +1,117 @@
+"""Unsupervised pretraining of one variant on one data set (Sec. 4.1)."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from patchvae import checkpoint
+from patchvae.errors import PatchVAEError
+from patchvae.files import file_digest
+from patchvae.models.factory import build_model
+from patchvae.models.resnet import initialise
+from patchvae.seeding import seed_for
+from patchvae.training.batches import Order, Scaling, mirror, open_array
+from patchvae.training.loop import train
+from patchvae.training.objectives import BiGANObjective, Objective, VAEObjective
+from patchvae.training.run import start
+
+
+class PretrainTask:
+    """Batches of one data set through one objective; see `loop.Task`."""
+
+    def __init__(
+        self, config: dict[str, Any], pixels: Tensor, masks: Tensor | None, device: torch.device, precision: str
+    ) -> None:
+        self.pixels, self.masks = pixels, masks
+        self.epochs = config["epochs"]
+        self.order = Order(len(pixels), config["batch_size"], config["epoch_images"], config["flip"], config["seed"])
+        self.steps_per_epoch = self.order.steps_per_epoch
+        self.images = self.epochs * self.steps_per_epoch * self.order.batch_size
+        self.scaling = Scaling(config["input_scaling"], device)
+        model = seeded_model(config)
+        torch.manual_seed(seed_for(config["seed"], "pretrain"))
+        kind = BiGANObjective if config["model"]["name"] == "bigan" else VAEObjective
+        self.objective: Objective = kind(model, config, device, precision)  # type: ignore[arg-type]
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        index, flips = self.order.batch(step)
+        index = index.to(self.pixels.device)
+        images = self.scaling(mirror(self.pixels[index], flips))
+        weights = None
+        if self.masks is not None:
+            weights = mirror(self.masks[index], flips).permute(0, 3, 1, 2).float()
+        return self.objective.step(images, weights, step)
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        return {}
+
+    def tensors(self) -> list[Tensor]:
+        return [p for module in self.objective.networks.values() for p in module.parameters()]
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "networks": {name: module.state_dict() for name, module in self.objective.networks.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.objective.optimizers.items()},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for name, weights in state["networks"].items():
+            self.objective.networks[name].load_state_dict(weights)
+        for name, optimizer in state["optimizers"].items():
+            self.objective.optimizers[name].load_state_dict(optimizer)
+
+
+def seeded_model(config: dict[str, Any]) -> torch.nn.Module:
+    """The model of a config at its initial weights; phi starts alike in every variant of one seed."""
+    torch.manual_seed(seed_for(config["seed"], "model"))
+    model = build_model(config["model"], config["image_size"])
+    torch.manual_seed(seed_for(config["seed"], "phi"))
+    initialise(model.encoder.backbone, config["model"]["init"])  # type: ignore[union-attr, arg-type]
+    return model
+
+
+def open_masks(path: Path | None, config: dict[str, Any], images: Tensor, device: torch.device) -> Tensor | None:
+    """Weight masks (n, h, w, C) beside images (n, S, S, 3), or None for a variant without L_w."""
+    if not config["weighted_loss"]:
+        return None
+    if path is None:
+        raise PatchVAEError(f"--masks: variant {config['variant']} has weighted_loss and needs weight masks")
+    masks = open_array(path, device)
+    if masks.ndim != 4 or len(masks) != len(images) or images.shape[2] % masks.shape[2]:
+        raise PatchVAEError(f"{path}: masks of shape {tuple(masks.shape)} do not fit images {tuple(images.shape)}")
+    return masks
+
+
+def pretrain(
+    config: dict[str, Any],
+    data: Path,
+    masks: Path | None,
+    output: Path,
+    metrics: Path,
+    scratch: Path,
+    device: str = "auto",
+    threads: int | None = None,
+) -> None:
+    """Train one variant and write its checkpoint (`model`, `config`) and metrics; an interrupted call goes on.
+
+    config: a resolved `pretrain` configuration; data: a packed data set; masks: its weight masks or None.
+    Raises PatchVAEError for broken inputs and for NaN.
+    """
+    run = start("pretrain", __name__, config, data, device, threads)
+    state_path = run.state_path(scratch, masks=file_digest(masks) if masks else "")
+    history: list[dict[str, float]] = []
+    seconds, seen, epochs = 0.0, 0, 0
+    if config["model"]["name"] == "random":
+        model = seeded_model(config)
+    else:
+        images = open_array(data / "train_images.npy", run.device)
+        task = PretrainTask(config, images, open_masks(masks, config, images, run.device), run.device, run.precision)
+        history, seconds = train(task, state_path, run.device, run.label)
+        model, epochs, seen = task.objective.networks["model"], task.epochs, task.images
+    weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
+    checkpoint.save(output, {"model": weights, "config": config})
+    loss = {name: value for name, value in history[-1].items() if name != "epoch"} if history else {}
+    record = {"loss": loss, "history": history, "epochs": epochs}
+    run.finish(metrics, state_path, record, seconds, seen)

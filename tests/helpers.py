@@ -1,0 +1,37 @@
+"""A copy of the repository, and Snakemake in it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--nocolor"]
+
+
+def copy_checkout(destination: Path) -> Path:
+    """A copy of every file that git tracks or would track."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():  # a tracked file may be deleted
+            target = destination / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target)
+    return destination
+
+
+def environment() -> dict[str, str]:
+    """Without what the test's own environment would lend to a job."""
+    return {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "SNAKEMAKE_PROFILE")}
+
+
+def run_snakemake(place: Path, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    command = [*SNAKEMAKE, *map(str, arguments)]
+    return subprocess.run(command, cwd=place, env=environment(), capture_output=True, text=True, timeout=600)

@@ -1,0 +1,101 @@
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from patchvae.data.archives import read_members
+from patchvae.errors import PatchVAEError
+
+Maker = Callable[..., Path]
+NOISE = np.random.default_rng(0).bytes(20000)  # does not compress
+
+
+def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
+def test_reads_only_what_is_asked_for(make_tar: Maker, name: str) -> None:
+    path = make_tar(name, ("d/one", NOISE), ("./d/two", b""), ("d/three", b"3"))
+    assert read_members(path, ["d/two", "d/one"]) == {"d/one": NOISE, "d/two": b""}
+
+
+def test_compression_is_recognised_by_content(make_tar: Maker) -> None:
+    path = make_tar("a.tar", ("d/one", NOISE))
+    assert read_members(path.rename(path.with_name("a.tar.gz")), ["d/one"]) == {"d/one": NOISE}
+
+
+def test_links_that_stay_inside_are_harmless(make_tar: Maker) -> None:
+    path = make_tar("a.tar", ("d/one", NOISE), ("", link("d/e/x", "../one")), ("", link("y", "d/one", tarfile.LNKTYPE)))
+    assert read_members(path, ["d/one"]) == {"d/one": NOISE}
+
+
+@pytest.mark.parametrize("missing", ["d/two", "d/link", "d"])
+def test_missing_member_or_one_that_is_no_file(make_tar: Maker, missing: str) -> None:
+    folder = tarfile.TarInfo("d")
+    folder.type = tarfile.DIRTYPE
+    path = make_tar("a.tar", ("", folder), ("d/one", NOISE), ("", link("d/link", "one")))
+    with pytest.raises(PatchVAEError, match=rf"a\.tar has no file {missing}"):
+        read_members(path, ["d/one", missing])
+
+
+@pytest.mark.parametrize(
+    ("entry", "named"),
+    [
+        (("/etc/passwd", b"x"), "/etc/passwd"),
+        (("../up", b"x"), "../up"),
+        (("d/../../up", b"x"), "d/../../up"),
+        (("d/../up", b"x"), "d/../up"),
+        (("", link("d/x", "/etc/passwd")), "d/x -> /etc/passwd"),
+        (("", link("d/x", "../../up")), r"d/x -> \.\./\.\./up"),
+        (("", link("d/x", "../up", tarfile.LNKTYPE)), "d/x"),
+        (("", link("d/pipe", "", tarfile.FIFOTYPE)), "d/pipe"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
+def test_escaping_entry_refuses_the_whole_archive(
+    make_tar: Maker, name: str, entry: tuple[str, bytes | tarfile.TarInfo], named: str
+) -> None:
+    path = make_tar(name, ("d/one", NOISE), entry)
+    with pytest.raises(PatchVAEError, match=f"{name} is refused: its entry {named}"):
+        read_members(path, ["d/one"])
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
+@pytest.mark.parametrize("keep", [0, 1, 300, 512, 5000, 20992, 21504, -1])
+def test_truncated_archive(make_tar: Maker, name: str, keep: int) -> None:
+    path = make_tar(name, ("d/one", NOISE), ("d/two", NOISE[::-1]))
+    if name == "a.tar" and keep == -1:
+        keep = 2 * (512 + 20480)  # both files are whole, the end mark is missing
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(PatchVAEError, match=f"{name} is truncated or damaged"):
+        read_members(path, ["d/one"])
+
+
+@pytest.mark.parametrize("place", [0, 3, 200, 10000, 25000, 39000, -6])
+def test_altered_compressed_archive(make_tar: Maker, place: int) -> None:
+    path = make_tar("a.tar.gz", ("d/one", NOISE), ("d/two", NOISE[::-1]))
+    data = bytearray(path.read_bytes())
+    data[place] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(PatchVAEError, match="a.tar.gz is truncated or damaged"):
+        read_members(path, ["d/one"])
+
+
+@pytest.mark.parametrize("place", [10, 512 + 20480 + 10])
+def test_altered_header_of_a_plain_archive(make_tar: Maker, place: int) -> None:
+    path = make_tar("a.tar", ("d/one", NOISE), ("d/two", NOISE[::-1]))
+    data = bytearray(path.read_bytes())
+    data[place] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(PatchVAEError, match="a.tar is truncated or damaged"):
+        read_members(path, ["d/one"])
+
+
+def test_archive_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(PatchVAEError, match="nowhere.tar does not exist"):
+        read_members(tmp_path / "nowhere.tar", [])

@@ -1,0 +1,142 @@
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from patchvae.data.packed import PackedSplit, load_array, load_manifest, load_split, save_array, write_packed
+from patchvae.errors import PatchVAEError
+from patchvae.files import read_json, write_json
+
+CLASSES = ["cat", "dog"]
+
+
+def split(count: int, occurrence: bool = False) -> PackedSplit:
+    rng = np.random.default_rng(count)
+    return PackedSplit(
+        images=rng.integers(0, 256, (count, 8, 8, 3), dtype=np.uint8),
+        labels=np.arange(count, dtype=np.int64) % 2,
+        occurrence=np.ones((count, 4, 4), dtype=np.uint8) if occurrence else None,
+    )
+
+
+def write(out: Path, **changes: Any) -> dict[str, PackedSplit]:
+    """Write two splits of 6 and 4 images, fields of the training split replaced."""
+    splits = {"train": replace(split(6), **changes), "test": split(4)}
+    write_packed(out, "pets", "cifar100", CLASSES, splits, {"a.tar": "md5:1"})
+    return splits
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    splits = write(tmp_path)
+    for name, data in splits.items():
+        loaded = load_split(tmp_path, name)
+        np.testing.assert_array_equal(loaded.images, data.images)
+        np.testing.assert_array_equal(loaded.labels, data.labels)
+        assert loaded.occurrence is None
+        assert isinstance(loaded.images, np.memmap) and not loaded.images.flags.writeable
+        assert loaded.labels.dtype == np.int64
+    digest = hashlib.sha256((tmp_path / "train_images.npy").read_bytes()).hexdigest()
+    manifest = load_manifest(tmp_path)
+    assert manifest["splits"]["train"] == {"count": 6, "sha256": digest}
+    assert {key: manifest[key] for key in ("dataset", "classes", "image_size", "source")} == {
+        "dataset": "pets",
+        "classes": CLASSES,
+        "image_size": 8,
+        "source": {"a.tar": "md5:1"},
+    }
+
+
+def test_occurrence_is_kept(tmp_path: Path) -> None:
+    write_packed(tmp_path, "d", "digit-scenes", CLASSES, {"train": split(6, True), "test": split(4, True)}, {})
+    occurrence = load_split(tmp_path, "train").occurrence
+    assert occurrence is not None and occurrence.shape == (6, 4, 4) and occurrence.all()
+
+
+def test_file_is_a_plain_npy(tmp_path: Path) -> None:
+    array = np.arange(12, dtype=np.float16).reshape(3, 4).T  # not contiguous
+    save_array(tmp_path / "a.npy", array)
+    np.save(tmp_path / "b.npy", np.ascontiguousarray(array))
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+    np.testing.assert_array_equal(load_array(tmp_path / "a.npy"), array)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": np.array([0, 1, 0, 1, 2, 1])}, "label 2 is outside the 2 classes"),
+        ({"labels": np.array([0, 1, 0, 1, -1, 1])}, "label -1 is outside"),
+        ({"labels": np.zeros(6, dtype=np.int64)}, "class dog has no image"),
+        ({"labels": np.array([0, 1])}, "6 images, but labels"),
+        ({"labels": np.zeros(6)}, "6 images, but labels are float64"),
+        ({"images": np.zeros((6, 8, 8, 3))}, "must be uint8"),
+        ({"images": np.zeros((6, 8, 4, 3), dtype=np.uint8)}, "must be uint8"),
+        ({"occurrence": np.zeros((5, 4, 4), dtype=np.uint8)}, "5 occurrence maps"),
+    ],
+)
+def test_inconsistent_data_is_not_written(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(PatchVAEError, match=rf"pets \(train\).*{message}"):
+        write(tmp_path, **changes)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "test_images.npy", "test_labels.npy"])
+def test_missing_file(tmp_path: Path, file: str) -> None:
+    write(tmp_path)
+    (tmp_path / file).unlink()
+    with pytest.raises(PatchVAEError, match=file):
+        load_split(tmp_path, "test")
+
+
+@pytest.mark.parametrize("keep", [0, 50, 400])
+def test_truncated_images(tmp_path: Path, keep: int) -> None:
+    write(tmp_path)
+    path = tmp_path / "train_images.npy"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(PatchVAEError, match=str(path)):
+        load_split(tmp_path, "train")
+
+
+def test_images_of_another_size(tmp_path: Path) -> None:
+    write(tmp_path)
+    save_array(tmp_path / "train_images.npy", np.zeros((5, 8, 8, 3), dtype=np.uint8))
+    with pytest.raises(PatchVAEError, match=r"train_images.npy has the shape \(5, 8, 8, 3\), not \(6, 8, 8, 3\)"):
+        load_split(tmp_path, "train")
+
+
+@pytest.mark.parametrize("key", ["classes", "splits"])
+def test_manifest_without_a_key(tmp_path: Path, key: str) -> None:
+    write(tmp_path)
+    manifest = read_json(tmp_path / "manifest.json")
+    del manifest[key]
+    write_json(tmp_path / "manifest.json", manifest)
+    with pytest.raises(PatchVAEError, match=f"manifest.json has no key {key}"):
+        load_split(tmp_path, "train")
+
+
+def test_manifest_without_a_split(tmp_path: Path) -> None:
+    write(tmp_path)
+    manifest = read_json(tmp_path / "manifest.json")
+    del manifest["splits"]["test"]["count"]
+    write_json(tmp_path / "manifest.json", manifest)
+    with pytest.raises(PatchVAEError, match="manifest.json lacks.* test"):
+        load_manifest(tmp_path)
+
+
+def test_unknown_split(tmp_path: Path) -> None:
+    write(tmp_path)
+    with pytest.raises(PatchVAEError, match="'valid'.*train, test"):
+        load_split(tmp_path, "valid")
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_full_disk_leaves_no_manifest_and_no_half_array(tmp_path: Path) -> None:
+    write(tmp_path)
+    with pytest.raises(PatchVAEError, match="cannot write .*train_images.npy: File too large"):
+        write(tmp_path, images=np.zeros((500, 8, 8, 3), dtype=np.uint8), labels=np.arange(500) % 2)
+    assert not (tmp_path / "manifest.json").exists()
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+    with pytest.raises(PatchVAEError, match="manifest.json"):
+        load_split(tmp_path, "train")

@@ -1,0 +1,212 @@
+import hashlib
+import inspect
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from patchvae.data import sources
+from patchvae.data.sources import checksum, fetch
+from patchvae.errors import PatchVAEError
+
+BODY = bytes(range(256)) * 1000
+SHA = f"sha256:{hashlib.sha256(BODY).hexdigest()}"
+WRONG = f"sha256:{'0' * 64}"
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "PAUSE", 0.0)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "raw" / "file.bin"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "official"
+    (path / "b").mkdir(parents=True)
+    (path / "b" / "two").write_bytes(b"2")
+    (path / "one").write_bytes(b"1")
+    return path
+
+
+def content(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+
+
+def test_checksum_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"abc")
+    assert checksum(tmp_path / "f") == "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert checksum(tmp_path / "f", "md5") == "md5:900150983cd24fb0d6963f7d28e17f72"
+
+
+def test_checksum_of_a_folder_is_the_documented_formula(folder: Path) -> None:
+    lines = [f"{name}\0{hashlib.sha256(data).hexdigest()}\n" for name, data in (("b/two", b"2"), ("one", b"1"))]
+    assert checksum(folder) == f"sha256:{hashlib.sha256(''.join(lines).encode()).hexdigest()}"
+
+
+def test_checksum_of_a_folder_sees_names_and_contents_but_not_its_own_name(folder: Path) -> None:
+    before = checksum(folder)
+    moved = folder.rename(folder.with_name("moved"))
+    assert checksum(moved) == before
+    (moved / "one").rename(moved / "uno")
+    renamed = checksum(moved)
+    (moved / "uno").write_bytes(b"x")
+    assert len({before, renamed, checksum(moved)}) == 3
+
+
+def test_checksum_names_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(PatchVAEError, match="nowhere"):
+        checksum(tmp_path / "nowhere")
+
+
+def test_folder_with_a_dangling_link_is_refused(folder: Path) -> None:
+    (folder / "dangling").symlink_to("nowhere")
+    with pytest.raises(PatchVAEError, match="dangling"):
+        checksum(folder)
+
+
+@pytest.mark.parametrize("as_url", [False, True])
+def test_local_file(tmp_path: Path, out: Path, as_url: bool) -> None:
+    path = tmp_path / "my file"
+    path.write_bytes(BODY)
+    fetch("file.bin", path.as_uri() if as_url else str(path), SHA.upper().replace("SHA256", "sha256"), out)
+    assert out.read_bytes() == BODY
+    assert content(out.parent) == ["file.bin"]
+
+
+def test_local_file_with_a_wrong_checksum_names_file_and_both_sums(tmp_path: Path, out: Path) -> None:
+    (tmp_path / "f").write_bytes(BODY)
+    with pytest.raises(PatchVAEError) as caught:
+        fetch("file.bin", str(tmp_path / "f"), WRONG, out)
+    assert all(part in str(caught.value) for part in ("file.bin", SHA, WRONG))
+    assert content(out.parent) == []
+
+
+def test_missing_local_file(tmp_path: Path, out: Path) -> None:
+    with pytest.raises(PatchVAEError, match="nowhere.*file.bin"):
+        fetch("file.bin", str(tmp_path / "nowhere"), SHA, out)
+    assert content(out.parent) == []
+
+
+@pytest.mark.parametrize("expected", ["", "sha256:12", "crc32:00000000", "0" * 64])
+def test_malformed_checksum(tmp_path: Path, out: Path, expected: str) -> None:
+    (tmp_path / "f").write_bytes(BODY)
+    with pytest.raises(PatchVAEError, match="checksum of file.bin must be"):
+        fetch("file.bin", str(tmp_path / "f"), expected, out)
+
+
+def test_unknown_scheme(out: Path) -> None:
+    with pytest.raises(PatchVAEError, match="s3://bucket"):
+        fetch("file.bin", "s3://bucket/file.bin", SHA, out)
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha256"])
+def test_folder_becomes_a_deterministic_tar_below_its_name(folder: Path, out: Path, algorithm: str) -> None:
+    fetch("file.bin", f"{folder}/", checksum(folder, algorithm), out)
+    first = out.read_bytes()
+    with tarfile.open(out, "r:") as tar:
+        assert tar.getnames() == ["official/b/two", "official/one"]
+        member = tar.extractfile("official/b/two")
+        assert member is not None and member.read() == b"2"
+    (folder / "one").touch()
+    fetch("file.bin", folder.as_uri(), checksum(folder, algorithm), out)
+    assert out.read_bytes() == first
+
+
+def test_altered_folder(folder: Path, out: Path) -> None:
+    expected = checksum(folder)
+    (folder / "one").write_bytes(b"changed")
+    with pytest.raises(PatchVAEError, match=f"file.bin.*{checksum(folder)}.*{expected}"):
+        fetch("file.bin", str(folder), expected, out)
+    assert content(out.parent) == []
+
+
+def test_download(server: Any, out: Path) -> None:
+    server.body = BODY
+    fetch("file.bin", server.url, SHA, out)
+    assert out.read_bytes() == BODY
+    assert server.asked == [None]
+    assert content(out.parent) == ["file.bin"]
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_interrupted_download_is_completed_within_one_call(server: Any, out: Path, ranges: bool) -> None:
+    server.body, server.failures, server.ranges = BODY, 2, ranges
+    fetch("file.bin", server.url, SHA, out)
+    assert out.read_bytes() == BODY
+    half = len(BODY) // 2
+    assert server.asked == [None, f"bytes={half}-", f"bytes={half + half // 2 if ranges else half}-"]
+    assert content(out.parent) == ["file.bin"]
+
+
+def test_next_call_resumes_what_an_earlier_one_left(server: Any, out: Path) -> None:
+    server.body, server.failures = BODY, 3
+    with pytest.raises(PatchVAEError, match=f"cannot download file.bin from {server.url}: the connection closed"):
+        fetch("file.bin", server.url, SHA, out)
+    assert content(out.parent) == [".file.bin.partial"]
+    left = (out.parent / ".file.bin.partial").stat().st_size
+    fetch("file.bin", server.url, SHA, out)
+    assert server.asked[-1] == f"bytes={left}-"
+    assert out.read_bytes() == BODY
+
+
+def test_complete_partial_file_needs_no_more_bytes(server: Any, out: Path) -> None:
+    server.body = BODY
+    out.parent.mkdir()
+    (out.parent / ".file.bin.partial").write_bytes(BODY)
+    fetch("file.bin", server.url, SHA, out)
+    assert out.read_bytes() == BODY
+
+
+@pytest.mark.parametrize("length", [1000, len(BODY) + 5])
+def test_partial_of_another_file_is_dropped(server: Any, out: Path, length: int) -> None:
+    server.body = BODY
+    out.parent.mkdir()
+    (out.parent / ".file.bin.partial").write_bytes(b"x" * length)
+    fetch("file.bin", server.url, SHA, out)
+    assert out.read_bytes() == BODY
+    assert server.asked == [f"bytes={length}-", None]
+
+
+def test_download_with_a_wrong_checksum_leaves_nothing(server: Any, out: Path) -> None:
+    server.body = BODY
+    with pytest.raises(PatchVAEError, match=f"file.bin from {server.url}.*{SHA}.*{WRONG}"):
+        fetch("file.bin", server.url, WRONG, out)
+    assert content(out.parent) == []
+
+
+@pytest.mark.parametrize(("status", "tries"), [(404, 1), (503, 3)])
+def test_http_error_names_the_url_and_only_a_passing_one_is_tried_again(
+    server: Any, out: Path, status: int, tries: int
+) -> None:
+    server.status = status
+    with pytest.raises(PatchVAEError, match=f"{server.url}: HTTP status {status}"):
+        fetch("file.bin", server.url, SHA, out)
+    assert len(server.asked) == tries
+    assert content(out.parent) == []
+
+
+def test_unreachable_host(server: Any, out: Path) -> None:
+    url = server.url
+    server.server_close()
+    with pytest.raises(PatchVAEError, match=f"cannot download file.bin from {url}"):
+        fetch("file.bin", url, SHA, out)
+
+
+@pytest.mark.usefixtures("full_disk")
+@pytest.mark.parametrize("kind", ["url", "file", "folder"])
+def test_full_disk_leaves_nothing(server: Any, tmp_path: Path, out: Path, kind: str) -> None:
+    server.body = BODY
+    big = tmp_path / "big"
+    big.mkdir()
+    for i in range(4):
+        (big / f"{i}").write_bytes(BODY[: 1 << 15])
+    location = {"url": server.url, "folder": str(big), "file": inspect.__file__}[kind]
+    with pytest.raises(PatchVAEError, match=f"cannot write {out}: File too large"):
+        fetch("file.bin", location, checksum(big) if kind == "folder" else SHA, out)
+    assert content(out.parent) == []

@@ -1,0 +1,68 @@
+"""Shapes, counts and initial weights of the networks."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+import torch
+
+from patchvae.errors import PatchVAEError
+from patchvae.models.factory import build_model
+from patchvae.models.generators import Discriminator, JointDiscriminator
+from patchvae.models.parameters import networks, write_csv
+from patchvae.models.resnet import Backbone, Classifier, count_parameters
+from patchvae.models.vae import BetaVAE
+
+PAPER = Path(__file__).parents[3] / "paper" / "parameter_counts.csv"
+
+
+def test_every_printed_count_comes_out():
+    text = io.StringIO()
+    write_csv(text, PAPER)
+    rows = list(csv.DictReader(io.StringIO(text.getvalue())))
+    printed = list(csv.DictReader(PAPER.open()))
+    assert len(printed) == 21
+    ours = {(row["network"], row["dataset"]): row for row in rows}
+    for row in printed:
+        assert ours[row["network"], row["dataset"]]["params"] == row["params"]
+        assert ours[row["network"], row["dataset"]]["paper"] == row["params"]
+
+
+def test_derived_counts():
+    assert count_parameters(Backbone()) == 683_072
+    assert count_parameters(Discriminator()) == 659_456
+    head = networks(32, 100)["classifier"].head
+    assert count_parameters(head) == 1_100_388
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_shapes(size):
+    images = torch.randn(2, 3, size, size)
+    assert Backbone()(images).shape == (2, 128, size // 8, size // 8)
+    assert Discriminator()(images).shape == (2,)
+    assert JointDiscriminator(96)(images, torch.randn(2, 96)).shape == (2,)
+    assert Classifier(size, 7)(images).shape == (2, 7)
+    output = BetaVAE(size, 96, 1.0, "kaiming")(images, 1.0)
+    assert output.reconstruction.shape == images.shape and output.kl["kl"].ndim == 0
+
+
+def test_kaiming_initialisation_of_convolutions_and_of_fc_layers():
+    net = Classifier(64, 67, init="kaiming")
+    weight = net.backbone.conv4_5[0].conv1.weight  # fan-out 128 * 9
+    assert weight.std().item() == pytest.approx((2 / (128 * 9)) ** 0.5, rel=0.03)
+    assert net.head[1].weight.std().item() == pytest.approx(0.01, rel=0.03)
+    assert net.head[1].bias.abs().sum() == 0
+
+
+def test_dropout_and_relu_of_the_head_are_optional():
+    kinds = [type(layer).__name__ for layer in Classifier(32, 5, relu=False, dropout=0.5).head]
+    assert kinds == ["Flatten", "Dropout", "Linear", "Linear"]
+    assert [type(layer).__name__ for layer in Classifier(32, 5).head] == ["Flatten", "Linear", "ReLU", "Linear"]
+
+
+def test_unknown_model_or_argument_is_one_sentence():
+    with pytest.raises(PatchVAEError, match="unknown model 'vea', known are"):
+        build_model({"name": "vea"}, 32)
+    with pytest.raises(PatchVAEError, match="betta"):
+        build_model({"name": "beta-vae", "latent_dim": 4, "init": "torch", "betta": 1}, 32)

@@ -1,0 +1,328 @@
+"""Table 1: its numbers by hand, its bytes, its errors, and the schema of what it is made from."""
+
+import csv
+import itertools
+import json
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from patchvae.errors import PatchVAEError
+from patchvae.report.tables import display_name, escape, write_table1
+
+ROOT = Path(__file__).parents[3]
+PAPER = ROOT / "paper/table1.csv"
+SCHEMA = json.loads((ROOT / "workflow/schemas/metrics.schema.json").read_text())
+# accuracies of seeds 0 and 1
+TOP1 = {
+    ("patchvae", "conv1"): (40.0, 43.0),
+    ("patchvae", "conv1-5"): (20.0, 21.0),
+    ("random", "conv1"): (30.0, 32.0),
+    ("random", "conv1-5"): (21.0, 25.0),
+}
+
+Files = dict[str, dict[str, Any]]
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    return {
+        "run": "quick_1",
+        "datasets": ["cifar100"],
+        "variants": ["random", "patchvae"],
+        "regimes": ["conv1", "conv1-5"],
+        "seeds": [0, 1],
+        "select": "last",
+        "schedule": {"cifar100": {"pretrain_epochs": 3, "finetune_epochs": 2}},
+        "demo": [],
+    }
+
+
+def metrics(variant: str, dataset: str, regime: str, seed: int, top1: float) -> dict[str, Any]:
+    identity = {"dataset": dataset, "variant": variant, "regime": regime, "seed": seed}
+    history = [
+        {"epoch": 1, "loss": 3.2, "train_top1": 9.0, "test_top1": top1 + 0.5},
+        {"epoch": 2, "loss": 2.9, "train_top1": 11.0, "test_top1": top1},
+    ]
+    return {
+        "schema": 1,
+        "rule": "finetune",
+        **identity,
+        "config": {**identity, "num_classes": 100},
+        "config_sha256": f"{seed}" * 64,
+        "code_sha256": "c" * 64,
+        "data_sha256": {"train": "a" * 64, "test": "b" * 64},
+        "versions": {"python": "3.11.2", "torch": "2.14.1", "patchvae": "0.1.0"},
+        "device": "AMD EPYC (2 cores)",
+        "precision": "bf16",
+        "threads": 2,
+        "seconds": 90.0,
+        "images_per_second": 1000.0,
+        "split": "test",
+        "count": 10000,
+        "top1": {"last": top1, "best": top1 + 0.5, "best_epoch": 1},
+        "history": history,
+        "epochs": 2,
+    }
+
+
+def all_metrics(config: dict[str, Any]) -> Files:
+    cells = itertools.product(config["datasets"], TOP1.items(), config["seeds"])
+    return {
+        f"{dataset}-{variant}-{regime}-{seed}.json": metrics(variant, dataset, regime, seed, values[seed])
+        for dataset, ((variant, regime), values), seed in cells
+    }
+
+
+def write(config: dict[str, Any], files: Files, folder: Path, paper: Path = PAPER, shuffle: bool = False) -> list[str]:
+    """Texts of the CSV, Markdown and LaTeX."""
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_text(json.dumps(content))
+    paths = [folder / name for name in files]
+    if shuffle:
+        random.Random(0).shuffle(paths)
+    outputs = [folder / "out" / f"table1.{suffix}" for suffix in ("csv", "md", "tex")]
+    write_table1(config, paper, paths, *outputs)
+    return [path.read_text(encoding="utf-8") for path in outputs]
+
+
+def rows(text: str) -> dict[tuple[str, str, str], dict[str, str]]:
+    return {(row["model"], row["dataset"], row["regime"]): row for row in csv.DictReader(text.splitlines())}
+
+
+def test_numbers_by_hand(config: dict[str, Any], tmp_path: Path) -> None:
+    text = write(config, all_metrics(config), tmp_path)[0]
+    table = rows(text)
+    assert text.startswith("model,dataset,regime,paper,mean,std,n,")
+    row = table["patchvae", "cifar100", "conv1"]
+    # Sample standard deviation of 40 and 43: 3 / sqrt(2).
+    assert (row["paper"], row["mean"], row["std"], row["n"]) == ("43.07", "41.50", "2.12", "2")
+    assert (row["last_mean"], row["best_mean"], row["epochs"], row["test_images"]) == ("41.50", "42.00", "2", "10000")
+    assert (row["seconds"], row["precision"], row["config_sha256"]) == ("180.00", "bf16", f"{'0' * 12}; {'1' * 12}")
+    assert table["random", "cifar100", "conv1-5"]["paper"] == ""
+    row = table["bigan", "cifar100", "conv1-5"]
+    assert (row["paper"], row["mean"], row["std"], row["n"], row["best_mean"]) == ("31.58", "", "", "0", "")
+    models = list(dict.fromkeys(model for model, _, _ in table))
+    assert models[0] == "beta-vae"
+    assert models[-2:] == ["imagenet-pretrained", "random"]
+    assert len(models) == 11
+    assert len(table) == 22
+
+
+def test_best_epoch_and_one_seed(config: dict[str, Any], tmp_path: Path) -> None:
+    config |= {"select": "best", "seeds": [1]}
+    text, markdown, _ = write(config, all_metrics(config), tmp_path)
+    row = rows(text)["patchvae", "cifar100", "conv1"]
+    assert (row["mean"], row["std"], row["n"], row["last_mean"]) == ("43.50", "", "1", "43.00")
+    assert "best on the test set" in markdown
+    assert ", 1 seed;" in markdown
+    assert "±" not in markdown
+
+
+def test_markdown(config: dict[str, Any], tmp_path: Path) -> None:
+    text = write(config, all_metrics(config), tmp_path)[1]
+    lines = text.splitlines()
+    assert "| Model | CIFAR-100 Conv1 | CIFAR-100 Conv[1-5] |" in lines
+    # Bold marks our best of a column, even where it is the control.
+    assert "| PatchVAE | **41.50 ± 2.12** (43.07) | 20.50 ± 0.71 (28.72) |" in lines
+    assert "| Random φ (control) | 31.00 ± 1.41 | **23.00 ± 2.83** |" in lines
+    assert "| β-VAE-GAN + L_w | — (45.61) | — (31.53) |" in lines
+    for part in ("quick_1", "3 epochs of pretraining and 2 of fine-tuning", "10,000 test images", "chance 1.00 %"):
+        assert part in text
+    assert "after the last epoch, 2 seeds" in text
+    assert "AMD EPYC (2 cores), bf16" in text
+    assert "12.0 minutes" in text
+    assert "DEMO" not in text
+
+
+def test_latex(config: dict[str, Any], tmp_path: Path) -> None:
+    text = write(config, all_metrics(config), tmp_path)[2]
+    assert r"PatchVAE & \textbf{41.50 $\pm$ 2.12} (43.07) & 20.50 $\pm$ 0.71 (28.72) \\" in text
+    assert r"$\beta$-VAE + $L_w$ & --- (44.96) & --- (28.33) \\" in text
+    assert r"quick\_1" in text
+    assert r"1.00 \%" in text
+    assert r"\begin{tabular}{lrr}" in text
+    body = text.split(r"\toprule")[1]
+    assert all(line.count("&") == 2 for line in body.splitlines() if line.endswith(r"\\") and "multicolumn" not in line)
+    assert text.count("{") == text.count("}")
+    assert text.isascii()
+    assert sorted(re.findall(r"\\begin{(.*?)}", text)) == sorted(re.findall(r"\\end{(.*?)}", text))
+
+
+def test_demo_says_so(config: dict[str, Any], tmp_path: Path) -> None:
+    schedule = {"digits": {"pretrain_epochs": 1, "finetune_epochs": 2}}
+    config |= {"datasets": ["digits"], "demo": ["digits"], "schedule": schedule}
+    text, markdown, tex = write(config, all_metrics(config), tmp_path)
+    assert all(row["paper"] == "" for row in rows(text).values())
+    assert markdown.startswith("> **DEMO on digit scenes - not comparable with the paper")
+    assert "DEMO on digit scenes - not comparable with the paper" in tex
+    assert "CIFAR" not in markdown + tex
+    assert "BiGAN" not in markdown
+    assert "parentheses" not in markdown
+    assert "| Model | digits (demo) Conv1 |" in markdown
+    assert "1 epoch of pretraining" in markdown
+
+
+def test_two_datasets_and_a_variant_of_ones_own(config: dict[str, Any], tmp_path: Path) -> None:
+    config |= {"datasets": ["indoor67", "cifar100"], "variants": ["random", "patchvae", "my_own"]}
+    config["schedule"]["indoor67"] = config["schedule"]["cifar100"]
+    files = all_metrics(config)
+    for name, content in list(files.items()):
+        if content["variant"] == "patchvae":
+            files[f"own-{name}"] = {**content, "variant": "my_own"}
+    text, markdown, tex = write(config, files, tmp_path)
+    assert [dataset for _, dataset, _ in rows(text)][:4] == ["indoor67"] * 2 + ["cifar100"] * 2
+    assert [line.split(" | ")[0] for line in markdown.splitlines()][-3:] == [
+        "| ImageNet-pretrained",
+        "| my_own",
+        "| Random φ (control)",
+    ]
+    # Equally good cells are both bold.
+    assert markdown.count("**41.50 ± 2.12**") == 4
+    assert r"\begin{table*}" in tex
+    assert r"\cmidrule(lr){2-3}\cmidrule(lr){4-5}" in tex
+    assert r"my\_own" in tex
+
+
+def test_bytes_do_not_depend_on_the_order_of_files(config: dict[str, Any], tmp_path: Path) -> None:
+    files = all_metrics(config)
+    first = write(config, files, tmp_path / "1")
+    assert write(config, files, tmp_path / "1") == first
+    assert write(config, files, tmp_path / "2", shuffle=True) == first
+
+
+def broken(**changes: Any) -> dict[str, Any]:
+    return {**metrics("patchvae", "cifar100", "conv1", 0, 40.0), **changes}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (broken(schema=2), "schema 1"),
+        (broken(rule="pretrain"), "fine-tuning"),
+        (broken(variant="patch-vae"), "patch-vae"),
+        (broken(dataset="cifar10"), "cifar10"),
+        (broken(regime="conv2"), "conv2"),
+        (broken(seed=7), "seed 7"),
+        (broken(top1={"last": 100.5, "best": 50}), "top1.last"),
+        (broken(top1={"last": 50, "best": -1}), "top1.best"),
+        (broken(top1={"last": float("nan"), "best": 50}), "top1.last"),
+        (broken(top1={"last": "41", "best": 50}), "top1.last"),
+        (broken(top1={"last": True, "best": 50}), "top1.last"),
+        (broken(top1={"last": 41}), "'best'"),
+        (broken(top1=41), "not subscriptable"),
+        (broken(config={}), "'num_classes'"),
+        (broken(epochs=90), "90 epochs"),
+        (broken(variant=["patchvae"]), "patchvae"),
+        ([], "not the metrics of a fine-tuning"),
+    ],
+)
+def test_a_wrong_metrics_file_is_named(config: dict[str, Any], tmp_path: Path, content: Any, said: str) -> None:
+    files = all_metrics(config) | {"cifar100-patchvae-conv1-0.json": content}
+    with pytest.raises(PatchVAEError, match=r"cifar100-patchvae-conv1-0\.json") as error:
+        write(config, files, tmp_path)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_doubled_cell_is_named(config: dict[str, Any], tmp_path: Path) -> None:
+    files = all_metrics(config)
+    with pytest.raises(PatchVAEError, match=r"copy\.json.*same cell.*cifar100-random-conv1-0\.json"):
+        write(config, files | {"copy.json": files["cifar100-random-conv1-0.json"]}, tmp_path)
+
+
+def test_a_missing_cell_is_named(config: dict[str, Any], tmp_path: Path) -> None:
+    files = all_metrics(config)
+    del files["cifar100-random-conv1-1.json"]
+    with pytest.raises(PatchVAEError, match="random, cifar100, conv1, seed 1"):
+        write(config, files, tmp_path)
+
+
+def test_other_test_images_are_named(config: dict[str, Any], tmp_path: Path) -> None:
+    files = all_metrics(config)
+    files["cifar100-patchvae-conv1-1.json"]["data_sha256"]["test"] = "d" * 64
+    with pytest.raises(PatchVAEError, match=r"cifar100-patchvae-conv1-1\.json: tested on other images"):
+        write(config, files, tmp_path)
+
+
+def test_unreadable_files_are_named(config: dict[str, Any], tmp_path: Path) -> None:
+    outputs = [tmp_path / name for name in ("csv", "md", "tex")]
+    with pytest.raises(PatchVAEError, match=r"gone\.json"):
+        write_table1(config, PAPER, [tmp_path / "gone.json"], *outputs)
+    paper = tmp_path / "paper.csv"
+    for content in ("model,dataset,top1\n", "model,dataset,regime,top1\na,b,c,many\n", ""):
+        paper.write_text(content)
+        with pytest.raises(PatchVAEError, match=r"paper\.csv"):
+            write(config, all_metrics(config), tmp_path / "runs", paper)
+    with pytest.raises(PatchVAEError, match=r"none\.csv"):
+        write(config, all_metrics(config), tmp_path / "runs", tmp_path / "none.csv")
+
+
+def test_display_names() -> None:
+    keys = ["beta-vae", "patchvae+lw", "beta-vae-gan+lw", "bigan", "patchvae+lw2", "big_gan"]
+    assert list(map(display_name, keys)) == [
+        "β-VAE",
+        "PatchVAE + L_w",
+        "β-VAE-GAN + L_w",
+        "BiGAN",
+        "patchvae+lw2",
+        "big_gan",
+    ]
+    assert escape("50 % of {a_b} & #1 \\ ± β-VAE + L_w") == (
+        r"50 \% of \{a\_b\} \& \#1 \textbackslash{} $\pm$ $\beta$-VAE + $L_w$"
+    )
+
+
+def pretrain_metrics() -> dict[str, Any]:
+    content = metrics("patchvae", "cifar100", "conv1", 0, 40.0)
+    for key in ("regime", "split", "count", "top1"):
+        del content[key]
+    terms = {"loss": 9.0, "reconstruction": 7.0, "kl_occ": 1.0, "kl_app": 1.0}
+    return {**content, "rule": "pretrain", "loss": terms, "history": [{"epoch": 1, **terms}], "epochs": 1}
+
+
+def test_schema_accepts_both_kinds() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    control = pretrain_metrics() | {"loss": {}, "history": [], "epochs": 0, "seconds": 0.0, "images_per_second": 0.0}
+    for content in (metrics("patchvae", "cifar100", "conv1", 0, 40.0), pretrain_metrics(), control):
+        Draft202012Validator(SCHEMA).validate(content)
+
+
+COMMON = [[], ["history", 0], ["versions"], ["data_sha256"], ["history", 0, "epoch"]]
+
+
+@pytest.mark.parametrize(
+    ("rule", "path"),
+    [("pretrain", path) for path in [*COMMON, ["loss"]]] + [("finetune", path) for path in [*COMMON, ["top1"]]],
+)
+def test_schema_is_closed(rule: str, path: list[Any]) -> None:
+    content: Any = pretrain_metrics() if rule == "pretrain" else metrics("patchvae", "cifar100", "conv1", 0, 40.0)
+    whole = content
+    for key in path[:-1]:
+        content = content[key]
+    if path:
+        content[path[-1]] = {**content[path[-1]], "typo": 1} if isinstance(content[path[-1]], dict) else "first"
+    else:
+        content["typo"] = 1
+    assert not Draft202012Validator(SCHEMA).is_valid(whole)
+
+
+def test_schema_describes_every_key() -> None:
+    def undescribed(schema: Any, path: str) -> list[str]:
+        if isinstance(schema, list):
+            return [item for index, part in enumerate(schema) for item in undescribed(part, f"{path}[{index}]")]
+        if not isinstance(schema, dict):
+            return []
+        found = []
+        for name, part in schema.get("properties", {}).items():
+            if "description" not in part and path != ".if":
+                found.append(f"{path}.{name}")
+        return found + [item for name, part in schema.items() for item in undescribed(part, f"{path}.{name}")]
+
+    assert undescribed(SCHEMA, "") == []

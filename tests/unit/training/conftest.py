@@ -1,0 +1,104 @@
+"""A packed data set of coloured squares, small enough to train on in a second."""
+
+import numpy as np
+import pytest
+
+from patchvae.data.masks import write_masks
+from patchvae.data.packed import PackedSplit, write_packed
+
+CLASSES = 3
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory):
+    """(folder, masks) of 40 + 12 images of side 32 in three classes told apart by their colour."""
+    folder = tmp_path_factory.mktemp("packed")
+    generator = np.random.default_rng(0)
+    splits = {}
+    for split, count in (("train", 40), ("test", 12)):
+        labels = np.arange(count) % CLASSES
+        images = generator.integers(0, 60, (count, 32, 32, 3), dtype=np.uint8)
+        images[np.arange(count), 8:24, 8:24, labels] += 180
+        splits[split] = PackedSplit(images, labels)
+    write_packed(folder, "squares", "digit-scenes", [f"class {i}" for i in range(CLASSES)], splits, {})
+    masks = folder / "masks.npy"
+    config = {"image_size": 32, "patch_size": 8, "per_channel": True, "normalise": "mean-one"}
+    write_masks(config, folder / "train_images.npy", masks)
+    return folder, masks
+
+
+@pytest.fixture
+def pretrain_config():
+    """A function of variant and changes, giving a resolved `pretrain` configuration."""
+
+    def build(name="patchvae", **changes):
+        models = {
+            "beta-vae": {"latent_dim": 8, "beta": 1.0},
+            "bigan": {"latent_dim": 8},
+            "random": {},
+            "patchvae": {
+                "num_parts": 4,
+                "part_dim": 2,
+                "occurrence_prior": "1/N",
+                "occurrence_kl": "sum",
+                "hard_occurrence": False,
+                "detach_occurrence": True,
+                "temperature": {"start": 1.0, "rate": 1e-2, "floor": 0.1, "schedule": "exponential", "interval": 1},
+                "beta_app": 1.0,
+                "beta_occ": 1.0,
+            },
+        }
+        return {
+            "dataset": "squares",
+            "image_size": 32,
+            "flip": False,
+            "input_scaling": "symmetric",
+            "precision": "fp32",
+            "variant": name,
+            "model": {"name": name, "init": "kaiming", **models[name]},
+            "epochs": 2,
+            "batch_size": 8,
+            "lr": 1e-3,
+            "adam_betas": [0.9, 0.999],
+            "epoch_images": "dataset",
+            "seed": 0,
+            "weighted_loss": False,
+            "gan": None,
+            **changes,
+        }
+
+    return build
+
+
+@pytest.fixture
+def finetune_config():
+    """A function of changes, giving a resolved `finetune` configuration."""
+
+    def build(**changes):
+        return {
+            "dataset": "squares",
+            "variant": "patchvae",
+            "regime": "conv1-5",
+            "image_size": 32,
+            "num_classes": CLASSES,
+            "flip": False,
+            "input_scaling": "symmetric",
+            "precision": "fp32",
+            "init": "kaiming",
+            "epochs": 3,
+            "seed": 0,
+            "batch_size": 8,
+            "lr": 0.05,
+            "decay_every": 2,
+            "momentum": 0.9,
+            "weight_decay": 1e-4,
+            "epoch_images": "dataset",
+            "hidden_dim": 16,
+            "head_relu": True,
+            "head_dropout": 0.0,
+            "train_batch_norm": True,
+            "frozen_batch_norm": "eval",
+            **changes,
+        }
+
+    return build

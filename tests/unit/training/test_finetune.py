@@ -1,0 +1,140 @@
+"""Fine-tuning: what is frozen stays frozen, the cache changes nothing, resumed bits are equal."""
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+
+from patchvae import checkpoint
+from patchvae.errors import PatchVAEError
+from patchvae.training.finetune import FinetuneTask, finetune
+from patchvae.training.pretrain import pretrain
+from patchvae.training.run import start
+
+
+@pytest.fixture
+def weights(packed, pretrain_config, tmp_path):
+    data, _ = packed
+    path = tmp_path / "pretrained.pt"
+    pretrain(pretrain_config(), data, None, path, tmp_path / "pretrain.json", tmp_path / "scratch", "cpu", 1)
+    return path
+
+
+def task_of(config, data, weights):
+    return FinetuneTask(
+        start("finetune", "patchvae.training.finetune", config, data, "cpu", 1), checkpoint.load(weights)
+    )
+
+
+def run(config, packed, weights, out):
+    data, _ = packed
+    finetune(config, data, weights, out / "metrics.json", out / "scratch", "cpu", 1)
+    return json.loads((out / "metrics.json").read_text())
+
+
+def test_it_learns_and_reports_last_and_best(packed, weights, finetune_config, tmp_path):
+    metrics = run(finetune_config(epochs=6, regime="conv1"), packed, weights, tmp_path)
+    accuracies = [record["test_top1"] for record in metrics["history"]]
+    assert metrics["top1"]["last"] == accuracies[-1] and metrics["top1"]["best"] == max(accuracies)
+    assert accuracies[metrics["top1"]["best_epoch"] - 1] == max(accuracies)
+    assert metrics["count"] == 12 and metrics["split"] == "test"
+    assert max(accuracies) > 60  # chance is 33 %
+
+
+@pytest.mark.parametrize("regime", ["conv1", "conv1-3", "conv1-5"])
+def test_frozen_means_frozen(regime, packed, weights, finetune_config):
+    data, _ = packed
+    task = task_of(finetune_config(regime=regime), data, weights)
+    stages = {"conv1": 1, "conv1-3": 2, "conv1-5": 3}[regime]
+    assert len(task.frozen) == stages
+    before = {key: value.clone() for key, value in task.frozen.state_dict().items()}
+    trained = {key: value.clone() for key, value in task.trained.state_dict().items()}
+    for step in range(3):
+        task.step(step)
+    task.end_epoch(1)
+    assert all(torch.equal(before[key], value) for key, value in task.frozen.state_dict().items())
+    assert all(not torch.equal(trained[key], value) for key, value in task.trained.state_dict().items())
+
+
+def test_the_cache_of_frozen_features_changes_nothing(packed, weights, finetune_config):
+    data, _ = packed
+    cached = task_of(finetune_config(), data, weights)
+    direct = task_of(finetune_config(), data, weights)
+    assert set(cached.cache) == {"train", "test"}
+    direct.cache = {}
+    for step in range(5):
+        a, b = cached.step(step)["loss"], direct.step(step)["loss"]
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    assert cached.end_epoch(1) == direct.end_epoch(1)
+
+
+def test_statistics_of_frozen_layers_move_only_when_asked(packed, weights, finetune_config):
+    data, _ = packed
+    task = task_of(finetune_config(frozen_batch_norm="train"), data, weights)
+    assert not task.cache
+    before = {key: value.clone() for key, value in task.frozen.state_dict().items()}
+    task.step(0)
+    moved = {key for key, value in task.frozen.state_dict().items() if not torch.equal(before[key], value)}
+    assert moved and all("running" in key or "num_batches" in key for key in moved)
+
+
+def test_batch_norm_weights_of_trained_stages_can_be_left_alone(packed, weights, finetune_config):
+    data, _ = packed
+    task = task_of(finetune_config(regime="conv1", train_batch_norm=False), data, weights)
+    fixed = [name for name, p in task.trained.named_parameters() if not p.requires_grad]
+    assert fixed and all("bn" in name or "downsample.1" in name for name in fixed)
+
+
+def test_flips_run_without_a_cache(packed, weights, finetune_config, tmp_path):
+    data, _ = packed
+    assert not task_of(finetune_config(flip=True), data, weights).cache
+    run(finetune_config(flip=True, head_dropout=0.5, head_relu=False), packed, weights, tmp_path)
+
+
+def test_learning_rate_steps(packed, weights, finetune_config):
+    data, _ = packed
+    task = task_of(finetune_config(), data, weights)
+    rates = []
+    for epoch in range(3):
+        task.step(epoch * task.steps_per_epoch)
+        rates.append(task.optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([0.05, 0.05, 0.005])
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(packed, weights, finetune_config, tmp_path, monkeypatch):
+    config = finetune_config(regime="conv1-3", head_dropout=0.5)
+    whole = run(config, packed, weights, tmp_path / "whole")
+    step = FinetuneTask.step
+
+    def stopping(self, number):
+        if number == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, number)
+
+    monkeypatch.setattr(FinetuneTask, "step", stopping)
+    with pytest.raises(SystemExit) as stop:
+        run(config, packed, weights, tmp_path / "cut")
+    assert stop.value.code == 128 + signal.SIGINT
+    monkeypatch.setattr(FinetuneTask, "step", step)
+    cut = run(config, packed, weights, tmp_path / "cut")
+    assert whole["history"] == cut["history"]
+
+
+def test_checkpoints_that_do_not_fit_are_refused(packed, weights, finetune_config, tmp_path):
+    with pytest.raises(PatchVAEError, match="of another model: its variant is 'patchvae', not 'beta-vae'"):
+        run(finetune_config(variant="beta-vae"), packed, weights, tmp_path)
+    with pytest.raises(PatchVAEError, match="its seed is 0, not 1"):
+        run(finetune_config(seed=1), packed, weights, tmp_path)
+    cut = tmp_path / "cut.pt"
+    cut.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(PatchVAEError, match=r"cut.pt cannot be read: it is truncated"):
+        run(finetune_config(), packed, cut, tmp_path)
+    with pytest.raises(PatchVAEError, match="does not exist"):
+        run(finetune_config(), packed, tmp_path / "none.pt", tmp_path)
+    other = tmp_path / "other.pt"
+    torch.save({"weights": 1}, other)
+    with pytest.raises(PatchVAEError, match="was not written by this version"):
+        run(finetune_config(), packed, other, tmp_path)
+    assert not (tmp_path / "metrics.json").exists()

@@ -1,0 +1,169 @@
+"""Pretraining: every variant runs, resumes bit by bit, and stops on NaN."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from patchvae import checkpoint
+from patchvae.errors import PatchVAEError
+from patchvae.training import loop
+from patchvae.training.batches import open_array
+from patchvae.training.pretrain import PretrainTask, open_masks, pretrain
+
+GAN = {"weight": 1.0, "generator_step": "joint", "lr": 1e-4, "adam_betas": [0.5, 0.999]}
+CPU = torch.device("cpu")
+
+
+def run(config, packed, out, **changes):
+    data, masks = packed
+    paths = {"output": out / "model.pt", "metrics": out / "metrics.json", "scratch": out / "scratch"}
+    masks = masks if config.get("weighted_loss") else None
+    pretrain(config, data, masks, **paths, device="cpu", threads=1, **changes)
+    return checkpoint.load(out / "model.pt"), json.loads((out / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("beta-vae", {}),
+        ("patchvae", {}),
+        ("patchvae", {"weighted_loss": True, "flip": True}),
+        ("beta-vae", {"gan": GAN}),
+        ("patchvae", {"gan": {**GAN, "generator_step": "double"}}),
+        ("bigan", {}),
+        ("patchvae", {"epoch_images": 16, "input_scaling": "imagenet"}),
+    ],
+)
+def test_every_kind_trains(name, changes, packed, pretrain_config, tmp_path):
+    config = pretrain_config(name, **changes)
+    content, metrics = run(config, packed, tmp_path)
+    assert content["config"] == config
+    assert [record["epoch"] for record in metrics["history"]] == [1, 2]
+    assert all(value == value for value in metrics["loss"].values())
+    assert metrics["epochs"] == 2 and metrics["seed"] == 0 and metrics["threads"] == 1
+    assert not list((tmp_path / "scratch").glob("*/*"))  # the state is gone once the job is done
+
+
+def test_loss_falls(packed, pretrain_config, tmp_path):
+    _, metrics = run(pretrain_config(epochs=8), packed, tmp_path)
+    losses = [record["loss"] for record in metrics["history"]]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_phi_starts_alike_in_every_variant_and_the_control_keeps_it(packed, pretrain_config, tmp_path):
+    random, metrics = run(pretrain_config("random"), packed, tmp_path)
+    assert metrics["epochs"] == 0 and metrics["history"] == []
+    data, _ = packed
+    images = open_array(data / "train_images.npy", CPU)
+    control = checkpoint.backbone_weights(random)
+    for name in ("patchvae", "beta-vae", "bigan"):
+        task = PretrainTask(pretrain_config(name), images, None, CPU, "fp32")
+        phi = task.objective.networks["model"].encoder.backbone.state_dict()
+        assert all(torch.equal(phi[key], control[key]) for key in control), name
+    other, _ = run(pretrain_config("random", seed=1), packed, tmp_path)
+    assert not torch.equal(checkpoint.backbone_weights(other)["conv1.0.weight"], control["conv1.0.weight"])
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [("patchvae", {"weighted_loss": True, "flip": True}), ("beta-vae", {"gan": GAN}), ("bigan", {})],
+)
+def test_a_stopped_run_goes_on_to_the_same_bits(name, changes, packed, pretrain_config, tmp_path, monkeypatch):
+    config = pretrain_config(name, **changes)
+    whole, whole_metrics = run(config, packed, tmp_path / "whole")
+    step = PretrainTask.step
+    for kill_at in (3, 7):  # within the first epoch of five steps and within the second
+
+        def stopping(self, number, kill_at=kill_at):
+            if number == kill_at:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return step(self, number)
+
+        monkeypatch.setattr(PretrainTask, "step", stopping)
+        with pytest.raises(SystemExit) as stop:
+            run(config, packed, tmp_path / "cut")
+        assert stop.value.code == 128 + signal.SIGTERM
+        assert not (tmp_path / "cut" / "model.pt").exists()
+    monkeypatch.setattr(PretrainTask, "step", step)
+    cut, cut_metrics = run(config, packed, tmp_path / "cut")
+    assert whole["model"].keys() == cut["model"].keys()
+    assert all(torch.equal(whole["model"][key], cut["model"][key]) for key in whole["model"])
+    assert whole_metrics["history"] == cut_metrics["history"]
+
+
+def test_kill_minus_nine_loses_at_most_what_came_after_the_last_state(packed, pretrain_config, tmp_path):
+    config = pretrain_config(epochs=3)
+    whole, _ = run(config, packed, tmp_path / "whole")
+    data, _ = packed
+    code = f"""
+import os, signal
+from pathlib import Path
+from patchvae.training import loop, pretrain as p
+import functools, json
+p.train = functools.partial(loop.train, save_every=0.0)
+step = p.PretrainTask.step
+def stopping(self, number):
+    if number == 8:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, number)
+p.PretrainTask.step = stopping
+out = Path({str(tmp_path / "cut")!r})
+p.pretrain(json.loads({json.dumps(config)!r}), Path({str(data)!r}), None, out / "model.pt", out / "metrics.json",
+           out / "scratch", "cpu", 1)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    states = list((tmp_path / "cut" / "scratch").glob("*/state.pt"))
+    assert len(states) == 1 and checkpoint.load(states[0])["step"] == 8
+    cut, _ = run(config, packed, tmp_path / "cut")
+    assert all(torch.equal(whole["model"][key], cut["model"][key]) for key in whole["model"])
+
+
+def test_a_state_of_another_configuration_is_not_taken(packed, pretrain_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "all_finite", lambda tensors: True)
+    saved = []
+    monkeypatch.setattr(checkpoint, "save", lambda path, content: saved.append(Path(path)))
+    train = loop.train
+    monkeypatch.setattr("patchvae.training.pretrain.train", lambda *a: train(*a, save_every=0.0))
+    data, _ = packed
+    for lr in (1e-3, 2e-3):
+        pretrain(pretrain_config(lr=lr), data, None, tmp_path / "o", tmp_path / "m", tmp_path / "s", "cpu", 1)
+    states = {path.parent.name for path in saved if path.name == "state.pt"}
+    assert len(states) == 2
+
+
+def test_nan_stops_the_run_names_the_step_and_keeps_the_last_good_state(packed, pretrain_config, tmp_path, monkeypatch):
+    train, step = loop.train, PretrainTask.step
+    monkeypatch.setattr("patchvae.training.pretrain.train", lambda *a: train(*a, save_every=0.0))
+
+    def poisoned(self, number):
+        terms = step(self, number)
+        return {**terms, "loss": terms["loss"] * float("nan")} if number == 6 else terms
+
+    monkeypatch.setattr(PretrainTask, "step", poisoned)
+    with pytest.raises(PatchVAEError, match=r"NaN or infinite at step 7 of 10; the last good state is kept in"):
+        run(pretrain_config(), packed, tmp_path)
+    (state,) = (tmp_path / "scratch").glob("*/state.pt")
+    assert checkpoint.load(state)["step"] == 6
+    assert not (tmp_path / "model.pt").exists() and not (tmp_path / "metrics.json").exists()
+
+
+def test_real_divergence_is_caught(packed, pretrain_config, tmp_path):
+    with pytest.raises(PatchVAEError, match="NaN or infinite"):
+        run(pretrain_config(lr=1e30), packed, tmp_path)
+
+
+def test_weighted_variant_without_fitting_masks_is_refused(packed, pretrain_config):
+    data, masks = packed
+    config = pretrain_config(weighted_loss=True)
+    images = open_array(data / "train_images.npy", CPU)
+    with pytest.raises(PatchVAEError, match="--masks"):
+        open_masks(None, config, images, CPU)
+    with pytest.raises(PatchVAEError, match="do not fit"):
+        open_masks(masks, config, images[:5], CPU)

@@ -1,0 +1,119 @@
+"""The Snakefile: style, the jobs it plans, and what it says about bad parameters. Nothing is run."""
+
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from patchvae.config import jobs, load_params
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def planned(output: str) -> dict[str, int]:
+    """Rule -> number of jobs, from the statistics of a dry run."""
+    table = output.split("Job stats:")[1].split("\ntotal ")[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M) if name != "all"}
+
+
+def test_lint_finds_nothing(snakemake: Run, root: Path) -> None:
+    done = snakemake(root, "--lint")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_whole_table_is_planned(snakemake: Run, root: Path, tmp_path: Path) -> None:
+    done = snakemake(root, "-n", "--forceall")
+    assert done.returncode == 0, done.stderr
+    assert planned(done.stdout) == {
+        "download": 1,
+        "prepare": 1,
+        "masks": 1,
+        "pretrain": 10,
+        "finetune": 30,
+        "table1": 1,
+        "figure_masks": 1,
+        "figure_occurrence": 1,
+    }
+
+
+@pytest.mark.parametrize("overlays", [["demo"], ["test"], ["authors-code", "test"]])
+def test_snakemake_plans_the_jobs_that_config_lists(snakemake: Run, root: Path, overlays: list[str]) -> None:
+    files = [f"configs/{name}.yaml" for name in overlays]
+    done = snakemake(root, "-n", "--forceall", "--configfile", *files)
+    assert done.returncode == 0, done.stderr
+    params = load_params([root / "params.yaml", *(root / file for file in files)])
+    assert planned(done.stdout) == Counter(rule for rule, _ in jobs(params))
+
+
+def test_seeds_variants_and_regimes_multiply(snakemake: Run, root: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "over.yaml"
+    overlay.write_text("seeds: [0, 1, 2]\ntable1: {variants: [patchvae, bigan], regimes: [conv1-5]}\n")
+    done = snakemake(root, "-n", "--forceall", "--configfile", overlay)
+    plan = planned(done.stdout)
+    assert (plan["pretrain"], plan["finetune"]) == (6, 6)
+    assert "masks" not in plan  # no variant among these trains with L_w
+
+
+def test_a_source_can_be_replaced_by_a_second_overlay(snakemake: Run, root: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "over.yaml"
+    name, digest = "cifar-100-python.tar.gz", "sha256:" + "0" * 64
+    overlay.write_text(
+        f"datasets: {{cifar100: {{sources: {{{name}: {{location: /mirror/c, checksum: '{digest}'}}}}}}}}\n"
+    )
+    files = ["configs/cifar100-quick.yaml", overlay]
+    done = snakemake(root, "-n", "-p", "--forceall", "--configfile", *files, "--", f"data/raw/cifar100/{name}")
+    assert done.returncode == 0, done.stderr
+    assert '"location":"/mirror/c"' in done.stdout
+    assert digest in done.stdout
+
+
+def test_a_number_in_exponent_form_stays_a_number(snakemake: Run, root: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "over.yaml"
+    overlay.write_text("finetune: {lr: 3e-05}\n")  # text in YAML 1.1
+    done = snakemake(root, "-n", "-p", "--forceall", "--configfile", overlay)
+    assert '"lr":3e-05' in done.stdout, done.stderr
+
+
+def test_config_on_the_command_line_replaces_a_top_level_value(snakemake: Run, root: Path) -> None:
+    done = snakemake(root, "-n", "--forceall", "--config", "run=elsewhere")
+    assert "results/elsewhere/tables/table1.csv" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("overlay", "parts"),
+    [
+        ("finetune: {lrr: 0.1}", ["finetune.lrr", "did you mean lr?"]),
+        ("pretrain: {lr: -1}", ["pretrain.lr", "-1"]),
+        ("table1: {variants: [patchvea]}", ["table1.variants", "did you mean patchvae?"]),
+        ("table1: {regimes: [conv9]}", ["table1.regimes", "conv9"]),
+        ("table1: {datasets: [cifar10]}", ["table1.datasets", "did you mean cifar100?"]),
+        ("datasets: {cifar100: {format: png}}", ["datasets.cifar100.format", "png"]),
+    ],
+)
+def test_bad_parameters_stop_everything_with_one_sentence(
+    snakemake: Run, root: Path, tmp_path: Path, overlay: str, parts: list[str]
+) -> None:
+    path = tmp_path / "over.yaml"
+    path.write_text(overlay + "\n")
+    done = snakemake(root, "-n", "--configfile", path)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout + done.stderr
+    said = [line for line in done.stdout.splitlines() if line.startswith("parameters: ")]
+    assert len(said) == 1
+    assert [part for part in parts if part not in said[0]] == []
+
+
+def test_a_broken_overlay_stops_everything(snakemake: Run, root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "over.yaml"
+    path.write_text("finetune: [\n")
+    done = snakemake(root, "-n", "--configfile", path)
+    assert done.returncode != 0
+    assert "not valid JSON or YAML" in done.stdout  # Snakemake's own words: it reads overlays before we do
+
+
+def test_the_default_profile_takes_effect(snakemake: Run, root: Path) -> None:
+    done = snakemake(root, "-n")
+    assert "profiles/default" in done.stderr

@@ -1,0 +1,31 @@
+rule finetune:
+    input:
+        code=code_of("patchvae.training.finetune"),
+        data=multiext(
+            "data/packed/{dataset}/",
+            "train_images.npy",
+            "train_labels.npy",
+            "test_images.npy",
+            "test_labels.npy",
+            "manifest.json",
+        ),
+        pretrained="results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
+    output:
+        "results/{run}/metrics/finetune/{dataset}/{variant}/{regime}/seed{seed}.json",
+    log:
+        "logs/{run}/finetune/{dataset}/{variant}/{regime}/seed{seed}.log",
+    benchmark:
+        "logs/{run}/benchmarks/finetune/{dataset}/{variant}/{regime}/seed{seed}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime="1d",
+        gpu=1,
+    params:
+        cfg=config_of("finetune"),
+    message:
+        "Fine-tune {wildcards.variant} on {wildcards.dataset}, {wildcards.regime}, seed {wildcards.seed}"
+    shell:
+        "python -m patchvae.cli finetune --log {log:q} --config {params.cfg:q}"
+        " --data data/packed/{wildcards.dataset:q} --pretrained {input.pretrained:q}"
+        " --metrics {output:q} --scratch scratch --threads {threads}"

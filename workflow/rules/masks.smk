@@ -1,0 +1,19 @@
+rule masks:
+    input:
+        code=code_of("patchvae.data.masks"),
+        images="data/packed/{dataset}/train_images.npy",
+    output:
+        "data/masks/{dataset}/train.npy",
+    log:
+        "logs/data/masks/{dataset}.log",
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime="1h",
+    params:
+        cfg=config_of("masks"),
+    message:
+        "Weight masks of {wildcards.dataset}"
+    shell:
+        "python -m patchvae.cli masks --log {log:q} --config {params.cfg:q}"
+        " --images {input.images:q} --out {output:q}"

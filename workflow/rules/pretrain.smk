@@ -1,0 +1,29 @@
+rule pretrain:
+    input:
+        code=code_of("patchvae.training.pretrain"),
+        images="data/packed/{dataset}/train_images.npy",
+        manifest="data/packed/{dataset}/manifest.json",
+        masks=mask_files,
+    output:
+        checkpoint="results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
+        metrics="results/{run}/metrics/pretrain/{dataset}/{variant}/seed{seed}.json",
+    log:
+        "logs/{run}/pretrain/{dataset}/{variant}/seed{seed}.log",
+    benchmark:
+        "logs/{run}/benchmarks/pretrain/{dataset}/{variant}/seed{seed}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime="1d",
+        gpu=1,
+    params:
+        cfg=config_of("pretrain"),
+    message:
+        "Pretrain {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
+    # An empty --masks means none. States of interrupted jobs live in scratch/, which no rule declares,
+    # since Snakemake deletes a declared output before it tries again.
+    shell:
+        "python -m patchvae.cli pretrain --log {log:q} --config {params.cfg:q}"
+        " --data data/packed/{wildcards.dataset:q} --masks {input.masks:q}"
+        " --checkpoint {output.checkpoint:q} --metrics {output.metrics:q}"
+        " --scratch scratch --threads {threads}"

@@ -99,6 +99,13 @@ def parameters(args: argparse.Namespace) -> None:
     write_csv(sys.stdout, args.paper)
 
 
+def readme(args: argparse.Namespace) -> None:
+    """Put a generated table between the marks of a text file."""
+    from patchvae.report.readme import insert
+
+    insert(args.text, args.name, args.table)
+
+
 def json_or_file(text: str) -> dict[str, Any]:
     """Parse `--config`: JSON text, or @FILE holding it."""
     try:
@@ -189,6 +196,10 @@ def parser() -> argparse.ArgumentParser:
     command("parameters", parameters).add_argument(
         "--paper", type=Path, metavar="CSV", help="the paper's counts, to print beside ours"
     )
+    sub = command("readme", readme)
+    sub.add_argument("text", type=Path, help="file with the marks")
+    sub.add_argument("table", type=Path, help="what to put between them")
+    sub.add_argument("--name", required=True, help="the marks are <!-- begin NAME --> and <!-- end NAME -->")
     return top
 
 

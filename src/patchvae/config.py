@@ -72,18 +72,18 @@ def _sentence(error: ValidationError) -> str:
     path = [str(part) for part in error.absolute_path]
     key = ".".join(path) or "top level"
     if error.validator == "additionalProperties":
-        known = list(error.schema["properties"])  # type: ignore[index]
-        unknown = next(str(name) for name in error.instance if name not in known)  # type: ignore[union-attr]
+        known = list(error.schema["properties"])
+        unknown = next(str(name) for name in error.instance if name not in known)
         return f"{'.'.join([*path, unknown])}: unknown key{_did_you_mean(unknown, known)}"
     if error.validator == "required":
-        missing = next(name for name in error.validator_value if name not in error.instance)  # type: ignore
+        missing = next(name for name in error.validator_value if name not in error.instance)
         return f"{'.'.join([*path, missing])}: missing"
     if error.validator == "enum":
-        known = [str(value) for value in error.validator_value]  # type: ignore[union-attr]
+        known = [str(value) for value in error.validator_value]
         hint = _did_you_mean(str(error.instance), known)
         return f"{key}: {error.instance!r} is none of {', '.join(known)}{hint}"
     if error.validator in ("anyOf", "pattern"):
-        return f"{key}: {error.instance!r} does not fit: {error.schema['description']}"  # type: ignore[index]
+        return f"{key}: {error.instance!r} does not fit: {error.schema['description']}"
     return f"{key}: {error.message}"
 
 

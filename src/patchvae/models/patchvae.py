@@ -31,8 +31,10 @@ def pool_appearance(logits: Tensor, mean: Tensor, log_variance: Tensor, detach: 
     weights = torch.sigmoid(logits.detach() if detach else logits).flatten(2)
     total = weights.sum(-1)[..., None] + EPSILON
     variance = log_variance.exp().clamp(1 / CLAMP, CLAMP)
-    pooled_mean = torch.einsum("bnl,bndl->bnd", weights, mean.flatten(3)) / total
-    pooled_variance = (torch.einsum("bnl,bndl->bnd", weights, variance.flatten(3)) + EPSILON) / total
+    # Products and sums, not einsum: autocast would turn that into a bf16 matrix product.
+    weights = weights[:, :, None]
+    pooled_mean = (weights * mean.flatten(3)).sum(-1) / total
+    pooled_variance = ((weights * variance.flatten(3)).sum(-1) + EPSILON) / total
     return pooled_mean, pooled_variance
 
 

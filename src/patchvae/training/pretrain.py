@@ -9,13 +9,16 @@ from torch import Tensor
 from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
+from patchvae.hardware import autocast
 from patchvae.models.factory import build_model
 from patchvae.models.resnet import initialise
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Order, Scaling, mirror, open_array
 from patchvae.training.loop import train
 from patchvae.training.objectives import BiGANObjective, Objective, VAEObjective
-from patchvae.training.run import start
+from patchvae.training.run import Run, start
+
+STATISTICS_BATCH = 250
 
 
 class PretrainTask:
@@ -72,6 +75,27 @@ def seeded_model(config: dict[str, Any]) -> torch.nn.Module:
     return model
 
 
+@torch.no_grad()
+def estimate_statistics(model: torch.nn.Module, pixels: Tensor, run: Run) -> None:
+    """Give phi the BatchNorm statistics of one pass over images (n, S, S, 3), its weights as they are.
+
+    Every pretrained phi brings statistics of the data along; without them the control would lose for that alone.
+    """
+    backbone = model.encoder.backbone.to(run.device).train()  # type: ignore[union-attr]
+    norms = [module for module in backbone.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = None  # PyTorch's word for an average over all batches
+    scaling = Scaling(run.config["input_scaling"], run.device)
+    order = Order(len(pixels), STATISTICS_BATCH, "dataset", False, run.config["seed"])
+    for step in range(order.steps_per_epoch):
+        index, _ = order.batch(step)
+        with autocast(run.device, run.precision):
+            backbone(scaling(pixels[index.to(pixels.device)]))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
 def open_masks(path: Path | None, config: dict[str, Any], images: Tensor, device: torch.device) -> Tensor | None:
     """Weight masks (n, h, w, C) beside images (n, S, S, 3), or None for a variant without L_w."""
     if not config["weighted_loss"]:
@@ -103,13 +127,15 @@ def pretrain(
     state_path = run.state_path(scratch, masks=file_digest(masks) if masks else "")
     history: list[dict[str, float]] = []
     seconds, seen, epochs = 0.0, 0, 0
+    images = open_array(data / "train_images.npy", run.device)
     if config["model"]["name"] == "random":
         model = seeded_model(config)
+        estimate_statistics(model, images, run)
     else:
-        images = open_array(data / "train_images.npy", run.device)
         task = PretrainTask(config, images, open_masks(masks, config, images, run.device), run.device, run.precision)
         history, seconds = train(task, state_path, run.device, run.label)
         model, epochs, seen = task.objective.networks["model"], task.epochs, task.images
+    # deviation E46: the last epoch is fine-tuned, nothing is picked on the test set
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
     checkpoint.save(output, {"model": weights, "config": config})
     loss = {name: value for name, value in history[-1].items() if name != "epoch"} if history else {}

@@ -42,6 +42,15 @@ def test_pooling_is_a_weighted_mean_of_means_and_of_variances():
     assert pooled_variance.item() == pytest.approx(0.4 * 4 + 0.6 * 9, rel=1e-5)
 
 
+def test_pooling_keeps_float32_under_autocast():
+    logits, mean, log_variance = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 5, 4, 4), torch.randn(2, 3, 5, 4, 4)
+    expected = pool_appearance(logits, mean, log_variance)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        pooled = pool_appearance(logits, mean, log_variance)
+    torch.testing.assert_close(pooled[0], expected[0])
+    torch.testing.assert_close(pooled[1], expected[1])
+
+
 def test_pooling_sends_no_gradient_into_the_occurrence_unless_asked():
     for detach in (True, False):
         logits = torch.randn(2, 3, 4, 4, requires_grad=True)

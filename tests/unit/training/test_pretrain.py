@@ -56,7 +56,7 @@ def test_loss_falls(packed, pretrain_config, tmp_path):
     assert losses[-1] < 0.8 * losses[0]
 
 
-def test_phi_starts_alike_in_every_variant_and_the_control_keeps_it(packed, pretrain_config, tmp_path):
+def test_phi_starts_alike_in_every_variant_and_the_control_keeps_its_weights(packed, pretrain_config, tmp_path):
     random, metrics = run(pretrain_config("random"), packed, tmp_path)
     assert metrics["epochs"] == 0 and metrics["history"] == []
     data, _ = packed
@@ -64,10 +64,21 @@ def test_phi_starts_alike_in_every_variant_and_the_control_keeps_it(packed, pret
     control = checkpoint.backbone_weights(random)
     for name in ("patchvae", "beta-vae", "bigan"):
         task = PretrainTask(pretrain_config(name), images, None, CPU, "fp32")
-        phi = task.objective.networks["model"].encoder.backbone.state_dict()
-        assert all(torch.equal(phi[key], control[key]) for key in control), name
+        phi = dict(task.objective.networks["model"].encoder.backbone.named_parameters())
+        assert phi
+        assert all(torch.equal(phi[key], control[key]) for key in phi), name
     other, _ = run(pretrain_config("random", seed=1), packed, tmp_path)
     assert not torch.equal(checkpoint.backbone_weights(other)["conv1.0.weight"], control["conv1.0.weight"])
+
+
+def test_the_control_has_the_statistics_of_the_data(packed, pretrain_config, tmp_path):
+    random, _ = run(pretrain_config("random"), packed, tmp_path)
+    data, _ = packed
+    phi = checkpoint.backbone_weights(random)
+    images = open_array(data / "train_images.npy", CPU).permute(0, 3, 1, 2) / 127.5 - 1
+    features = torch.nn.functional.conv2d(images, phi["conv1.0.weight"], stride=2, padding=3)
+    torch.testing.assert_close(phi["conv1.1.running_mean"], features.mean((0, 2, 3)), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(phi["conv1.1.running_var"], features.var((0, 2, 3)), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize(

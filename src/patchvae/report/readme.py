@@ -1,0 +1,29 @@
+"""Puts a generated table into a text between two marks, so that no number in the README is typed."""
+
+from pathlib import Path
+
+from patchvae.errors import PatchVAEError
+from patchvae.files import write_text
+
+BEGIN, END = "<!-- begin {name} -->", "<!-- end {name} -->"
+
+
+def replace_between(text: str, name: str, content: str) -> str:
+    """The text with `content` between the marks `<!-- begin NAME -->` and `<!-- end NAME -->`.
+
+    Raises PatchVAEError when the marks are not there once each and in order.
+    """
+    begin, end = BEGIN.format(name=name), END.format(name=name)
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise PatchVAEError(f"the text must hold {begin} and {end} once each, in this order")
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{content.strip()}\n{end}{rest.split(end)[1]}"
+
+
+def insert(path: Path, name: str, table: Path) -> None:
+    """Write the file `table` between the marks of `path`."""
+    try:
+        text, content = path.read_text(encoding="utf-8"), table.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PatchVAEError(f"cannot read {error.filename}: {error.strerror}") from error
+    write_text(path, replace_between(text, name, content))

@@ -152,6 +152,8 @@ def _model(params: Params, variant: Params) -> Params:
         return config | {"latent_dim": block["latent_dim"], "beta": variant["beta"]}
     if kind == "bigan":
         return config | {"latent_dim": block["latent_dim"]}
+    if kind == "random":
+        return config | {"statistics": variant["statistics"]}
     if kind == "patchvae":
         names = ("num_parts", "part_dim", "occurrence_prior", "occurrence_kl", "hard_occurrence", "detach_occurrence")
         config |= {key: block[key] for key in (*names, "temperature")}

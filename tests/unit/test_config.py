@@ -168,8 +168,8 @@ def another(key: str, value: Any) -> Any:
     """A different value of the same type."""
     if key == "figures/variant":
         return "patchvae+lw"
-    if key.endswith("/model") and value in ("bigan", "random"):  # the kinds without a block of their own
-        return "random" if value == "bigan" else "bigan"
+    if key.endswith("/model") and value == "random":
+        return "bigan"  # the only kind that asks for no further key
     if isinstance(value, bool):
         return not value
     if isinstance(value, list):
@@ -179,7 +179,9 @@ def another(key: str, value: Any) -> Any:
 
 def test_every_value_of_params_is_read_by_some_job(params: Params) -> None:
     before = resolved(params)
-    unread = [k for k, v in leaves(params) if resolved(changed(params, k, another(k, v))) == before]
+    # No other kind takes bigan's empty block.
+    keys = [(key, value) for key, value in leaves(params) if key != "variants/bigan/model"]
+    unread = [k for k, v in keys if resolved(changed(params, k, another(k, v))) == before]
     assert unread == []
 
 

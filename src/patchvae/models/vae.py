@@ -64,9 +64,14 @@ class BiGAN(nn.Module):
 
 
 class Random(nn.Module):
-    """The control: phi at its initial weights."""
+    """The control: phi at its initial weights; `statistics` says whose its BatchNorm statistics are.
 
-    def __init__(self, init: str) -> None:
+    `initial`: those it was born with (0 and 1). `data`: those of the training images, as every pretrained phi has;
+    who makes the model has to estimate them.
+    """
+
+    def __init__(self, init: str, statistics: str) -> None:
         super().__init__()
+        self.statistics = statistics
         self.encoder = nn.ModuleDict({"backbone": Backbone()})
         initialise(self, init)

@@ -15,13 +15,13 @@ COLUMNS = [
     *("paper", "mean", "std", "n", "last_mean", "best_mean"),
     *("epochs", "test_images", "seconds", "device", "precision", "config_sha256"),
 ]
-CONTROL = "random"
+# Without pretraining; last in every table.
+CONTROLS = {"random": "Random φ (control)", "random+bn": "Random φ, BatchNorm of the data (control)"}
 MODELS = {
     "beta-vae": "β-VAE",
     "patchvae": "PatchVAE",
     "bigan": "BiGAN",
     "imagenet-pretrained": "ImageNet-pretrained",
-    CONTROL: "Random φ (control)",
 }
 DATASETS = {"cifar100": "CIFAR-100", "indoor67": "Indoor67", "places205": "Places205"}
 REGIMES = {"conv1": "Conv1", "conv1-3": "Conv[1-3]", "conv1-5": "Conv[1-5]"}
@@ -39,6 +39,8 @@ LATEX = {character: "\\" + character for character in "{}&%$#_"} | {
 
 def display_name(model: str) -> str:
     """A model's name as in the paper's table: `beta-vae-gan+lw` -> `β-VAE-GAN + L_w`."""
+    if model in CONTROLS:
+        return CONTROLS[model]
     stem, plus, _ = model.partition("+lw")
     stem, gan, _ = stem.partition("-gan")
     name = MODELS.get(stem)
@@ -137,8 +139,9 @@ def summarise(config: Mapping[str, Any], results: pd.DataFrame, paper: pd.DataFr
         config_sha256=("config_sha256", distinct),
     )
     models = dict.fromkeys([*paper.model, *config["variants"]])
-    if CONTROL in models:
-        models[CONTROL] = models.pop(CONTROL)
+    for control in CONTROLS.keys() & models.keys():
+        del models[control]
+    models |= {control: None for control in CONTROLS if control in config["variants"]}
     cells = pd.MultiIndex.from_product([list(models), config["datasets"], config["regimes"]], names=KEYS)
     table = ours.join(paper.set_index(KEYS), how="outer").reindex(cells).reset_index()
     integers = ["n", "epochs", "test_images"]

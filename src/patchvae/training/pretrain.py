@@ -77,10 +77,7 @@ def seeded_model(config: dict[str, Any]) -> torch.nn.Module:
 
 @torch.no_grad()
 def estimate_statistics(model: torch.nn.Module, pixels: Tensor, run: Run) -> None:
-    """Give phi the BatchNorm statistics of one pass over images (n, S, S, 3), its weights as they are.
-
-    Every pretrained phi brings statistics of the data along; without them the control would lose for that alone.
-    """
+    """Give phi the BatchNorm statistics of one pass over images (n, S, S, 3), its weights as they are."""
     backbone = model.encoder.backbone.to(run.device).train()  # type: ignore[union-attr]
     norms = [module for module in backbone.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
@@ -130,7 +127,8 @@ def pretrain(
     images = open_array(data / "train_images.npy", run.device)
     if config["model"]["name"] == "random":
         model = seeded_model(config)
-        estimate_statistics(model, images, run)
+        if config["model"]["statistics"] == "data":
+            estimate_statistics(model, images, run)
     else:
         task = PretrainTask(config, images, open_masks(masks, config, images, run.device), run.device, run.precision)
         history, seconds = train(task, state_path, run.device, run.label)

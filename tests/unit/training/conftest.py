@@ -35,7 +35,7 @@ def pretrain_config():
         models = {
             "beta-vae": {"latent_dim": 8, "beta": 1.0},
             "bigan": {"latent_dim": 8},
-            "random": {},
+            "random": {"statistics": "initial"},
             "patchvae": {
                 "num_parts": 4,
                 "part_dim": 2,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import patchvae
 from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.training import loop
@@ -71,8 +72,12 @@ def test_phi_starts_alike_in_every_variant_and_the_control_keeps_its_weights(pac
     assert not torch.equal(checkpoint.backbone_weights(other)["conv1.0.weight"], control["conv1.0.weight"])
 
 
-def test_the_control_has_the_statistics_of_the_data(packed, pretrain_config, tmp_path):
-    random, _ = run(pretrain_config("random"), packed, tmp_path)
+def test_the_control_can_have_the_statistics_of_the_data(packed, pretrain_config, tmp_path):
+    born, _ = run(pretrain_config("random"), packed, tmp_path)
+    assert checkpoint.backbone_weights(born)["conv1.1.running_mean"].abs().max() == 0
+    config = pretrain_config("random")
+    config["model"]["statistics"] = "data"
+    random, _ = run(config, packed, tmp_path)
     data, _ = packed
     phi = checkpoint.backbone_weights(random)
     images = open_array(data / "train_images.npy", CPU).permute(0, 3, 1, 2) / 127.5 - 1
@@ -128,7 +133,8 @@ out = Path({str(tmp_path / "cut")!r})
 p.pretrain(json.loads({json.dumps(config)!r}), Path({str(data)!r}), None, out / "model.pt", out / "metrics.json",
            out / "scratch", "cpu", 1)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    environment = {**os.environ, "PYTHONPATH": str(Path(patchvae.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.returncode == -signal.SIGKILL, done.stderr
     states = list((tmp_path / "cut" / "scratch").glob("*/state.pt"))
     assert len(states) == 1 and checkpoint.load(states[0])["step"] == 8

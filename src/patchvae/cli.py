@@ -207,6 +207,7 @@ def start_logging(log: Path | None) -> None:
     """Warnings go to the terminal, everything from INFO up to a fresh log file."""
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING)
+    terminal.setFormatter(logging.Formatter("patchvae: %(message)s"))
     terminal.addFilter(lambda record: log is None or record.name != "py.warnings")
     handlers: list[logging.Handler] = [terminal]
     if log is not None:

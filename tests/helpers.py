@@ -1,10 +1,12 @@
-"""A copy of the repository, and Snakemake in it."""
+"""A copy of the repository, Snakemake in it, and changed parameters."""
 
+import copy
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--nocolor"]
@@ -35,3 +37,14 @@ def environment() -> dict[str, str]:
 def run_snakemake(place: Path, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     command = [*SNAKEMAKE, *map(str, arguments)]
     return subprocess.run(command, cwd=place, env=environment(), capture_output=True, text=True, timeout=600)
+
+
+def changed(params: dict[str, Any], dotted: str, value: Any) -> dict[str, Any]:
+    """A copy of the parameters with one value replaced or added."""
+    new = copy.deepcopy(params)
+    node = new
+    *parents, last = dotted.split("/")
+    for key in parents:
+        node = node[key]
+    node[last] = value
+    return new

@@ -1,9 +1,8 @@
-"""From params.yaml and its overlays to the complete configuration of one job."""
+"""Reading params.yaml and its overlays, and refusing what makes no sense."""
 
 import copy
 import difflib
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,10 @@ from patchvae.errors import PatchVAEError
 
 Params = dict[str, Any]
 
-REGIMES = ("conv1", "conv1-3", "conv1-5")
+REGIMES = ("none", "conv1", "conv1-3", "conv1-5")
+MODEL_OF_PARTS = "patchvae"
+STRIDES = {"resnet9": 8, "resnet18": 32}  # written again in models.resnet, which needs PyTorch
+SWEEPABLE = ("input_scaling", "model", "pretrain", "gan", "bigan", "finetune")
 
 
 def read_yaml(path: Path | str) -> Params:
@@ -55,17 +57,70 @@ def load_params(paths: Sequence[Path | str]) -> Params:
 
 
 def validate(params: Params, schema_path: Path | str) -> None:
-    """Check parameters against the closed schema and against each other.
+    """Check parameters against the closed schema and against each other, swept values included.
 
     Raises PatchVAEError with one sentence that holds the dotted key and what is wrong with it.
     """
-    errors = list(Draft202012Validator(read_yaml(schema_path)).iter_errors(params))
+    schema = Draft202012Validator(read_yaml(schema_path))
+    _refuse(schema, params, "")
+    for key, problem in _cross_checks(params):
+        raise PatchVAEError(f"parameters: {key}: {problem}")
+    for key, values in sweeps(params).items():
+        path = setting(params, key)
+        for value in values:
+            _refuse(schema, put(params, path, value), f"ablations.{key}: ")
+
+
+def _refuse(schema: Draft202012Validator, params: Params, prefix: str) -> None:
+    errors = list(schema.iter_errors(params))
     if errors:
         # A misspelt key is also a missing one: say the former.
         errors.sort(key=lambda e: (e.validator != "additionalProperties", [str(part) for part in e.absolute_path]))
-        raise PatchVAEError(f"parameters: {_sentence(errors[0])}")
-    for key, problem in _cross_checks(params):
-        raise PatchVAEError(f"parameters: {key}: {problem}")
+        raise PatchVAEError(f"parameters: {prefix}{_sentence(errors[0])}")
+
+
+def sweeps(params: Params) -> dict[str, list[Any]]:
+    """Swept keys with their values; a key without values is left out."""
+    return {key: values for key, values in (params["ablations"] or {}).items() if values}
+
+
+def setting(params: Params, key: str) -> tuple[str, ...]:
+    """Where a swept key lies: in the swept variant's block, in `model`, or at a dotted path such as `finetune.lr`.
+
+    Raises PatchVAEError for a key that is nowhere.
+    """
+    variant = params["ablation_base"]["variant"]
+    if key in params["variants"][variant]:
+        return ("variants", variant, key)
+    if key in params["model"]:
+        return ("model", key)
+    path, block = tuple(key.split(".")), params
+    for part in path:
+        if not isinstance(block, dict) or part not in block:
+            known = [*params["variants"][variant], *params["model"]]
+            raise PatchVAEError(
+                f"ablations.{key}: neither a key of variants.{variant} or model nor a dotted path such as finetune.lr"
+                + _did_you_mean(key, known)
+            )
+        block = block[part]
+    if path[0] not in SWEEPABLE:
+        raise PatchVAEError(f"ablations.{key}: only keys of {', '.join(SWEEPABLE)} or of a variant can be swept")
+    return path
+
+
+def get(params: Params, path: Sequence[str]) -> Any:
+    """The value at a path."""
+    for part in path:
+        params = params[part]
+    return params
+
+
+def put(params: Params, path: Sequence[str], value: Any) -> Params:
+    """A copy of the parameters with another value at a path."""
+    overlay: Any = value
+    for part in reversed(path):
+        overlay = {part: overlay}
+    return merge(params, overlay)
 
 
 def _sentence(error: ValidationError) -> str:
@@ -92,179 +147,74 @@ def _did_you_mean(word: str, known: Sequence[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+def _asked(params: Params) -> Iterator[tuple[str, str, str]]:
+    """Every mention of a name: (dotted key, name, kind)."""
+    kinds = {"datasets": "data set", "dataset": "data set", "variants": "variant", "variant": "variant"}
+    kinds |= {"supervised": "variant", "regimes": "regime", "regime": "regime"}
+    for block in ("table1", "table2", "table7", "ablation_base", "parts", "figures"):
+        for key, value in (params[block] or {}).items():
+            if key in kinds:
+                for name in value if isinstance(value, list) else [value]:
+                    yield f"{block}.{key}", name, kinds[key]
+    for name, variant in params["variants"].items():
+        if "pretrain_on" in variant:
+            yield f"variants.{name}.pretrain_on", variant["pretrain_on"], "data set"
+    for name, dataset in params["datasets"].items():
+        if "raw" in dataset:
+            yield f"datasets.{name}.raw", dataset["raw"], "data set"
+
+
 def _cross_checks(params: Params) -> Iterator[tuple[str, str]]:
     """What a schema cannot say: (dotted key, problem)."""
-    table = params["table1"]
-    asked = [("table1.datasets", name, list(params["datasets"]), "data set") for name in table["datasets"]]
-    asked += [("table1.variants", name, list(params["variants"]), "variant") for name in table["variants"]]
-    asked += [("table1.regimes", name, list(REGIMES), "regime") for name in table["regimes"]]
-    asked += [("figures.variant", params["figures"]["variant"], list(params["variants"]), "variant")]
-    for key, name, known, what in asked:
-        if name not in known:
-            yield key, f"unknown {what} {name!r}, known are {', '.join(known)}{_did_you_mean(name, known)}"
-    drawn = params["figures"]["variant"]
-    if params["variants"][drawn]["model"] != "patchvae":
-        yield "figures.variant", f"{drawn} has no occurrence maps, only a variant of model patchvae has"
-    patch = params["masks"]["patch_size"]
+    known = {"data set": list(params["datasets"]), "variant": list(params["variants"]), "regime": list(REGIMES)}
+    for key, name, kind in _asked(params):
+        if name not in known[kind]:
+            yield key, f"unknown {kind} {name!r}, known are {', '.join(known[kind])}{_did_you_mean(name, known[kind])}"
+    yield from _variant_checks(params)
+    yield from _dataset_checks(params)
+    base = params["ablation_base"]
+    tested = dict.fromkeys([*params["table1"]["datasets"], *(base["datasets"] if sweeps(params) else [])])
+    for name in [*tested, *([params["table2"]["dataset"]] if params["table2"] else [])]:
+        if "finetune_epochs" not in params["datasets"][name]:
+            yield f"datasets.{name}.finetune_epochs", "missing, and a table needs it"
+    for key in sweeps(params):
+        for name in base["datasets"]:
+            path = setting(params, key)
+            if path[0] in params["datasets"][name] and path[1] in params["datasets"][name][path[0]]:
+                yield f"ablations.{key}", f"datasets.{name}.{'.'.join(path)} has a value of its own and hides the sweep"
+
+
+def _variant_checks(params: Params) -> Iterator[tuple[str, str]]:
+    models = {name: block["model"] for name, block in params["variants"].items()}
+    wanted = {"figures.variant": [params["figures"]["variant"]], "parts.variants": (params["parts"] or {}).get("variants", [])}
+    for key, names in wanted.items():
+        for name in names:
+            if models[name] != MODEL_OF_PARTS:
+                yield key, f"{name} has no occurrence maps, only a variant of model {MODEL_OF_PARTS} has"
+    for name in (params["table7"] or {}).get("variants", []):
+        if models[name] not in (MODEL_OF_PARTS, "beta-vae"):
+            yield "table7.variants", f"{name} reconstructs no image, only a variant of model beta-vae or patchvae does"
+    for name in params["table1"]["variants"]:
+        for dataset in params["table1"]["datasets"]:
+            if params["variants"][name].get("pretrain_on") == dataset:
+                yield f"variants.{name}.pretrain_on", f"{dataset} is itself a data set of Table 1"
+    if params["table2"] and params["variants"][params["table2"]["supervised"]]["model"] != "random":
+        yield "table2.supervised", "must be a variant of model random, which is then trained whole"
+
+
+def _dataset_checks(params: Params) -> Iterator[tuple[str, str]]:
     for name, dataset in params["datasets"].items():
-        if dataset["image_size"] % patch:
-            size = dataset["image_size"]
+        size = dataset["image_size"]
+        patch = dataset.get("masks", {}).get("patch_size", params["masks"]["patch_size"])
+        if size % patch:
             yield f"datasets.{name}.image_size", f"{size} is not a multiple of masks.patch_size = {patch}"
-
-
-def resolve(params: Params, rule: str, wildcards: Mapping[str, Any]) -> Params:
-    """The complete configuration of one job: exactly what it reads, so that nothing else makes it run again.
-
-    wildcards: the job's wildcards by name (`dataset`, `variant`, `regime`, `seed`, `name`), values as text or numbers.
-    Raises PatchVAEError for an unknown rule, data set, variant or regime.
-    """
-    if rule not in RESOLVERS:
-        raise PatchVAEError(f"unknown rule {rule!r}, known are {', '.join(RESOLVERS)}")
-    try:
-        return copy.deepcopy(RESOLVERS[rule](params, wildcards))
-    except KeyError as error:
-        raise PatchVAEError(f"{rule}: no {error.args[0]!r} among the wildcards or parameters") from error
-
-
-def _download(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    dataset, name = wildcards["dataset"], wildcards["name"]
-    return {"dataset": dataset, "name": name, **params["datasets"][dataset]["sources"][name]}
-
-
-def _prepare(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    dataset = wildcards["dataset"]
-    block = params["datasets"][dataset]
-    config = {"dataset": dataset} | {key: block[key] for key in ("format", "image_size", "num_classes")}
-    if block["format"] == "digit-scenes":
-        return config | {key: block[key] for key in ("train_images", "test_images", "seed")}
-    # Where a source came from is the download's business; what it holds is ours.
-    return config | {"sources": {name: source["checksum"] for name, source in block["sources"].items()}}
-
-
-def _masks(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    return {"image_size": params["datasets"][wildcards["dataset"]]["image_size"], **params["masks"]}
-
-
-def _model(params: Params, variant: Params) -> Params:
-    kind, block = variant["model"], params["model"]
-    config = {"name": kind, "init": block["init"]}
-    if kind == "beta-vae":
-        return config | {"latent_dim": block["latent_dim"], "beta": variant["beta"]}
-    if kind == "bigan":
-        return config | {"latent_dim": block["latent_dim"]}
-    if kind == "random":
-        return config | {"statistics": variant["statistics"]}
-    if kind == "patchvae":
-        names = ("num_parts", "part_dim", "occurrence_prior", "occurrence_kl", "hard_occurrence", "detach_occurrence")
-        config |= {key: block[key] for key in (*names, "temperature")}
-        return config | {key: variant[key] for key in ("beta_app", "beta_occ")}
-    return config
-
-
-def _pretrain(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    dataset, variant = params["datasets"][wildcards["dataset"]], params["variants"][wildcards["variant"]]
-    config = {
-        "dataset": wildcards["dataset"],
-        "image_size": dataset["image_size"],
-        "flip": dataset["flip"],
-        "input_scaling": params["input_scaling"],
-        "precision": params["precision"],
-        "variant": wildcards["variant"],
-        "model": _model(params, variant),
-        "seed": int(wildcards["seed"]),
-    }
-    if variant["model"] == "random":
-        return config
-    config |= {"epochs": dataset["pretrain_epochs"], **params["pretrain"]}
-    if variant["model"] == "bigan":
-        return config | params["bigan"] | {"weighted_loss": False, "gan": None}
-    return config | {"weighted_loss": variant["weighted_loss"], "gan": params["gan"] if variant["gan"] else None}
-
-
-def _finetune(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    dataset, regime = params["datasets"][wildcards["dataset"]], wildcards["regime"]
-    if regime not in REGIMES:
-        raise PatchVAEError(f"unknown regime {regime!r}, known are {', '.join(REGIMES)}")
-    return {
-        "dataset": wildcards["dataset"],
-        "variant": wildcards["variant"],
-        "regime": regime,
-        "image_size": dataset["image_size"],
-        "num_classes": dataset["num_classes"],
-        "flip": dataset["flip"],
-        "input_scaling": params["input_scaling"],
-        "precision": params["precision"],
-        "init": params["model"]["init"],
-        "epochs": dataset["finetune_epochs"],
-        "seed": int(wildcards["seed"]),
-        **params["finetune"],
-    }
-
-
-def _table1(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    table = params["table1"]
-    blocks = {name: params["datasets"][name] for name in table["datasets"]}
-    return {
-        "run": params["run"],
-        "seeds": params["seeds"],
-        **table,
-        "schedule": {
-            d: {key: block[key] for key in ("pretrain_epochs", "finetune_epochs")} for d, block in blocks.items()
-        },
-        "demo": [name for name, block in blocks.items() if block["format"] == "digit-scenes"],
-    }
-
-
-def _figure_masks(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    return {**params["masks"], "rows": params["figures"]["rows"]}
-
-
-def _figure_occurrence(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    variant = params["figures"]["variant"]
-    return {
-        "image_size": params["datasets"][wildcards["dataset"]]["image_size"],
-        "input_scaling": params["input_scaling"],
-        "rows": params["figures"]["rows"],
-        "model": _model(params, params["variants"][variant]),
-        "variant": variant,
-    }
-
-
-RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
-    "download": _download,
-    "prepare": _prepare,
-    "digit_scenes": _prepare,
-    "masks": _masks,
-    "pretrain": _pretrain,
-    "finetune": _finetune,
-    "table1": _table1,
-    "figure_masks": _figure_masks,
-    "figure_occurrence": _figure_occurrence,
-}
-
-
-def weighted(params: Params, variant: str) -> bool:
-    """Whether a variant trains with L_w and so needs weight masks."""
-    return bool(params["variants"][variant].get("weighted_loss", False))
-
-
-def jobs(params: Params) -> Iterator[tuple[str, Params]]:
-    """Every job of a run as (rule, wildcards)."""
-    run, table, seeds = params["run"], params["table1"], params["seeds"]
-    drawn = (params["figures"]["variant"], seeds[0])
-    for dataset in table["datasets"]:
-        block = params["datasets"][dataset]
-        for name in block.get("sources", {}):
-            yield "download", {"dataset": dataset, "name": name}
-        yield "digit_scenes" if block["format"] == "digit-scenes" else "prepare", {"dataset": dataset}
-        cells = list(itertools.product(table["variants"], seeds))
-        pretrained = cells if drawn in cells else [*cells, drawn]
-        if any(weighted(params, variant) for variant, _ in pretrained):
-            yield "masks", {"dataset": dataset}
-        for variant, seed in pretrained:
-            yield "pretrain", {"run": run, "dataset": dataset, "variant": variant, "seed": seed}
-        for (variant, seed), regime in itertools.product(cells, table["regimes"]):
-            yield "finetune", {"run": run, "dataset": dataset, "variant": variant, "regime": regime, "seed": seed}
-        yield "figure_masks", {"run": run, "dataset": dataset}
-        yield "figure_occurrence", {"run": run, "dataset": dataset}
-    yield "table1", {"run": run}
+        backbone = dataset.get("model", {}).get("backbone", params["model"]["backbone"])
+        if size % STRIDES[backbone]:
+            yield f"datasets.{name}.image_size", f"{size} is not a multiple of {backbone}'s stride {STRIDES[backbone]}"
+        if ("raw" in dataset) == ("sources" in dataset) and dataset["format"] != "digit-scenes":
+            yield f"datasets.{name}.sources", "give either sources or raw, the data set whose sources it shares"
+        if "raw" in dataset and "sources" not in params["datasets"][dataset["raw"]]:
+            yield f"datasets.{name}.raw", f"{dataset['raw']} has no sources"
+    for name in params["parts"]["datasets"] if params["parts"] else []:
+        if params["datasets"][name]["format"] != "digit-scenes":
+            yield "parts.datasets", f"{name} has no true occurrence maps, only digit scenes have"

@@ -11,7 +11,8 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
 
-from patchvae.config import jobs, load_params, merge, resolve, validate, weighted
+from patchvae import plan
+from patchvae.config import load_params, merge, validate
 from patchvae.errors import PatchVAEError
 from patchvae.files import canonical
 from patchvae.provenance import source_files
@@ -38,13 +39,18 @@ def read_parameters():
 PARAMS = read_parameters()
 
 
+JOBS = list(plan.jobs(PARAMS))
+
+
 wildcard_constraints:
     run=re.escape(PARAMS["run"]),
     dataset="|".join(map(re.escape, PARAMS["datasets"])),
-    variant="|".join(map(re.escape, PARAMS["variants"])),
+    variant="|".join(map(re.escape, plan.variants(PARAMS))),
     regime="[^/]+",
     seed="[0-9]+",
     name="[^/]+",
+    table="|".join(map(re.escape, plan.sweep_tables(PARAMS))) or "(?!)",
+    figure="|".join(plan.PARTS_FIGURES),
 
 
 def config_of(rule):
@@ -52,7 +58,7 @@ def config_of(rule):
 
     def config_json(wildcards):
         try:
-            return canonical(resolve(PARAMS, rule, dict(wildcards)))
+            return canonical(plan.resolve(PARAMS, rule, dict(wildcards)))
         except PatchVAEError as error:
             raise WorkflowError(str(error))
 
@@ -71,34 +77,97 @@ def datasets_of(*formats):
 
 
 def raw_files(wildcards):
-    sources = PARAMS["datasets"][wildcards.dataset]["sources"]
-    return expand("data/raw/{dataset}/{name}", dataset=wildcards.dataset, name=sources)
+    dataset = plan.raw(PARAMS, wildcards.dataset)
+    return expand("data/raw/{dataset}/{name}", dataset=dataset, name=plan.sources(PARAMS, dataset))
+
+
+def raw_folder(wildcards):
+    return "data/raw/" + plan.raw(PARAMS, wildcards.dataset)
 
 
 def mask_files(wildcards):
     """The weight masks of a variant trained with L_w, else nothing."""
-    return "data/masks/{dataset}/train.npy" if weighted(PARAMS, wildcards.variant) else []
+    return "data/masks/{dataset}/train.npy" if plan.weighted(PARAMS, wildcards.variant) else []
 
 
-def table1_metrics(wildcards):
-    wanted = [job for rule, job in jobs(PARAMS) if rule == "finetune"]
-    return ["results/{run}/metrics/finetune/{dataset}/{variant}/{regime}/seed{seed}.json".format(**w) for w in wanted]
+def label_files(wildcards):
+    """The labels of a variant trained with them, else nothing."""
+    model = plan.settings(PARAMS, wildcards.dataset, wildcards.variant)[1]["model"]
+    return "data/packed/{dataset}/train_labels.npy" if model == "supervised" else []
+
+
+CHECKPOINT = "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt"
+METRICS = {
+    "finetune": "results/{run}/metrics/finetune/{dataset}/{variant}/{regime}/seed{seed}.json",
+    "reconstruct": "results/{run}/metrics/reconstruct/{dataset}/{variant}/seed{seed}.json",
+    "fid": "results/{run}/metrics/fid/{dataset}/{variant}/seed{seed}.json",
+    "parts": "results/{run}/metrics/parts/{dataset}/{variant}/seed{seed}.json",
+}
+
+
+def pretrained_checkpoint(wildcards):
+    """The pretrained weights that a fine-tuning starts from."""
+    source = plan.pretrained(PARAMS, wildcards.dataset, wildcards.variant)
+    return CHECKPOINT.format(run=wildcards.run, seed=wildcards.seed, **source)
 
 
 def drawn_checkpoint(wildcards):
-    """The pretrained model whose occurrence maps are drawn."""
-    return "results/{{run}}/checkpoints/pretrain/{{dataset}}/{variant}/seed{seed}.pt".format(
-        variant=PARAMS["figures"]["variant"], seed=PARAMS["seeds"][0]
-    )
+    """The pretrained model whose parts are drawn."""
+    variant, seed = PARAMS["figures"]["variant"], PARAMS["seeds"][0]
+    return CHECKPOINT.format(run=wildcards.run, dataset=wildcards.dataset, variant=variant, seed=seed)
+
+
+def seeds_of(rule, wanted):
+    """Metrics files of one rule for the wanted (data set, variant, regime), regime None where the rule has none."""
+    wanted = set(wanted)
+    return [
+        METRICS[rule].format(**job)
+        for name, job in JOBS
+        if name == rule and (job["dataset"], job["variant"], job.get("regime")) in wanted
+    ]
+
+
+def table1_metrics(wildcards):
+    return seeds_of("finetune", plan.table1_cells(PARAMS))
+
+
+def table2_metrics(wildcards):
+    return seeds_of("finetune", plan.table2_cells(PARAMS))
+
+
+def sweep_metrics(wildcards):
+    return seeds_of("finetune", plan.sweep_cells(PARAMS, plan.sweep_tables(PARAMS)[wildcards.table]))
+
+
+def every_metrics(*rules):
+    """An input function: all metrics files of these rules."""
+
+    def files(wildcards):
+        return [METRICS[rule].format(**job) for rule, job in JOBS if rule in rules]
+
+    return files
+
+
+def paper_csv(wildcards):
+    """The paper's numbers for a sweep, where it has any."""
+    path = f"paper/{wildcards.table}.csv"
+    return path if (ROOT / path).exists() else []
+
+
+KINDS = ("csv", "md", "tex", "html")
+REPORTS = {
+    "table1": [f"results/{{run}}/tables/table1.{kind}" for kind in KINDS],
+    "table2": [f"results/{{run}}/tables/table2.{kind}" for kind in KINDS],
+    "sweep": [f"results/{{run}}/tables/{{table}}.{kind}" for kind in KINDS],
+    "table7": [f"results/{{run}}/tables/table7.{kind}" for kind in KINDS],
+    "parameter_tables": [f"results/{{run}}/tables/{table}.{kind}" for table in plan.PARAMETER_TABLES for kind in KINDS],
+    "parts_table": [f"results/{{run}}/tables/parts.{kind}" for kind in KINDS],
+    "figure_masks": ["results/{run}/figures/figure6_{dataset}.png", "results/{run}/figures/figure6_{dataset}.pdf"],
+    "figure_parts": ["results/{run}/figures/{figure}_{dataset}.png", "results/{run}/figures/{figure}_{dataset}.pdf"],
+    "figure_sweep": ["results/{run}/figures/{table}.png", "results/{run}/figures/{table}.pdf"],
+}
 
 
 def report_files():
     """Everything a run ends in."""
-    tables = expand("results/{run}/tables/table1.{kind}", run=PARAMS["run"], kind=["csv", "md", "tex"])
-    return tables + expand(
-        "results/{run}/figures/{figure}_{dataset}.{kind}",
-        run=PARAMS["run"],
-        figure=["weight_masks", "occurrence_maps"],
-        dataset=PARAMS["table1"]["datasets"],
-        kind=["png", "pdf"],
-    )
+    return [path.format(**job) for rule, job in JOBS for path in REPORTS.get(rule, ())]

@@ -8,7 +8,7 @@ rule download:
     threads: 1
     resources:
         mem_mb=500,
-        runtime="4h",
+        runtime="1d",
     params:
         cfg=config_of("download"),
     message:
@@ -33,18 +33,19 @@ rule prepare:
     log:
         "logs/data/prepare/{dataset}.log",
     wildcard_constraints:
-        dataset=datasets_of("cifar100"),
-    threads: 1
+        dataset=datasets_of("cifar100", "indoor67", "places205", "imagenet", "folders", "lists"),
+    threads: 8
     resources:
-        mem_mb=3000,
-        runtime="1h",
+        mem_mb=4000,
+        runtime="1d",
     params:
         cfg=config_of("prepare"),
+        raw=raw_folder,
     message:
         "Pack {wildcards.dataset} into arrays"
     shell:
-        "python -m patchvae.cli prepare --log {log:q} --config {params.cfg:q}"
-        " --raw-dir data/raw/{wildcards.dataset:q} --out-dir data/packed/{wildcards.dataset:q}"
+        "python -m patchvae.cli prepare --log {log:q} --config {params.cfg:q} --threads {threads}"
+        " --raw-dir {params.raw:q} --out-dir data/packed/{wildcards.dataset:q}"
 
 
 rule digit_scenes:

@@ -9,7 +9,7 @@ rule finetune:
             "test_labels.npy",
             "manifest.json",
         ),
-        pretrained="results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
+        pretrained=pretrained_checkpoint,
     output:
         "results/{run}/metrics/finetune/{dataset}/{variant}/{regime}/seed{seed}.json",
     log:
@@ -18,8 +18,8 @@ rule finetune:
         "logs/{run}/benchmarks/finetune/{dataset}/{variant}/{regime}/seed{seed}.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime="1d",
+        mem_mb=8000,
+        runtime="7d",
         gpu=1,
     params:
         cfg=config_of("finetune"),

@@ -9,7 +9,7 @@ rule masks:
     threads: 1
     resources:
         mem_mb=3000,
-        runtime="1h",
+        runtime="4h",
     params:
         cfg=config_of("masks"),
     message:

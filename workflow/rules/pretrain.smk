@@ -4,6 +4,7 @@ rule pretrain:
         images="data/packed/{dataset}/train_images.npy",
         manifest="data/packed/{dataset}/manifest.json",
         masks=mask_files,
+        labels=label_files,
     output:
         checkpoint="results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
         metrics="results/{run}/metrics/pretrain/{dataset}/{variant}/seed{seed}.json",
@@ -13,8 +14,8 @@ rule pretrain:
         "logs/{run}/benchmarks/pretrain/{dataset}/{variant}/seed{seed}.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime="1d",
+        mem_mb=8000,
+        runtime="7d",
         gpu=1,
     params:
         cfg=config_of("pretrain"),

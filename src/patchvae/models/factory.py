@@ -7,12 +7,13 @@ from torch import nn
 
 from patchvae.errors import PatchVAEError
 from patchvae.models.patchvae import PatchVAE
-from patchvae.models.vae import BetaVAE, BiGAN, Random
+from patchvae.models.vae import BetaVAE, BiGAN, Random, Supervised
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "beta-vae": BetaVAE,
     "patchvae": lambda image_size, temperature, **config: PatchVAE(**config),
     "bigan": BiGAN,
+    "supervised": Supervised,
     "random": lambda image_size, **config: Random(**config),
 }
 

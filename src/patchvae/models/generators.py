@@ -1,4 +1,4 @@
-"""Decoders (Tables 10, 11) and discriminators (Appendix A.2); shapes for images of side S = 32 or 64."""
+"""Decoders (Tables 10, 11) and discriminators (Appendix A.2); s is the stride of phi, 8 or 32."""
 
 import torch
 from torch import Tensor, nn
@@ -17,18 +17,20 @@ def deconv(channels_in: int, channels_out: int, kernel: int, stride: int = 1, pa
 
 
 class Decoder(nn.Module):
-    """G: patch code (B, C, S/8, S/8) -> reconstruction (B, 3, S, S) in [-1, 1]."""
+    """G: patch code (B, C, S/s, S/s) -> reconstruction (B, 3, S, S) in [-1, 1].
 
-    def __init__(self, channels: int) -> None:
+    Each of log2(s) transposed convolutions doubles the side and halves the channels, which start at 32 s and end at 64.
+    """
+
+    def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
         # deviation E32: the 1x1 layer is in Tables 10-11 but not in the appendix's prose
-        self.layers = nn.Sequential(
-            *deconv(channels, 256, 1),
-            *deconv(256, 128, 4, 2, 1),
-            *deconv(128, 64, 4, 2, 1),
-            nn.ConvTranspose2d(64, 3, 4, 2, 1, bias=False),
-            nn.Tanh(),
-        )
+        width = 32 * stride
+        layers = deconv(channels, width, 1)
+        while width > 64:
+            layers += deconv(width, width // 2, 4, 2, 1)
+            width //= 2
+        self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(width, 3, 4, 2, 1, bias=False), nn.Tanh())
 
     def forward(self, code: Tensor) -> Tensor:
         images: Tensor = self.layers(code)
@@ -36,12 +38,12 @@ class Decoder(nn.Module):
 
 
 class GlobalDecoder(nn.Module):
-    """G of the beta-VAE and BiGAN: latent (B, latent_dim) -> images (B, 3, S, S) in [-1, 1]."""
+    """G of the beta-VAE and BiGAN: latent (B, latent_dim) -> images (B, 3, S, S) in [-1, 1]; `grid` is S/s."""
 
-    def __init__(self, latent_dim: int, grid: int) -> None:
+    def __init__(self, latent_dim: int, grid: int, stride: int) -> None:
         super().__init__()
         self.expand = nn.Sequential(*deconv(latent_dim, REDUCED, grid))
-        self.decoder = Decoder(REDUCED)
+        self.decoder = Decoder(REDUCED, stride)
 
     def forward(self, latent: Tensor) -> Tensor:
         images: Tensor = self.decoder(self.expand(latent[:, :, None, None]))

@@ -9,7 +9,7 @@ from torch import nn
 
 from patchvae.models.generators import Decoder, GlobalDecoder
 from patchvae.models.patchvae import PatchEncoder
-from patchvae.models.resnet import STRIDE, Classifier, count_parameters
+from patchvae.models.resnet import STRIDES, Classifier, count_parameters
 from patchvae.models.vae import GlobalEncoder
 
 # name: image side, classes (Sec. 4.1)
@@ -20,16 +20,17 @@ LATENT_DIM = NUM_PARTS * PART_DIM
 
 def networks(image_size: int, num_classes: int) -> dict[str, nn.Module]:
     """The networks of Tables 8-12 for one data set, with the paper's sizes; no memory is allocated for weights."""
-    grid = image_size // STRIDE
+    phi, stride = "resnet9", STRIDES["resnet9"]
+    grid = image_size // stride
     with torch.device("meta"):
         return {
-            "beta-vae-encoder": GlobalEncoder(LATENT_DIM, grid, heads=2),
-            "bigan-encoder": GlobalEncoder(LATENT_DIM, grid, heads=1),
-            "patchvae-encoder": PatchEncoder(NUM_PARTS, PART_DIM, detach_occurrence=True),
-            "beta-vae-decoder": GlobalDecoder(LATENT_DIM, grid),
-            "bigan-decoder": GlobalDecoder(LATENT_DIM, grid),
-            "patchvae-decoder": Decoder(LATENT_DIM),
-            "classifier": Classifier(image_size, num_classes, init="torch"),
+            "beta-vae-encoder": GlobalEncoder(phi, image_size, LATENT_DIM, heads=2),
+            "bigan-encoder": GlobalEncoder(phi, image_size, LATENT_DIM, heads=1),
+            "patchvae-encoder": PatchEncoder(phi, NUM_PARTS, PART_DIM, detach_occurrence=True),
+            "beta-vae-decoder": GlobalDecoder(LATENT_DIM, grid, stride),
+            "bigan-decoder": GlobalDecoder(LATENT_DIM, grid, stride),
+            "patchvae-decoder": Decoder(LATENT_DIM, stride),
+            "classifier": Classifier(phi, image_size, num_classes, init="torch"),
         }
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from patchvae.losses import EPSILON, bernoulli_kl, gaussian_kl
 from patchvae.models.generators import Decoder
-from patchvae.models.resnet import BACKBONE_CHANNELS, Backbone, initialise
+from patchvae.models.resnet import Backbone, initialise
 from patchvae.models.vae import Output
 
 CLAMP = 1e7  # E16: bounds of a cell's variance
@@ -58,13 +58,14 @@ def patch_code(occurrence: Tensor, appearance: Tensor) -> Tensor:
 class PatchEncoder(nn.Module):
     """phi with the heads Q^O and Q^A: images (B, 3, S, S) -> Posterior (Tables 8, 9)."""
 
-    def __init__(self, num_parts: int, part_dim: int, detach_occurrence: bool) -> None:
+    def __init__(self, backbone: str, num_parts: int, part_dim: int, detach_occurrence: bool) -> None:
         super().__init__()
         self.num_parts, self.part_dim, self.detach_occurrence = num_parts, part_dim, detach_occurrence
-        self.backbone = Backbone()
-        self.occurrence = nn.Conv2d(BACKBONE_CHANNELS, num_parts, 3, padding=1)
-        self.appearance_mean = nn.Conv2d(BACKBONE_CHANNELS, num_parts * part_dim, 3, padding=1)
-        self.appearance_log_variance = nn.Conv2d(BACKBONE_CHANNELS, num_parts * part_dim, 3, padding=1)
+        self.backbone = Backbone(backbone)
+        channels = self.backbone.channels
+        self.occurrence = nn.Conv2d(channels, num_parts, 3, padding=1)
+        self.appearance_mean = nn.Conv2d(channels, num_parts * part_dim, 3, padding=1)
+        self.appearance_log_variance = nn.Conv2d(channels, num_parts * part_dim, 3, padding=1)
 
     def forward(self, images: Tensor) -> Posterior:
         features = self.backbone(images)
@@ -80,6 +81,7 @@ class PatchVAE(nn.Module):
 
     def __init__(
         self,
+        backbone: str,
         num_parts: int,
         part_dim: int,
         occurrence_prior: float | str,
@@ -94,8 +96,8 @@ class PatchVAE(nn.Module):
         self.prior = 1 / num_parts if occurrence_prior == "1/N" else float(occurrence_prior)
         self.occurrence_kl, self.hard_occurrence = occurrence_kl, hard_occurrence
         self.beta_app, self.beta_occ = beta_app, beta_occ
-        self.encoder = PatchEncoder(num_parts, part_dim, detach_occurrence)
-        self.decoder = Decoder(num_parts * part_dim)
+        self.encoder = PatchEncoder(backbone, num_parts, part_dim, detach_occurrence)
+        self.decoder = Decoder(num_parts * part_dim, self.encoder.backbone.stride)
         initialise(self, init)
 
     def forward(self, images: Tensor, temperature: float) -> Output:

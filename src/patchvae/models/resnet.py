@@ -1,4 +1,4 @@
-"""The backbone phi: torchvision's ResNet-18 cut after its second stage ("ResNet-9", Table 12)."""
+"""The backbone phi: torchvision's ResNet-18, whole (Table 2) or cut after its second stage ("ResNet-9", Table 12)."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,13 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
-BACKBONE_CHANNELS = 128  # d_e
-STRIDE = 8  # deviation E27: the paper's table lists stride 1 for Conv4-5, its counts need 2
+# deviation E27: the paper's table lists stride 1 for Conv4-5, its counts need 2, so the stages' strides are 4, 1, 2, 2, 2
+STAGES = {"resnet9": 3, "resnet18": 5}
+CHANNELS = {"resnet9": 128, "resnet18": 512}  # d_e
+STRIDES = {"resnet9": 8, "resnet18": 32}  # deviation E29: of ImageNet's grid, which the paper puts at H/8
 
-# deviation E28, E55: "Conv k" counts residual blocks; a regime freezes phi up to and with this child
-REGIMES = {"conv1": 1, "conv1-3": 2, "conv1-5": 3}
+# deviation E28, E55: "Conv k" counts residual blocks; a regime freezes phi's first stages, as many as this
+REGIMES = {"none": 0, "conv1": 1, "conv1-3": 2, "conv1-5": 3}
 
 
 def initialise(module: nn.Module, init: str) -> None:
@@ -34,22 +36,26 @@ def initialise(module: nn.Module, init: str) -> None:
 
 
 class Backbone(nn.Module):
-    """phi: images (B, 3, H, W) -> features (B, 128, H/8, W/8); 683,072 parameters.
+    """phi: images (B, 3, H, W) -> features: (B, 128, H/8, W/8) for `resnet9`, (B, 512, H/32, W/32) for `resnet18`.
 
-    `conv1` is the first convolution with its BatchNorm, ReLU and max-pooling; `conv2_3` and `conv4_5` are stages of
-    two residual blocks.
+    `conv1` is the first convolution with its BatchNorm, ReLU and max-pooling; `conv2_3`, `conv4_5`, `conv6_7` and
+    `conv8_9` are stages of two residual blocks. 683,072 and 11,176,512 parameters.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
+        self.channels, self.stride = CHANNELS[name], STRIDES[name]
         net = resnet18(weights=None)
         self.conv1 = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool)
         self.conv2_3 = net.layer1
         self.conv4_5 = net.layer2
+        if STAGES[name] == 5:
+            self.conv6_7 = net.layer3
+            self.conv8_9 = net.layer4
 
     def stages(self) -> Iterator[nn.Module]:
-        """The three pieces that a regime freezes from the left."""
-        yield from (self.conv1, self.conv2_3, self.conv4_5)
+        """The pieces that a regime freezes from the left."""
+        yield from self.children()
 
     def forward(self, images: Tensor) -> Tensor:
         for stage in self.stages():
@@ -57,32 +63,43 @@ class Backbone(nn.Module):
         return images
 
 
-class Classifier(nn.Module):
-    """phi -> flatten -> FC `hidden_dim` -> FC `num_classes` (Table 12): images (B, 3, S, S) -> logits (B, classes).
+def head(
+    backbone: Backbone, image_size: int, num_classes: int, hidden_dim: int, relu: bool, dropout: float, pool: str
+) -> nn.Sequential:
+    """Flatten (or average over the grid) -> FC `hidden_dim` -> FC `num_classes` on the features of phi (Table 12).
 
     deviation E52: the ReLU between the two layers, and dropout before the first, are not in the paper's table.
+    deviation E31: `pool` is `flatten` or `average`; the paper does not say how ImageNet's 7 x 7 grid enters the head.
     """
+    features = backbone.channels * (1 if pool == "average" else (image_size // backbone.stride) ** 2)
+    layers: list[nn.Module] = [nn.AdaptiveAvgPool2d(1)] if pool == "average" else []
+    layers.append(nn.Flatten())
+    if dropout:
+        layers.append(nn.Dropout(dropout))
+    layers.append(nn.Linear(features, hidden_dim))
+    if relu:
+        layers.append(nn.ReLU())
+    layers.append(nn.Linear(hidden_dim, num_classes))
+    return nn.Sequential(*layers)
+
+
+class Classifier(nn.Module):
+    """phi and a head of two layers (Table 12): images (B, 3, S, S) -> logits (B, classes)."""
 
     def __init__(
         self,
+        backbone: str,
         image_size: int,
         num_classes: int,
         hidden_dim: int = 512,
         relu: bool = True,
         dropout: float = 0.0,
+        pool: str = "flatten",
         init: str = "kaiming",
     ) -> None:
         super().__init__()
-        self.backbone = Backbone()
-        features = BACKBONE_CHANNELS * (image_size // STRIDE) ** 2
-        layers: list[nn.Module] = [nn.Flatten()]
-        if dropout:
-            layers.append(nn.Dropout(dropout))
-        layers.append(nn.Linear(features, hidden_dim))
-        if relu:
-            layers.append(nn.ReLU())
-        layers.append(nn.Linear(hidden_dim, num_classes))
-        self.head = nn.Sequential(*layers)
+        self.backbone = Backbone(backbone)
+        self.head = head(self.backbone, image_size, num_classes, hidden_dim, relu, dropout, pool)
         initialise(self, init)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Batches straight from packed uint8 arrays: no image decoding, no worker processes, no copy to the host."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,43 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def open_array(path: Path, device: torch.device) -> Tensor:
-    """A packed array as a tensor, memory-mapped on the CPU, moved whole onto a GPU."""
+    """A packed array as a tensor: whole on a GPU where it takes less than half of the free memory, else memory-mapped."""
     try:
         # Copy-on-write: PyTorch has no read-only tensors, and warns when it is handed one.
         array = np.load(path, mmap_mode="c")
     except (OSError, ValueError) as error:
         raise PatchVAEError(f"cannot read {path}: {error}") from error
-    return torch.from_numpy(array).to(device)
+    tensor = torch.from_numpy(array)
+    fits = device.type == "cpu" or array.nbytes < torch.cuda.mem_get_info(device)[0] / 2
+    return tensor.to(device) if fits else tensor
+
+
+class Feed:
+    """Rows of packed arrays on the device, step by step.
+
+    Arrays that are too large for the GPU are read from the disk by one thread, a step ahead, while the GPU computes.
+    """
+
+    def __init__(self, order: "Order", arrays: list[Tensor], device: torch.device) -> None:
+        self.order, self.arrays, self.device = order, arrays, device
+        ahead = any(array.device.type != device.type for array in arrays)
+        self.reader = ThreadPoolExecutor(1) if ahead else None
+        self.waiting: tuple[int, Future[tuple[list[Tensor], Tensor | None]]] | None = None
+
+    def read(self, step: int) -> tuple[list[Tensor], Tensor | None]:
+        index, flips = self.order.batch(step)
+        rows = [array[index.to(array.device)].to(self.device, non_blocking=True) for array in self.arrays]
+        return rows, flips
+
+    def __call__(self, step: int) -> tuple[list[Tensor], Tensor | None]:
+        """The rows of every array for one step, and which of them are mirrored (see `Order.batch`)."""
+        if self.reader is None:
+            return self.read(step)
+        if self.waiting is None or self.waiting[0] != step:
+            self.waiting = (step, self.reader.submit(self.read, step))
+        result = self.waiting[1].result()
+        self.waiting = (step + 1, self.reader.submit(self.read, step + 1))
+        return result
 
 
 class Scaling:
@@ -40,12 +71,14 @@ class Scaling:
 class Order:
     """The order of training images: a permutation per pass, from the seed alone, so that any step can be resumed."""
 
-    def __init__(self, count: int, batch_size: int, epoch_images: int | str, flip: bool, seed: int) -> None:
-        self.count, self.batch_size, self.flip, self.seed = count, min(batch_size, count), flip, seed
-        self.steps_per_pass = count // self.batch_size
+    def __init__(self, images: Tensor, batch_size: int, epoch_images: int | str, flip: bool, seed: int) -> None:
+        """images: indices (n,) of those to train on."""
+        self.images, self.flip, self.seed = images, flip, seed
+        self.batch_size = min(batch_size, len(images))
+        self.steps_per_pass = len(images) // self.batch_size
         # deviation E39: the authors' epoch is 50,000 images for every data set
-        images = count if epoch_images == "dataset" else int(epoch_images)
-        self.steps_per_epoch = max(images // self.batch_size, 1)
+        per_epoch = len(images) if epoch_images == "dataset" else int(epoch_images)
+        self.steps_per_epoch = max(per_epoch // self.batch_size, 1)
         self._pass = -1
         self._permutation = torch.empty(0)
         self._flips = torch.empty(0)
@@ -55,8 +88,8 @@ class Order:
         number, position = divmod(step, self.steps_per_pass)
         if number != self._pass:
             generator = torch.Generator().manual_seed(seed_for(self.seed, "order", number))
-            self._permutation = torch.randperm(self.count, generator=generator)
-            self._flips = torch.rand(self.count, generator=generator) < 0.5
+            self._permutation = self.images[torch.randperm(len(self.images), generator=generator)]
+            self._flips = torch.rand(len(self.images), generator=generator) < 0.5
             self._pass = number
         chosen = slice(position * self.batch_size, (position + 1) * self.batch_size)
         return self._permutation[chosen], self._flips[chosen] if self.flip else None

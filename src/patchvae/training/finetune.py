@@ -13,7 +13,7 @@ from patchvae.files import file_digest
 from patchvae.hardware import autocast
 from patchvae.models.resnet import REGIMES, Classifier
 from patchvae.seeding import seed_for
-from patchvae.training.batches import Order, Scaling, mirror, open_array
+from patchvae.training.batches import Feed, Order, Scaling, mirror, open_array
 from patchvae.training.loop import train
 from patchvae.training.run import Run, start
 
@@ -35,11 +35,13 @@ class FinetuneTask:
         self.run, self.device = run, run.device
         torch.manual_seed(seed_for(config["seed"], "classifier"))
         network = Classifier(
+            config["backbone"],
             config["image_size"],
             config["num_classes"],
             config["hidden_dim"],
             config["head_relu"],
             config["head_dropout"],
+            config["head_pool"],
             config["init"],
         )
         network.backbone.load_state_dict(checkpoint.backbone_weights(pretrained))
@@ -63,13 +65,15 @@ class FinetuneTask:
         self.scaling = Scaling(config["input_scaling"], self.device)
         self.pixels = {split: open_array(run.data / f"{split}_images.npy", self.device) for split in ("train", "test")}
         self.labels = {split: open_array(run.data / f"{split}_labels.npy", self.device) for split in ("train", "test")}
-        count = len(self.pixels["train"])
-        self.order = Order(count, config["batch_size"], config["epoch_images"], config["flip"], config["seed"])
+        labelled = (self.labels["train"] >= 0).nonzero().flatten().cpu()
+        self.order = Order(labelled, config["batch_size"], config["epoch_images"], config["flip"], config["seed"])
         self.epochs, self.steps_per_epoch = config["epochs"], self.order.steps_per_epoch
         self.images = self.epochs * self.steps_per_epoch * self.order.batch_size
         self.cache: dict[str, Tensor] = {}
-        if not config["flip"] and config["frozen_batch_norm"] == "eval":
+        if cut and not config["flip"] and config["frozen_batch_norm"] == "eval":
             self.fill_cache()
+        arrays = [self.cache.get("train", self.pixels["train"]), self.labels["train"]]
+        self.feed = Feed(self.order, arrays, self.device)
         torch.manual_seed(seed_for(config["seed"], "finetune"))
 
     def set_mode(self, training: bool) -> None:
@@ -78,45 +82,40 @@ class FinetuneTask:
         self.frozen.train(training and self.config["frozen_batch_norm"] == "train")
 
     def fill_cache(self) -> None:
-        """Compute the frozen stages' features (n, C, h, w) of both splits, if they fit."""
-        with torch.no_grad(), autocast(self.device, self.run.precision):
-            sample = self.frozen(self.scaling(self.pixels["train"][:2]))
+        """Compute the frozen stages' features (n, h, w, C) of both splits, if they fit."""
+        sample = self.freeze(self.pixels["train"][:2])
         size = sample[0].numel() * sample.element_size() * sum(len(pixels) for pixels in self.pixels.values())
         if size > CACHE_BYTES:
             logger.info("%s: features of %.1f GB are not kept in memory", self.run.label, size / 1e9)
             return
         for split, pixels in self.pixels.items():
-            kept = torch.empty(
-                (len(pixels), *sample.shape[1:]),
-                dtype=sample.dtype,
-                device=self.device,
-                memory_format=torch.channels_last,
-            )
+            kept = torch.empty((len(pixels), *sample.shape[1:]), dtype=sample.dtype, device=self.device)
             for first in range(0, len(pixels), TEST_BATCH):
                 chosen = slice(first, first + TEST_BATCH)
-                with torch.no_grad(), autocast(self.device, self.run.precision):
-                    kept[chosen] = self.frozen(self.scaling(pixels[chosen]))
+                kept[chosen] = self.freeze(pixels[chosen])
             self.cache[split] = kept
 
-    def features(self, split: str, index: Tensor | slice, flips: Tensor | None) -> Tensor:
-        """Output of the frozen stages for some images of a split: (B, C, h, w)."""
-        if self.cache:
-            # Indexing the NHWC view copies whole pixels of all channels, and its result is channels-last again.
-            return self.cache[split].permute(0, 2, 3, 1)[index].permute(0, 3, 1, 2)
-        with torch.no_grad():
-            frozen: Tensor = self.frozen(self.scaling(mirror(self.pixels[split][index], flips)))
-        return frozen
+    def freeze(self, pixels: Tensor) -> Tensor:
+        """Output of the frozen stages for images (B, S, S, 3), its channels last: (B, h, w, C)."""
+        with torch.no_grad(), autocast(self.device, self.run.precision):
+            frozen: Tensor = self.frozen(self.scaling(pixels.to(self.device)))
+        return frozen.permute(0, 2, 3, 1)
+
+    def classify(self, rows: Tensor) -> Tensor:
+        """Logits (B, classes) in float32 for rows of the cache, or of images when there is none."""
+        features = rows if self.cache else self.freeze(rows)
+        with autocast(self.device, self.run.precision):
+            # The permuted view of an NHWC array is a channels-last tensor.
+            logits: Tensor = self.trained(features.permute(0, 3, 1, 2))
+        return logits.float()
 
     def step(self, step: int) -> dict[str, Tensor]:
-        index, flips = self.order.batch(step)
-        index = index.to(self.device)
+        (rows, labels), flips = self.feed(step)
         epoch = step // self.steps_per_epoch
         for group in self.optimizer.param_groups:
             group["lr"] = self.config["lr"] * 0.1 ** (epoch // self.config["decay_every"])
-        with autocast(self.device, self.run.precision):
-            logits = self.trained(self.features("train", index, flips))
-        labels = self.labels["train"][index]
-        loss = F.cross_entropy(logits.float(), labels)
+        logits = self.classify(mirror(rows, flips))
+        loss = F.cross_entropy(logits, labels)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -124,16 +123,19 @@ class FinetuneTask:
         return {"loss": loss, "train_top1": 100 * correct}
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """Top-1 accuracy on the whole test split, percent."""
+        """Top-1 and top-5 accuracy on the whole test split, percent."""
         self.set_mode(training=False)
-        labels, correct = self.labels["test"], torch.zeros((), dtype=torch.int64, device=self.device)
+        rows, labels = self.cache.get("test", self.pixels["test"]), self.labels["test"]
+        correct = torch.zeros(2, dtype=torch.int64, device=self.device)
         for first in range(0, len(labels), TEST_BATCH):
             chosen = slice(first, first + TEST_BATCH)
-            with torch.no_grad(), autocast(self.device, self.run.precision):
-                logits = self.trained(self.features("test", chosen, None))
-            correct += (logits.argmax(1) == labels[chosen]).sum()
+            with torch.no_grad():
+                best = self.classify(rows[chosen]).topk(min(5, self.config["num_classes"])).indices
+            hits = best == labels[chosen, None].to(self.device)
+            correct += torch.stack([hits[:, 0].sum(), hits.sum()])
         self.set_mode(training=True)
-        return {"test_top1": 100 * int(correct) / len(labels)}
+        top1, top5 = (100 * count / len(labels) for count in correct.tolist())
+        return {"test_top1": top1, "test_top5": top5}
 
     def tensors(self) -> list[Tensor]:
         return list(self.trained.parameters())
@@ -166,17 +168,23 @@ def finetune(
     same variant. Raises PatchVAEError for broken inputs, a checkpoint of another model, and NaN.
     """
     run = start("finetune", __name__, config, data, device, threads)
-    content = checkpoint.load_pretrained(pretrained, {key: config[key] for key in ("variant", "seed")})
+    expected = {**config["pretrained"], "seed": config["seed"]}
+    content = checkpoint.load_pretrained(pretrained, expected)
     state_path = run.state_path(scratch, pretrained=file_digest(pretrained))
     task = FinetuneTask(run, content)
     history, seconds = train(task, state_path, run.device, run.label)
-    accuracies = [record["test_top1"] for record in history]
-    best = max(range(len(accuracies)), key=accuracies.__getitem__)
     record = {
         "split": "test",
         "count": run.counts["test"],
-        "top1": {"last": accuracies[-1], "best": accuracies[best], "best_epoch": best + 1},
+        "top1": last_and_best([record["test_top1"] for record in history]),
+        "top5": last_and_best([record["test_top5"] for record in history]),
         "history": history,
         "epochs": task.epochs,
     }
     run.finish(metrics, state_path, record, seconds, task.images)
+
+
+def last_and_best(accuracies: list[float]) -> dict[str, float | int]:
+    """The last epoch's accuracy, and the best one with its epoch (deviation E54)."""
+    best = max(range(len(accuracies)), key=accuracies.__getitem__)
+    return {"last": accuracies[-1], "best": accuracies[best], "best_epoch": best + 1}

@@ -1,8 +1,9 @@
-"""One optimiser step of each kind of pretraining: VAE, VAE with a discriminator, BiGAN."""
+"""One optimiser step of each kind of pretraining: VAE, VAE with a discriminator, BiGAN, with labels."""
 
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from patchvae.hardware import autocast
@@ -40,8 +41,11 @@ class Objective:
         loss.backward()
         self.optimizers[name].step()
 
-    def step(self, images: Tensor, weights: Tensor | None, step: int) -> dict[str, Tensor]:
-        """Update on images (B, 3, S, S) with L_w weights (B, C, h, w) or None; returns scalars, `loss` among them."""
+    def step(self, images: Tensor, target: Tensor | None, step: int) -> dict[str, Tensor]:
+        """Update on images (B, 3, S, S); returns scalars, `loss` among them.
+
+        target: weights of L_w (B, C, h, w), labels (B,) for training with labels, or None.
+        """
         raise NotImplementedError
 
 
@@ -61,11 +65,11 @@ class VAEObjective(Objective):
         if self.gan:
             self.add("discriminator", Discriminator(), self.gan["lr"], self.gan["adam_betas"])
 
-    def step(self, images: Tensor, weights: Tensor | None, step: int) -> dict[str, Tensor]:
+    def step(self, images: Tensor, target: Tensor | None, step: int) -> dict[str, Tensor]:
         temperature = temperature_at(step, **self.temperature) if self.temperature else 1.0
         with autocast(self.device, self.precision):
             reconstruction, kl = self.networks["model"](images, temperature)
-        terms = {"reconstruction": squared_error(images, reconstruction, weights), **kl}
+        terms = {"reconstruction": squared_error(images, reconstruction, target), **kl}
         loss = torch.stack(list(terms.values())).sum()
         if self.gan:
             terms["discriminator"] = self.update_discriminator(images, reconstruction)
@@ -111,7 +115,7 @@ class BiGANObjective(Objective):
         self.add("model", model, config["lr"], config["adam_betas"])
         self.add("discriminator", JointDiscriminator(model.latent_dim), config["lr"], config["adam_betas"])
 
-    def step(self, images: Tensor, weights: Tensor | None, step: int) -> dict[str, Tensor]:
+    def step(self, images: Tensor, target: Tensor | None, step: int) -> dict[str, Tensor]:
         model, discriminator = self.model, self.networks["discriminator"]
         latent = torch.randn(len(images), model.latent_dim, device=self.device)
         with autocast(self.device, self.precision):
@@ -126,3 +130,28 @@ class BiGANObjective(Objective):
             loss = fake_loss(discriminator(images, encoded)) + real_loss(discriminator(generated, latent))
         self.update("model", loss)
         return {"loss": loss, "discriminator": discriminator_loss}
+
+
+class SupervisedObjective(Objective):
+    """Cross-entropy on labels (deviation E35), with the optimiser of the other variants: only the labels differ."""
+
+    def __init__(self, model: nn.Module, config: dict[str, Any], device: torch.device, precision: str) -> None:
+        super().__init__(device, precision)
+        self.add("model", model, config["lr"], config["adam_betas"])
+
+    def step(self, images: Tensor, target: Tensor | None, step: int) -> dict[str, Tensor]:
+        assert target is not None
+        with autocast(self.device, self.precision):
+            logits = self.networks["model"](images)
+        loss = F.cross_entropy(logits.float(), target)
+        self.update("model", loss)
+        correct = (logits.detach().argmax(1) == target).float().mean()
+        return {"loss": loss, "train_top1": 100 * correct}
+
+
+OBJECTIVES: dict[str, type[Objective]] = {
+    "beta-vae": VAEObjective,
+    "patchvae": VAEObjective,
+    "bigan": BiGANObjective,
+    "supervised": SupervisedObjective,
+}

@@ -1,4 +1,4 @@
-"""Unsupervised pretraining of one variant on one data set (Sec. 4.1)."""
+"""Pretraining of one variant on one data set: without labels (Sec. 4.1), or with them for the row that has them."""
 
 from pathlib import Path
 from typing import Any
@@ -13,39 +13,44 @@ from patchvae.hardware import autocast
 from patchvae.models.factory import build_model
 from patchvae.models.resnet import initialise
 from patchvae.seeding import seed_for
-from patchvae.training.batches import Order, Scaling, mirror, open_array
+from patchvae.training.batches import Feed, Order, Scaling, mirror, open_array
 from patchvae.training.loop import train
-from patchvae.training.objectives import BiGANObjective, Objective, VAEObjective
+from patchvae.training.objectives import OBJECTIVES
 from patchvae.training.run import Run, start
 
 STATISTICS_BATCH = 250
 
 
 class PretrainTask:
-    """Batches of one data set through one objective; see `loop.Task`."""
+    """Batches of one data set through one objective; see `loop.Task`.
+
+    pixels: images (n, S, S, 3); target: weight masks (n, h, w, C), labels (n,), or None.
+    """
 
     def __init__(
-        self, config: dict[str, Any], pixels: Tensor, masks: Tensor | None, device: torch.device, precision: str
+        self, config: dict[str, Any], pixels: Tensor, target: Tensor | None, device: torch.device, precision: str
     ) -> None:
-        self.pixels, self.masks = pixels, masks
         self.epochs = config["epochs"]
-        self.order = Order(len(pixels), config["batch_size"], config["epoch_images"], config["flip"], config["seed"])
+        self.labels = config["model"]["name"] == "supervised"
+        images = torch.arange(len(pixels))
+        if self.labels:
+            assert target is not None
+            images = (target >= 0).nonzero().flatten().cpu()
+        self.order = Order(images, config["batch_size"], config["epoch_images"], config["flip"], config["seed"])
+        self.feed = Feed(self.order, [pixels] if target is None else [pixels, target], device)
         self.steps_per_epoch = self.order.steps_per_epoch
         self.images = self.epochs * self.steps_per_epoch * self.order.batch_size
         self.scaling = Scaling(config["input_scaling"], device)
         model = seeded_model(config)
         torch.manual_seed(seed_for(config["seed"], "pretrain"))
-        kind = BiGANObjective if config["model"]["name"] == "bigan" else VAEObjective
-        self.objective: Objective = kind(model, config, device, precision)  # type: ignore[arg-type]
+        self.objective = OBJECTIVES[config["model"]["name"]](model, config, device, precision)  # type: ignore[call-arg]
 
     def step(self, step: int) -> dict[str, Tensor]:
-        index, flips = self.order.batch(step)
-        index = index.to(self.pixels.device)
-        images = self.scaling(mirror(self.pixels[index], flips))
-        weights = None
-        if self.masks is not None:
-            weights = mirror(self.masks[index], flips).permute(0, 3, 1, 2).float()
-        return self.objective.step(images, weights, step)
+        (pixels, *rest), flips = self.feed(step)
+        target = rest[0] if rest else None
+        if target is not None and not self.labels:
+            target = mirror(target, flips).permute(0, 3, 1, 2).float()
+        return self.objective.step(self.scaling(mirror(pixels, flips)), target, step)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         return {}
@@ -84,25 +89,30 @@ def estimate_statistics(model: torch.nn.Module, pixels: Tensor, run: Run) -> Non
     for norm in norms:
         norm.momentum = None  # PyTorch's word for an average over all batches
     scaling = Scaling(run.config["input_scaling"], run.device)
-    order = Order(len(pixels), STATISTICS_BATCH, "dataset", False, run.config["seed"])
+    order = Order(torch.arange(len(pixels)), STATISTICS_BATCH, "dataset", False, run.config["seed"])
+    feed = Feed(order, [pixels], run.device)
     for step in range(order.steps_per_epoch):
-        index, _ = order.batch(step)
+        (batch,), _ = feed(step)
         with autocast(run.device, run.precision):
-            backbone(scaling(pixels[index.to(pixels.device)]))
+            backbone(scaling(batch))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
 
-def open_masks(path: Path | None, config: dict[str, Any], images: Tensor, device: torch.device) -> Tensor | None:
-    """Weight masks (n, h, w, C) beside images (n, S, S, 3), or None for a variant without L_w."""
+def open_target(
+    data: Path, masks: Path | None, config: dict[str, Any], images: Tensor, device: torch.device
+) -> Tensor | None:
+    """Weight masks (n, h, w, C) for a variant with L_w, labels (n,) for one trained with labels, else None."""
+    if config["model"]["name"] == "supervised":
+        return open_array(data / "train_labels.npy", device)
     if not config["weighted_loss"]:
         return None
-    if path is None:
+    if masks is None:
         raise PatchVAEError(f"--masks: variant {config['variant']} has weighted_loss and needs weight masks")
-    masks = open_array(path, device)
-    if masks.ndim != 4 or len(masks) != len(images) or images.shape[2] % masks.shape[2]:
-        raise PatchVAEError(f"{path}: masks of shape {tuple(masks.shape)} do not fit images {tuple(images.shape)}")
-    return masks
+    weights = open_array(masks, device)
+    if weights.ndim != 4 or len(weights) != len(images) or images.shape[2] % weights.shape[2]:
+        raise PatchVAEError(f"{masks}: masks of shape {tuple(weights.shape)} do not fit images {tuple(images.shape)}")
+    return weights
 
 
 def pretrain(
@@ -130,7 +140,8 @@ def pretrain(
         if config["model"]["statistics"] == "data":
             estimate_statistics(model, images, run)
     else:
-        task = PretrainTask(config, images, open_masks(masks, config, images, run.device), run.device, run.precision)
+        target = open_target(data, masks, config, images, run.device)
+        task = PretrainTask(config, images, target, run.device, run.precision)
         history, seconds = train(task, state_path, run.device, run.label)
         model, epochs, seen = task.objective.networks["model"], task.epochs, task.images
     # deviation E46: the last epoch is fine-tuned, nothing is picked on the test set

@@ -30,25 +30,49 @@ def test_every_printed_count_comes_out():
 
 
 def test_derived_counts():
-    assert count_parameters(Backbone()) == 683_072
+    assert count_parameters(Backbone("resnet9")) == 683_072
     assert count_parameters(Discriminator()) == 659_456
     head = networks(32, 100)["classifier"].head
     assert count_parameters(head) == 1_100_388
 
 
+def test_derived_counts_of_imagenets_networks():
+    """paper.md (b.6): ResNet-18, N = 64, d_p = 16, 224 x 224."""
+    options = {"backbone": "resnet18", "init": "torch"}
+    occurrence = {"occurrence_prior": "1/N", "occurrence_kl": "sum", "hard_occurrence": False, "detach_occurrence": True}
+    parts = {"num_parts": 64, "part_dim": 16, "beta_app": 1.0, "beta_occ": 1.0, "temperature": {}}
+    with torch.device("meta"):
+        patchvae = build_model({"name": "patchvae", **options, **occurrence, **parts}, 224)
+        beta_vae = build_model({"name": "beta-vae", **options, "latent_dim": 1024, "beta": 1.0}, 224)
+        assert count_parameters(Backbone("resnet18")) == 11_176_512
+        assert count_parameters(patchvae.encoder) == 20_910_720
+        assert count_parameters(patchvae.decoder) == 12_196_736
+        assert count_parameters(beta_vae.encoder) == 17_633_984
+        assert count_parameters(beta_vae.decoder) == 14_425_088
+        assert count_parameters(Classifier("resnet18", 224, 1000, pool="average", init="torch")) == 11_952_168
+        assert count_parameters(Classifier("resnet18", 224, 1000, pool="flatten", init="torch")) == 24_535_080
+
+
+def test_resnet18_reconstructs_and_classifies():
+    images = torch.randn(2, 3, 64, 64)
+    assert Backbone("resnet18")(images).shape == (2, 512, 2, 2)
+    assert BetaVAE("resnet18", 64, 8, 1.0, "kaiming")(images, 1.0).reconstruction.shape == images.shape
+    assert Classifier("resnet18", 64, 7, pool="average")(images).shape == (2, 7)
+
+
 @pytest.mark.parametrize("size", [32, 64])
 def test_shapes(size):
     images = torch.randn(2, 3, size, size)
-    assert Backbone()(images).shape == (2, 128, size // 8, size // 8)
+    assert Backbone("resnet9")(images).shape == (2, 128, size // 8, size // 8)
     assert Discriminator()(images).shape == (2,)
     assert JointDiscriminator(96)(images, torch.randn(2, 96)).shape == (2,)
-    assert Classifier(size, 7)(images).shape == (2, 7)
-    output = BetaVAE(size, 96, 1.0, "kaiming")(images, 1.0)
+    assert Classifier("resnet9", size, 7)(images).shape == (2, 7)
+    output = BetaVAE("resnet9", size, 96, 1.0, "kaiming")(images, 1.0)
     assert output.reconstruction.shape == images.shape and output.kl["kl"].ndim == 0
 
 
 def test_kaiming_initialisation_of_convolutions_and_of_fc_layers():
-    net = Classifier(64, 67, init="kaiming")
+    net = Classifier("resnet9", 64, 67, init="kaiming")
     weight = net.backbone.conv4_5[0].conv1.weight  # fan-out 128 * 9
     assert weight.std().item() == pytest.approx((2 / (128 * 9)) ** 0.5, rel=0.03)
     assert net.head[1].weight.std().item() == pytest.approx(0.01, rel=0.03)
@@ -56,13 +80,13 @@ def test_kaiming_initialisation_of_convolutions_and_of_fc_layers():
 
 
 def test_dropout_and_relu_of_the_head_are_optional():
-    kinds = [type(layer).__name__ for layer in Classifier(32, 5, relu=False, dropout=0.5).head]
+    kinds = [type(layer).__name__ for layer in Classifier("resnet9", 32, 5, relu=False, dropout=0.5).head]
     assert kinds == ["Flatten", "Dropout", "Linear", "Linear"]
-    assert [type(layer).__name__ for layer in Classifier(32, 5).head] == ["Flatten", "Linear", "ReLU", "Linear"]
+    assert [type(layer).__name__ for layer in Classifier("resnet9", 32, 5).head] == ["Flatten", "Linear", "ReLU", "Linear"]
 
 
 def test_unknown_model_or_argument_is_one_sentence():
     with pytest.raises(PatchVAEError, match="unknown model 'vea', known are"):
         build_model({"name": "vea"}, 32)
     with pytest.raises(PatchVAEError, match="betta"):
-        build_model({"name": "beta-vae", "latent_dim": 4, "init": "torch", "betta": 1}, 32)
+        build_model({"name": "beta-vae", "latent_dim": 4, "backbone": "resnet9", "init": "torch", "betta": 1}, 32)

@@ -19,6 +19,7 @@ TEMPERATURE = {"start": 1.0, "rate": 3e-5, "floor": 0.1}
 
 def patchvae(**changes):
     config = {
+        "backbone": "resnet9",
         "num_parts": 4,
         "part_dim": 2,
         "occurrence_prior": "1/N",

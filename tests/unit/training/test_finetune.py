@@ -2,13 +2,16 @@
 
 import json
 import os
+import shutil
 import signal
 
+import numpy as np
 import pytest
 import torch
 
 from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
+from patchvae.training import finetune as finetuning
 from patchvae.training.finetune import FinetuneTask, finetune
 from patchvae.training.pretrain import pretrain
 from patchvae.training.run import start
@@ -43,11 +46,11 @@ def test_it_learns_and_reports_last_and_best(packed, weights, finetune_config, t
     assert max(accuracies) > 60  # chance is 33 %
 
 
-@pytest.mark.parametrize("regime", ["conv1", "conv1-3", "conv1-5"])
+@pytest.mark.parametrize("regime", ["none", "conv1", "conv1-3", "conv1-5"])
 def test_frozen_means_frozen(regime, packed, weights, finetune_config):
     data, _ = packed
     task = task_of(finetune_config(regime=regime), data, weights)
-    stages = {"conv1": 1, "conv1-3": 2, "conv1-5": 3}[regime]
+    stages = {"none": 0, "conv1": 1, "conv1-3": 2, "conv1-5": 3}[regime]
     assert len(task.frozen) == stages
     before = {key: value.clone() for key, value in task.frozen.state_dict().items()}
     trained = {key: value.clone() for key, value in task.trained.state_dict().items()}
@@ -58,12 +61,12 @@ def test_frozen_means_frozen(regime, packed, weights, finetune_config):
     assert all(not torch.equal(trained[key], value) for key, value in task.trained.state_dict().items())
 
 
-def test_the_cache_of_frozen_features_changes_nothing(packed, weights, finetune_config):
+def test_the_cache_of_frozen_features_changes_nothing(packed, weights, finetune_config, monkeypatch):
     data, _ = packed
     cached = task_of(finetune_config(), data, weights)
+    monkeypatch.setattr(finetuning, "CACHE_BYTES", 0)
     direct = task_of(finetune_config(), data, weights)
-    assert set(cached.cache) == {"train", "test"}
-    direct.cache = {}
+    assert set(cached.cache) == {"train", "test"} and not direct.cache
     for step in range(5):
         a, b = cached.step(step)["loss"], direct.step(step)["loss"]
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
@@ -122,9 +125,36 @@ def test_a_stopped_run_goes_on_to_the_same_bits(packed, weights, finetune_config
     assert whole["history"] == cut["history"]
 
 
+def test_images_without_a_label_are_left_out(packed, weights, finetune_config, tmp_path):
+    data, _ = packed
+    part = shutil.copytree(data, tmp_path / "part")
+    labels = np.load(part / "train_labels.npy")
+    labels[10:] = -1
+    np.save(part / "train_labels.npy", labels)
+    task = task_of(finetune_config(), part, weights)
+    assert task.steps_per_epoch == 1
+    used = {int(index) for step in range(5) for index in task.order.batch(step)[0]}
+    assert used == set(range(10))
+    assert torch.isfinite(task.step(0)["loss"])
+
+
+def test_top5_counts_the_label_among_the_five_best(packed, weights, finetune_config, monkeypatch):
+    data, _ = packed
+    task = task_of(finetune_config(num_classes=7), data, weights)
+    labels = task.labels["test"]
+    ranks = torch.arange(len(labels)) % 7  # the place of the label among the logits, from 0
+    logits = torch.stack([(torch.arange(7) - label + 7 - rank) % 7 for label, rank in zip(labels, ranks, strict=True)])
+    monkeypatch.setattr(task, "classify", lambda rows: -logits.float())
+    accuracies = task.end_epoch(1)
+    expected = [100 * (ranks < k).double().mean().item() for k in (1, 5)]
+    assert [accuracies["test_top1"], accuracies["test_top5"]] == pytest.approx(expected)
+
+
 def test_checkpoints_that_do_not_fit_are_refused(packed, weights, finetune_config, tmp_path):
     with pytest.raises(PatchVAEError, match="of another model: its variant is 'patchvae', not 'beta-vae'"):
-        run(finetune_config(variant="beta-vae"), packed, weights, tmp_path)
+        run(finetune_config(pretrained={"dataset": "squares", "variant": "beta-vae"}), packed, weights, tmp_path)
+    with pytest.raises(PatchVAEError, match="of another model: its dataset is 'squares', not 'circles'"):
+        run(finetune_config(pretrained={"dataset": "circles", "variant": "patchvae"}), packed, weights, tmp_path)
     with pytest.raises(PatchVAEError, match="its seed is 0, not 1"):
         run(finetune_config(seed=1), packed, weights, tmp_path)
     cut = tmp_path / "cut.pt"

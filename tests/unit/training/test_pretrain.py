@@ -15,7 +15,7 @@ from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.training import loop
 from patchvae.training.batches import open_array
-from patchvae.training.pretrain import PretrainTask, open_masks, pretrain
+from patchvae.training.pretrain import PretrainTask, open_target, pretrain
 
 GAN = {"weight": 1.0, "generator_step": "joint", "lr": 1e-4, "adam_betas": [0.5, 0.999]}
 CPU = torch.device("cpu")
@@ -38,6 +38,7 @@ def run(config, packed, out, **changes):
         ("beta-vae", {"gan": GAN}),
         ("patchvae", {"gan": {**GAN, "generator_step": "double"}}),
         ("bigan", {}),
+        ("supervised", {}),
         ("patchvae", {"epoch_images": 16, "input_scaling": "imagenet"}),
     ],
 )
@@ -181,6 +182,6 @@ def test_weighted_variant_without_fitting_masks_is_refused(packed, pretrain_conf
     config = pretrain_config(weighted_loss=True)
     images = open_array(data / "train_images.npy", CPU)
     with pytest.raises(PatchVAEError, match="--masks"):
-        open_masks(None, config, images, CPU)
+        open_target(data, None, config, images, CPU)
     with pytest.raises(PatchVAEError, match="do not fit"):
-        open_masks(masks, config, images[:5], CPU)
+        open_target(data, masks, config, images[:5], CPU)

@@ -1,0 +1,105 @@
+rule reconstruct:
+    input:
+        code=code_of("patchvae.evaluation.reconstruction"),
+        data=multiext("data/packed/{dataset}/", "test_images.npy", "manifest.json"),
+        checkpoint=CHECKPOINT,
+    output:
+        METRICS["reconstruct"],
+    log:
+        "logs/{run}/reconstruct/{dataset}/{variant}/seed{seed}.log",
+    benchmark:
+        "logs/{run}/benchmarks/reconstruct/{dataset}/{variant}/seed{seed}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="4h",
+        gpu=1,
+    params:
+        cfg=config_of("reconstruct"),
+    message:
+        "PSNR and SSIM of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "python -m patchvae.cli reconstruct --log {log:q} --config {params.cfg:q}"
+        " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q}"
+        " --metrics {output:q} --threads {threads}"
+
+
+# Ends well without the weights too, and says why they are missing: the other cells of Table 7 do not need them.
+rule inception:
+    input:
+        code=code_of("patchvae.evaluation.inception"),
+    output:
+        "data/inception.json",
+    log:
+        "logs/data/inception.log",
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime="1h",
+    params:
+        cfg=config_of("inception"),
+    message:
+        "Weights of FID's Inception network"
+    shell:
+        "python -m patchvae.cli inception --log {log:q} --config {params.cfg:q} --out {output:q}"
+
+
+rule fid:
+    input:
+        code=code_of("patchvae.evaluation.fid"),
+        data=multiext("data/packed/{dataset}/", "test_images.npy", "manifest.json"),
+        checkpoint=CHECKPOINT,
+        inception="data/inception.json",
+    output:
+        METRICS["fid"],
+    log:
+        "logs/{run}/fid/{dataset}/{variant}/seed{seed}.log",
+    benchmark:
+        "logs/{run}/benchmarks/fid/{dataset}/{variant}/seed{seed}.tsv"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime="1d",
+        gpu=1,
+    params:
+        cfg=config_of("fid"),
+    message:
+        "FID of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "python -m patchvae.cli fid --log {log:q} --config {params.cfg:q}"
+        " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q} --inception {input.inception:q}"
+        " --metrics {output:q} --threads {threads}"
+
+
+rule parts:
+    input:
+        code=code_of("patchvae.evaluation.parts"),
+        data=multiext(
+            "data/packed/{dataset}/",
+            "train_images.npy",
+            "train_labels.npy",
+            "train_occurrence.npy",
+            "test_images.npy",
+            "test_labels.npy",
+            "test_occurrence.npy",
+            "manifest.json",
+        ),
+        checkpoint=CHECKPOINT,
+    output:
+        METRICS["parts"],
+    log:
+        "logs/{run}/parts/{dataset}/{variant}/seed{seed}.log",
+    wildcard_constraints:
+        dataset=datasets_of("digit-scenes"),
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime="1h",
+    params:
+        cfg=config_of("parts"),
+    message:
+        "Score the parts of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "python -m patchvae.cli parts --log {log:q} --config {params.cfg:q}"
+        " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q}"
+        " --metrics {output:q} --threads {threads}"

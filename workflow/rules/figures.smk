@@ -1,0 +1,88 @@
+rule figure_masks:
+    input:
+        code=code_of("patchvae.report.masks_figure"),
+        images="data/packed/{dataset}/test_images.npy",
+    output:
+        png=report(
+            "results/{run}/figures/figure6_{dataset}.png",
+            caption="../report/figure6.rst",
+            category="Figures",
+            labels={"figure": "Figure 6: weight masks", "data set": "{dataset}"},
+        ),
+        pdf="results/{run}/figures/figure6_{dataset}.pdf",
+    log:
+        "logs/{run}/figures/figure6_{dataset}.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        cfg=config_of("figure_masks"),
+    message:
+        "Draw weight masks of {wildcards.dataset}"
+    shell:
+        "python -m patchvae.cli figure-masks --log {log:q} --config {params.cfg:q}"
+        " --images {input.images:q} --png {output.png:q} --pdf {output.pdf:q}"
+
+
+rule figure_parts:
+    input:
+        code=code_of("patchvae.report.parts_figures"),
+        data=multiext(
+            "data/packed/{dataset}/",
+            "train_images.npy",
+            "train_labels.npy",
+            "test_images.npy",
+            "test_labels.npy",
+            "manifest.json",
+        ),
+        checkpoint=drawn_checkpoint,
+    output:
+        png=report(
+            "results/{run}/figures/{figure}_{dataset}.png",
+            caption="../report/parts_figures.rst",
+            category="Figures",
+            labels=figure_labels,
+        ),
+        pdf="results/{run}/figures/{figure}_{dataset}.pdf",
+    log:
+        "logs/{run}/figures/{figure}_{dataset}.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="2h",
+    params:
+        cfg=config_of("figure_parts"),
+    message:
+        "Draw {wildcards.figure} of {wildcards.dataset}"
+    shell:
+        "python -m patchvae.cli figure-parts {wildcards.figure:q} --log {log:q} --config {params.cfg:q}"
+        " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q}"
+        " --png {output.png:q} --pdf {output.pdf:q}"
+
+
+rule figure_sweep:
+    input:
+        code=code_of("patchvae.report.sweep_figure"),
+        table="results/{run}/tables/{table}.csv",
+    output:
+        png=report(
+            "results/{run}/figures/{table}.png",
+            caption="../report/sweep_figure.rst",
+            category="Ablations",
+            labels=sweep_labels,
+        ),
+        pdf="results/{run}/figures/{table}.pdf",
+    log:
+        "logs/{run}/figures/{table}.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    params:
+        cfg=config_of("figure_sweep"),
+    message:
+        "Draw the sweep of {wildcards.table}"
+    shell:
+        "python -m patchvae.cli figure-sweep --log {log:q} --config {params.cfg:q} --table {input.table:q}"
+        " --png {output.png:q} --pdf {output.pdf:q}"

@@ -1,0 +1,147 @@
+rule table1:
+    input:
+        code=code_of("patchvae.report.table1"),
+        paper="paper/table1.csv",
+        metrics=table1_metrics,
+    output:
+        csv="results/{run}/tables/table1.csv",
+        md="results/{run}/tables/table1.md",
+        tex="results/{run}/tables/table1.tex",
+        html=report(
+            "results/{run}/tables/table1.html",
+            caption="../report/table1.rst",
+            category="Classification",
+            labels={"table": "Table 1"},
+        ),
+    log:
+        "logs/{run}/tables/table1.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    params:
+        cfg=config_of("table1"),
+    message:
+        "Table 1 of run {wildcards.run}"
+    shell:
+        "python -m patchvae.cli table1 --log {log:q} --config {params.cfg:q} --paper {input.paper:q} --metrics {input.metrics:q}"
+        " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
+
+
+rule table2:
+    input:
+        code=code_of("patchvae.report.table2"),
+        paper="paper/table2.csv",
+        metrics=table2_metrics,
+    output:
+        csv="results/{run}/tables/table2.csv",
+        md="results/{run}/tables/table2.md",
+        tex="results/{run}/tables/table2.tex",
+        html=report(
+            "results/{run}/tables/table2.html",
+            caption="../report/table2.rst",
+            category="Classification",
+            labels={"table": "Table 2"},
+        ),
+    log:
+        "logs/{run}/tables/table2.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    params:
+        cfg=config_of("table2"),
+    message:
+        "Table 2 of run {wildcards.run}"
+    shell:
+        "python -m patchvae.cli table2 --log {log:q} --config {params.cfg:q} --paper {input.paper:q} --metrics {input.metrics:q}"
+        " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
+
+
+rule sweep:
+    input:
+        code=code_of("patchvae.report.sweep"),
+        paper=paper_csv,
+        metrics=sweep_metrics,
+    output:
+        csv="results/{run}/tables/{table}.csv",
+        md="results/{run}/tables/{table}.md",
+        tex="results/{run}/tables/{table}.tex",
+        html=report(
+            "results/{run}/tables/{table}.html",
+            caption="../report/sweep.rst",
+            category="Ablations",
+            labels={"table": "{wildcards.table}"},
+        ),
+    log:
+        "logs/{run}/tables/{table}.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    params:
+        cfg=config_of("sweep"),
+    message:
+        "{wildcards.table} of run {wildcards.run}"
+    shell:
+        "python -m patchvae.cli sweep --log {log:q} --config {params.cfg:q} --paper {input.paper:q} --metrics {input.metrics:q}"
+        " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
+
+
+rule table7:
+    input:
+        code=code_of("patchvae.report.table7"),
+        paper="paper/table7.csv",
+        metrics=every_metrics("reconstruct", "fid"),
+    output:
+        csv="results/{run}/tables/table7.csv",
+        md="results/{run}/tables/table7.md",
+        tex="results/{run}/tables/table7.tex",
+        html=report(
+            "results/{run}/tables/table7.html",
+            caption="../report/table7.rst",
+            category="Reconstruction",
+            labels={"table": "Table 7"},
+        ),
+    log:
+        "logs/{run}/tables/table7.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    params:
+        cfg=config_of("table7"),
+    message:
+        "Table 7 of run {wildcards.run}"
+    shell:
+        "python -m patchvae.cli table7 --log {log:q} --config {params.cfg:q} --paper {input.paper:q} --metrics {input.metrics:q}"
+        " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
+
+
+rule parts_table:
+    input:
+        code=code_of("patchvae.report.parts"),
+        metrics=every_metrics("parts"),
+    output:
+        csv="results/{run}/tables/parts.csv",
+        md="results/{run}/tables/parts.md",
+        tex="results/{run}/tables/parts.tex",
+        html=report(
+            "results/{run}/tables/parts.html",
+            caption="../report/parts.rst",
+            category="Parts",
+            labels={"table": "Part discovery"},
+        ),
+    log:
+        "logs/{run}/tables/parts.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    params:
+        cfg=config_of("parts_table"),
+    message:
+        "Part discovery of run {wildcards.run}"
+    shell:
+        "python -m patchvae.cli parts-table --log {log:q} --config {params.cfg:q} --metrics {input.metrics:q}"
+        " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"

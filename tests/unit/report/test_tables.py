@@ -12,7 +12,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.tables import display_name, escape, write_table1
+from patchvae.report.tables.sheet import escape
+from patchvae.report.tables.table1 import write_table1
+from patchvae.report.tables.words import display_name
 
 ROOT = Path(__file__).parents[3]
 PAPER = ROOT / "paper/table1.csv"
@@ -178,7 +180,7 @@ def test_two_datasets_and_a_variant_of_ones_own(config: dict[str, Any], tmp_path
     text, markdown, tex = write(config, files, tmp_path)
     assert [dataset for _, dataset, _ in rows(text)][:4] == ["indoor67"] * 2 + ["cifar100"] * 2
     assert [line.split(" | ")[0] for line in markdown.splitlines()][-3:] == [
-        "| ImageNet-pretrained",
+        "| ImageNet-pretrained φ",
         "| my_own",
         "| Random φ (control)",
     ]
@@ -187,6 +189,35 @@ def test_two_datasets_and_a_variant_of_ones_own(config: dict[str, Any], tmp_path
     assert r"\begin{table*}" in tex
     assert r"\cmidrule(lr){2-3}\cmidrule(lr){4-5}" in tex
     assert r"my\_own" in tex
+
+
+def test_the_tenth_row_saw_labels(config: dict[str, Any], tmp_path: Path) -> None:
+    config |= {"variants": ["imagenet-pretrained", "random", "patchvae"]}
+    config["pretrained_on"] = {"imagenet-pretrained": "imagenet"}
+    files = all_metrics(config)
+    for seed, regime in itertools.product((0, 1), ("conv1", "conv1-5")):
+        files[f"{regime}-{seed}"] = metrics("imagenet-pretrained", "cifar100", regime, seed, 60.0)
+    _, markdown, tex = write(config, files, tmp_path)
+    # It is better than all others and does not compete with them.
+    assert "| ImageNet-pretrained φ | 60.00 ± 0.00 (55.99) | 60.00 ± 0.00 (54.36) |" in markdown
+    assert "| PatchVAE | **41.50 ± 2.12** (43.07) |" in markdown
+    assert "our best per column among φ trained without labels" in markdown
+    assert "ImageNet-pretrained φ: pretrained with the labels of ImageNet." in markdown
+    assert r"ImageNet-pretrained $\phi$ & 60.00" in tex
+    config |= {"pretrained_on": {"imagenet-pretrained": "tiny"}, "demo": ["tiny"]}
+    markdown = write(config, files, tmp_path)[1]
+    assert "pretrained with the labels of tiny (demo), not of ImageNet." in markdown
+
+
+def test_all_files_or_none(config: dict[str, Any], tmp_path: Path) -> None:
+    files = all_metrics(config)
+    for name, content in files.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    (tmp_path / "file").touch()
+    outputs = [tmp_path / "out/table1.csv", tmp_path / "out/table1.md", tmp_path / "file/table1.tex"]
+    with pytest.raises(PatchVAEError, match=r"cannot write .*file/table1\.tex"):
+        write_table1(config, PAPER, [tmp_path / name for name in files], *outputs)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_bytes_do_not_depend_on_the_order_of_files(config: dict[str, Any], tmp_path: Path) -> None:
@@ -277,6 +308,13 @@ def test_display_names() -> None:
     assert escape("50 % of {a_b} & #1 \\ ± β-VAE + L_w") == (
         r"50 \% of \{a\_b\} \& \#1 \textbackslash{} $\pm$ $\beta$-VAE + $L_w$"
     )
+
+
+def test_symbols_are_formulas_where_they_stand_alone() -> None:
+    assert escape("β_occ, d_p < 1 and z_occ^prior") == (
+        r"$\beta_{\mathrm{occ}}$, $d_p$ \textless{} 1 and $z_{\mathrm{occ}}^{\mathrm{prior}}$"
+    )
+    assert escape("add_part L_weighted") == r"add\_part L\_weighted"
 
 
 def pretrain_metrics() -> dict[str, Any]:

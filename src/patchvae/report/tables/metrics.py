@@ -1,0 +1,163 @@
+"""Metrics files as rows, and rows as means over seeds beside the paper's numbers."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from patchvae.errors import PatchVAEError
+from patchvae.files import read_json
+from patchvae.report.tables.words import LABELLED
+
+Row = dict[str, Any]
+Readers = Mapping[str, Callable[[Row], Iterable[Row]]]
+RULES = {"finetune": "a fine-tuning", "reconstruct": "reconstructions", "fid": "an FID", "parts": "part discovery"}
+SUMMARY = ["paper", "mean", "std", "n"]
+ORIGIN = ["test_images", "seconds", "device", "precision", "config_sha256"]
+
+
+def number(name: str, value: Any, low: float, high: float, what: str) -> float:
+    """A finite number in [low, high] as float; raises ValueError naming it otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} is {value!r}, not {what}")
+    if not math.isfinite(value) or not low <= value <= high:
+        raise ValueError(f"{name} is {value!r}, not {what}")
+    return float(value)
+
+
+def read(path: Path | str, readers: Readers) -> list[Row]:
+    """The rows of one metrics file: what the reader of its rule finds, and where that comes from.
+
+    readers: rule -> function from the file's content to rows that hold at least `metric`, `value` and `test_images`; it
+    may raise KeyError, TypeError or ValueError. Raises PatchVAEError naming the file for anything but such metrics.
+    """
+    kinds = " or ".join(RULES[rule] for rule in readers)
+    metrics = read_json(path)
+    try:
+        if metrics["schema"] != 1 or metrics["rule"] not in readers:
+            raise PatchVAEError(f"{path}: not the metrics (schema 1) of {kinds}")
+        common = {
+            "rule": metrics["rule"],
+            "model": metrics["variant"],
+            **{key: metrics[key] for key in ("dataset", "seed", "device", "precision", "seconds")},
+            "config_sha256": metrics["config_sha256"][:12],
+            "test_sha256": metrics["data_sha256"]["test"],
+            "file": str(path),
+        }
+        return [common | row for row in readers[metrics["rule"]](metrics)]
+    except KeyError as error:
+        raise PatchVAEError(f"{path}: not the metrics of {kinds}: {error.args[0]!r} is missing") from error
+    except TypeError as error:
+        raise PatchVAEError(f"{path}: not the metrics of {kinds}: {error}") from error
+    except ValueError as error:
+        raise PatchVAEError(f"{path}: {error}") from error
+
+
+def collect(
+    files: Sequence[Path | str], readers: Readers, keys: Sequence[str], expected: Sequence[tuple[Any, ...]]
+) -> pd.DataFrame:
+    """The rows of all metrics files, in the order of `expected`: one file per combination of `keys`, `seed` last.
+
+    Raises PatchVAEError for a wrong, doubled or missing file, and for files of one data set with other test images.
+    """
+    known = dict(zip(keys, map(dict.fromkeys, zip(*expected, strict=True)), strict=True))
+    found: dict[tuple[Any, ...], list[Row]] = {}
+    for path in sorted(files, key=str):
+        rows = read(path, readers)
+        cell = tuple(rows[0][key] for key in keys)
+        for key, value in zip(keys, cell, strict=True):
+            if value not in list(known[key]):
+                raise PatchVAEError(f"{path}: {key} {value!r} is none of this table's {key}s")
+        if cell not in expected:
+            raise PatchVAEError(f"{path}: {describe(cell)} is no cell of this table")
+        if cell in found:
+            raise PatchVAEError(f"{path}: the same cell and seed as {found[cell][0]['file']}")
+        found[cell] = rows
+    for cell in expected:
+        if cell not in found:
+            raise PatchVAEError(f"no metrics file for {describe(cell)}")
+    frame = pd.DataFrame([row for cell in expected for row in found[cell]])
+    for dataset, cells in frame.groupby("dataset"):
+        other = cells[cells.test_sha256 != cells.test_sha256.iloc[0]]
+        if len(other):
+            raise PatchVAEError(f"{other.file.iloc[0]}: tested on other images of {dataset} than {cells.file.iloc[0]}")
+    return frame
+
+
+def describe(cell: tuple[Any, ...]) -> str:
+    """A cell in words, its seed last."""
+    *names, seed = cell
+    return ", ".join([*map(str, names), f"seed {seed}"])
+
+
+def read_paper(path: Path | str, keys: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
+    """The paper's numbers (float) by `keys` (text); raises PatchVAEError naming a broken file."""
+    try:
+        frame = pd.read_csv(path, dtype=dict.fromkeys(keys, str))[[*keys, *numbers]]
+        frame = frame.astype(dict.fromkeys(numbers, float)).set_index(list(keys))
+        if frame.isna().any(axis=None):
+            raise ValueError("a number is missing")
+    except (OSError, ValueError, KeyError) as error:
+        raise PatchVAEError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+    if frame.index.has_duplicates:
+        raise PatchVAEError(f"{path}: {frame.index[frame.index.duplicated()][0]} is there twice")
+    return frame
+
+
+def read_paper_by_metric(path: Path | str, columns: Mapping[str, str]) -> pd.Series:
+    """The paper's numbers by (model, metric), from a column per metric; columns: metric -> its column."""
+    wide = read_paper(path, ["model"], list(columns.values()))
+    wide = wide.rename(columns={column: metric for metric, column in columns.items()})
+    return wide.melt(var_name="metric", ignore_index=False).set_index("metric", append=True)["value"]
+
+
+def records(frame: pd.DataFrame) -> Iterable[Any]:
+    """The rows of a frame, with its columns as attributes and its index as `Index`."""
+    return frame.itertuples()
+
+
+def summarise(
+    results: pd.DataFrame, paper: pd.Series, cells: Mapping[str, Sequence[Any]], **more: tuple[str, str]
+) -> pd.DataFrame:
+    """One row per cell: mean and sample std of `value` over seeds beside the paper's number, then `more` and ORIGIN.
+
+    paper: indexed like the cells; cells: key -> its values, whose product is the table; more: column -> (column of
+    `results`, aggregation). A cell that was not run has n = 0; a value that is NaN is not counted.
+    """
+    keys = list(cells)
+    by_seed = results.groupby(keys)
+    found = by_seed.agg(
+        mean=("value", "mean"),
+        std=("value", "std"),
+        n=("value", "count"),
+        **more,
+        test_images=("test_images", "first"),
+        seconds=("seconds", "sum"),
+        device=("device", distinct),
+        precision=("precision", distinct),
+        config_sha256=("config_sha256", distinct),
+    )
+    index = pd.MultiIndex.from_product(list(cells.values()), names=keys)
+    table = found.join(paper.rename("paper"), how="outer").reindex(index).reset_index()
+    whole = {column: "Int64" for column in ("n", "epochs", "test_images") if column in table}
+    return table.fillna({"n": 0}).astype(whole)[[*keys, *SUMMARY, *more, *ORIGIN]]
+
+
+def distinct(values: pd.Series) -> str:
+    """The values that differ, in the order of the seeds."""
+    return "; ".join(dict.fromkeys(map(str, values)))
+
+
+def best(table: pd.DataFrame, by: Sequence[str], digits: int, lowest: Sequence[str] = ()) -> pd.Series:
+    """Which cells are the best of their column `by`; equal to the printed digits is equally good.
+
+    lowest: metrics of which less is better. Models of LABELLED do not compete.
+    """
+    score = table["mean"].round(digits)
+    if "model" in table:
+        score = score.mask(table.model.isin(list(LABELLED)))
+    if lowest:
+        score = score.mask(table.metric.isin(lowest), -score)
+    return score == score.groupby([table[key] for key in by]).transform("max")

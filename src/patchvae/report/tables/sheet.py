@@ -1,0 +1,154 @@
+"""A table as Markdown and as LaTeX, and the files that hold it."""
+
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from patchvae.files import atomic
+from patchvae.report.tables.metrics import records
+
+EMPTY = "—"
+BOLD, END = "\0", "\1"  # survive the escaping
+LATEX = {character: "\\" + character for character in "{}&%$#_"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "β": r"$\beta$",
+    "φ": r"$\phi$",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "×": r"$\times$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "—": "---",
+}
+SYMBOLS = {
+    "L_w": "$L_w$",
+    "d_p": "$d_p$",
+    "β_occ": r"$\beta_{\mathrm{occ}}$",
+    "z_occ^prior": r"$z_{\mathrm{occ}}^{\mathrm{prior}}$",
+}
+SYMBOL = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, SYMBOLS))})(?!\w)")
+
+
+def escape(text: str) -> str:
+    """Text for LaTeX; the paper's symbols become formulas."""
+    parts = SYMBOL.split(text)
+    return "".join(SYMBOLS.get(part) or "".join(LATEX.get(c, c) for c in part) for part in parts)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table as printed.
+
+    groups: headings over columns, each with the names of its columns; rows: texts, the row's name first; notes:
+    sentences under the table; wide: over both columns of a page. Bold is between BOLD and END.
+    """
+
+    label: str
+    caption: str
+    corner: str
+    groups: Sequence[tuple[str, Sequence[str]]]
+    rows: Sequence[Sequence[str]]
+    warning: str = ""
+    notes: Sequence[str] = ()
+    wide: bool = False
+
+    def markdown(self) -> str:
+        """As Markdown, the caption above it."""
+        columns = [f"{heading} {name}".strip() for heading, names in self.groups for name in names]
+        rows = [[self.corner, *columns], ["---", *["---:"] * len(columns)], *self.rows]
+        lines = [f"> **{self.warning}**", ""] if self.warning else []
+        lines += [self.caption, ""]
+        lines += ["| " + " | ".join(row).replace(BOLD, "**").replace(END, "**") + " |" for row in rows]
+        lines += ["", " ".join(self.notes)] if self.notes else []
+        return "\n".join([*lines, ""])
+
+    def latex(self) -> str:
+        """As a LaTeX float for `\\input`, shrunk where the page is too narrow; needs booktabs and graphicx."""
+        names = [name for _, columns in self.groups for name in columns]
+        warning = rf"\textbf{{{escape(self.warning)}}} " if self.warning else ""
+        rows = [" & ".join(map(escape, row)) + r" \\" for row in self.rows]
+        float_name = "table*" if self.wide else "table"
+        notes = [rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {escape(' '.join(self.notes))}}}"]
+        lines = [
+            r"% Generated. Needs \usepackage{booktabs,graphicx}.",
+            rf"\begin{{{float_name}}}",
+            r"\centering\small\setlength{\tabcolsep}{4pt}\setlength{\belowcaptionskip}{4pt}",
+            rf"\caption{{{warning}{escape(self.caption)}}}",
+            rf"\label{{tab:{self.label}}}",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            rf"\begin{{tabular}}{{l{'r' * len(names)}}}",
+            r"\toprule",
+            *(self._headings() if any(heading for heading, _ in self.groups) else []),
+            " & ".join(map(escape, [self.corner, *names])) + r" \\",
+            r"\midrule",
+            *(row.replace(BOLD, r"\textbf{").replace(END, "}") for row in rows),
+            r"\bottomrule",
+            r"\end{tabular}}",
+            *(notes if self.notes else []),
+            rf"\end{{{float_name}}}",
+        ]
+        return "\n".join([*lines, ""])
+
+    def _headings(self) -> list[str]:
+        heads, rules, first = [], [], 2
+        for heading, names in self.groups:
+            heads.append(rf"\multicolumn{{{len(names)}}}{{c}}{{{escape(heading)}}}")
+            rules.append(rf"\cmidrule(lr){{{first}-{first + len(names) - 1}}}")
+            first += len(names)
+        return ["& " + " & ".join(heads) + r" \\", "".join(rules)]
+
+
+def ours(row: Any, digits: int) -> str:
+    """`mean ± std` of a cell with `mean`, `std`, `n` and `best`, or a dash where nothing was run."""
+    if not row.n:
+        return EMPTY
+    text = f"{row.mean:.{digits}f}" + ("" if pd.isna(row.std) else f" ± {row.std:.{digits}f}")
+    return f"{BOLD}{text}{END}" if row.best else text
+
+
+def side_by_side(
+    table: pd.DataFrame, row: str, column: str, headings: Mapping[str, str], digits: int
+) -> tuple[list[tuple[str, Sequence[str]]], dict[str, list[str]]]:
+    """Groups of columns `paper | ours`, and the texts of each row by its key, without rows that hold no number.
+
+    table: columns `row`, `column`, paper, mean, std, n, best; headings: value of `column` -> heading. A group without
+    any number of the paper has no column for it.
+    """
+    groups: list[tuple[str, Sequence[str]]] = []
+    texts: dict[str, list[str]] = {key: [] for key in table[row]}
+    for value, heading in headings.items():
+        cells = table[table[column] == value]
+        printed = bool(cells.paper.notna().any())
+        groups.append((heading, ["paper", "ours"] if printed else ["ours"]))
+        for cell in records(cells.set_index(row)):
+            paper = EMPTY if pd.isna(cell.paper) else f"{cell.paper:.{digits}f}"
+            texts[str(cell.Index)] += ([paper] if printed else []) + [ours(cell, digits)]
+    return groups, {key: cells for key, cells in texts.items() if any(text != EMPTY for text in cells)}
+
+
+def texts_of(
+    table: pd.DataFrame, digits: int, sheet: Sheet, csv: Path | str, md: Path | str, tex: Path | str
+) -> dict[Path | str, str]:
+    """A table's tidy CSV, Markdown and LaTeX by their paths."""
+    return {
+        csv: table.to_csv(index=False, float_format=f"%.{digits}f", lineterminator="\n"),
+        md: sheet.markdown(),
+        tex: sheet.latex(),
+    }
+
+
+def write_texts(texts: Mapping[Path | str, str]) -> None:
+    """Write texts to paths: all of them, or nothing, as none takes its final name before all are written."""
+    with contextlib.ExitStack() as stack:
+        for path, text in texts.items():
+            stack.enter_context(atomic(path)).write_text(text, encoding="utf-8")

@@ -1,0 +1,79 @@
+"""Table 1: top-1 accuracy of every variant, data set and regime."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from patchvae.report.tables.finetunings import (
+    LEARNING,
+    collect_accuracies,
+    pretrained_with_labels,
+    schedules,
+    selection,
+)
+from patchvae.report.tables.metrics import best, read_paper, records, summarise
+from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
+from patchvae.report.tables.words import bold, dataset_name, demo_line, display_name, in_order, measured, regime_name
+
+KEYS = ["model", "dataset", "regime"]
+
+
+def layout(table: pd.DataFrame) -> list[list[str]]:
+    """Rows of texts: name, then `ours ± std (paper)` per data set and regime. A model without any number is left out.
+
+    Nine columns leave no room for the paper's numbers in columns of their own.
+    """
+    texts: dict[str, list[str]] = {}
+    for row in records(table.assign(best=best(table, ["dataset", "regime"], 2)).set_index("model")):
+        paper = "" if pd.isna(row.paper) else f" ({row.paper:.2f})"
+        texts.setdefault(str(row.Index), [display_name(str(row.Index))]).append(ours(row, 2) + paper)
+    return [row for row in texts.values() if any(text != EMPTY for text in row[1:])]
+
+
+def caption(config: Mapping[str, Any], results: pd.DataFrame, with_paper: bool) -> str:
+    """The protocol behind the numbers, in plain sentences."""
+    text = [f"Run {config['run']}: top-1 test accuracy (%) {selection(config)}; {bold(results.model)}."]
+    if with_paper:
+        text.append("In parentheses the paper's numbers, at the paper's own schedule.")
+    text += schedules(config, results, config["datasets"])
+    return " ".join([*text, *pretrained_with_labels(config), measured(results, "fine-tuning")])
+
+
+def write_table1(
+    config: Mapping[str, Any],
+    paper_csv: Path | str,
+    metrics_files: Sequence[Path | str],
+    csv: Path | str,
+    md: Path | str,
+    tex: Path | str,
+) -> None:
+    """Write Table 1 as tidy CSV, Markdown and LaTeX.
+
+    config: a resolved `table1` configuration (run, seeds, datasets, variants, regimes, select, schedule, demo and,
+    where a φ was pretrained with labels, pretrained_on: variant -> data set);
+    paper_csv: columns model, dataset, regime, top1 (percent);
+    metrics_files: one metrics file of a fine-tuning per (variant, data set, regime, seed) of `config`, in any order.
+    In the CSV, `mean` and `std` are over seeds at the epoch that `select` names, `seconds` is the fine-tunings' sum,
+    `config_sha256` the first 12 digits of every seed's.
+    Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
+    """
+    datasets, regimes = config["datasets"], config["regimes"]
+    wanted = list(itertools.product(config["variants"], datasets, regimes))
+    results = collect_accuracies(config, metrics_files, wanted)
+    paper = read_paper(paper_csv, KEYS, ["top1"]).top1
+    models = in_order(list(paper.index.get_level_values("model")), config["variants"])
+    cells = {"model": models, "dataset": datasets, "regime": regimes}
+    table = summarise(results, paper, cells, **LEARNING)
+    sheet = Sheet(
+        label="table1",
+        warning=demo_line(config, datasets),
+        caption=caption(config, results, bool(table.paper.notna().any())),
+        corner="Model",
+        groups=[(dataset_name(config, dataset), [*map(regime_name, regimes)]) for dataset in datasets],
+        rows=layout(table),
+        wide=len(datasets) > 1,
+    )
+    write_texts(texts_of(table, 2, sheet, csv, md, tex))

@@ -1,0 +1,76 @@
+"""What a table prints in words: names of models, data sets and regimes, and the sentences of its caption."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+# Without pretraining; last in every table.
+CONTROLS = {"random": "Random φ (control)", "random+bn": "Random φ, BatchNorm of the data (control)"}
+MODELS = {"beta-vae": "β-VAE", "patchvae": "PatchVAE", "bigan": "BiGAN"}
+# Their φ saw labels: printed beside the others, never the best among them.
+LABELLED = {"imagenet-pretrained": "ImageNet-pretrained φ", "supervised": "Supervised"}
+DATASETS = {"cifar100": "CIFAR-100", "indoor67": "Indoor67", "places205": "Places205", "imagenet": "ImageNet"}
+REGIMES = {"conv1": "Conv1", "conv1-3": "Conv[1-3]", "conv1-5": "Conv[1-5]"}
+WHEN = {"last": "after the last epoch", "best": "at the epoch that is best on the test set (optimistic)"}
+
+
+def display_name(model: str) -> str:
+    """A model's name as in the paper's tables: `beta-vae-gan+lw` -> `β-VAE-GAN + L_w`."""
+    if model in CONTROLS or model in LABELLED:
+        return (CONTROLS | LABELLED)[model]
+    stem, plus, _ = model.partition("+lw")
+    stem, gan, _ = stem.partition("-gan")
+    name = MODELS.get(stem)
+    # A variant of one's own keeps the name of its key in params.yaml.
+    if name is None or model != stem + gan + plus:
+        return model
+    return name + ("-GAN" if gan else "") + (" + L_w" if plus else "")
+
+
+def in_order(paper: Sequence[str], ours: Sequence[str]) -> list[str]:
+    """The models in the paper's order, then those of one's own, the controls last."""
+    models = dict.fromkeys([*paper, *ours])
+    return [m for m in models if m not in CONTROLS] + [m for m in CONTROLS if m in models]
+
+
+def dataset_name(config: Mapping[str, Any], dataset: str) -> str:
+    """A data set's name as printed; made-up data are marked."""
+    return f"{dataset} (demo)" if dataset in config["demo"] else DATASETS.get(dataset, dataset)
+
+
+def regime_name(regime: str) -> str:
+    """What is frozen, as in the paper's tables."""
+    return REGIMES.get(regime, regime)
+
+
+def demo_line(config: Mapping[str, Any], datasets: Sequence[str]) -> str:
+    """The warning that made-up data call for, or nothing."""
+    made_up = [dataset for dataset in datasets if dataset in config["demo"]]
+    return f"DEMO on digit scenes - not comparable with the paper ({', '.join(made_up)})." if made_up else ""
+
+
+def plural(count: int, thing: str) -> str:
+    """`1 epoch`, `2 epochs`, `10,000 images`."""
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
+def seeds(config: Mapping[str, Any]) -> str:
+    """How many seeds a cell has, and so what stands in it."""
+    count = len(config["seeds"])
+    return plural(count, "seed") + (", mean ± sample standard deviation" if count > 1 else "")
+
+
+def bold(models: pd.Series) -> str:
+    """What bold means in a table with these models of ours."""
+    aside = " among φ trained without labels" if models.isin(list(LABELLED)).any() else ""
+    return f"bold: our best per column{aside}"
+
+
+def measured(results: pd.DataFrame, what: str) -> str:
+    """The machines and the time behind all numbers of a table."""
+    files = results.drop_duplicates("file")
+    machines = "; ".join(dict.fromkeys(files.device + ", " + files.precision))
+    minutes = files.seconds.sum() / 60
+    time = f"{minutes:.1f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
+    return f"Measured on {machines}; {what} took {time} in all."

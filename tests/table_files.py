@@ -1,0 +1,78 @@
+"""Synthetic metrics files, and what a table made of them says."""
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+Content = dict[str, Any]
+DEVICE = "AMD EPYC (2 cores)"
+
+
+def metrics(rule: str, variant: str, dataset: str, seed: int, **record: Any) -> Content:
+    """A metrics file of 90 seconds on 10,000 test images."""
+    return {
+        "schema": 1,
+        "rule": rule,
+        "variant": variant,
+        "dataset": dataset,
+        "seed": seed,
+        "config": {"num_classes": 100},
+        "config_sha256": f"{seed}" * 64,
+        "data_sha256": {"train": "a" * 64, "test": "b" * 64},
+        "device": DEVICE,
+        "precision": "bf16",
+        "seconds": 90.0,
+        "split": "test",
+        "count": 10000,
+        **record,
+    }
+
+
+def accuracy(last: float) -> Content:
+    """An accuracy whose best epoch is half a point better than the last."""
+    return {"last": last, "best": last + 0.5, "best_epoch": 1}
+
+
+def finetuning(variant: str, dataset: str, regime: str, seed: int, top1: float, top5: float = 99.0) -> Content:
+    """The metrics of a fine-tuning of two epochs."""
+    record = {"regime": regime, "epochs": 2, "top1": accuracy(top1), "top5": accuracy(top5)}
+    return metrics("finetune", variant, dataset, seed, **record)
+
+
+def write(writer: Callable[..., None], folder: Path, contents: list[Content], *first: Any) -> tuple[str, str, str]:
+    """Texts of the CSV, Markdown and LaTeX that `writer` makes of metrics files; `first`: its arguments before them."""
+    paths = [folder / f"{index}.json" for index in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_text(json.dumps(content))
+    outputs = [folder / "out" / f"table.{suffix}" for suffix in ("csv", "md", "tex")]
+    writer(*first, paths, *outputs)
+    csv_text, markdown, latex = (path.read_text(encoding="utf-8") for path in outputs)
+    check_latex(latex)
+    return csv_text, markdown, latex
+
+
+def check_latex(text: str) -> None:
+    """Nothing that a plain pdflatex could stumble over: other characters, braces left open, rows of other lengths."""
+    assert text.isascii(), text
+    assert text.count("{") == text.count("}")
+    columns = len(text.split(r"\begin{tabular}{")[1].split("}")[0])
+    body = [line for line in text.split(r"\toprule")[1].splitlines() if line.endswith(r"\\")]
+    rows = [line for line in body if "multicolumn" not in line]
+    assert {line.count(" & ") for line in rows} == {columns - 1}
+
+
+def rows(text: str, *keys: str) -> dict[Any, Mapping[str, str]]:
+    """Rows of a CSV by the values of `keys`."""
+    found = {}
+    for row in csv.DictReader(text.splitlines()):
+        key = tuple(row[name] for name in keys)
+        found[key[0] if len(keys) == 1 else key] = row
+    return found
+
+
+def lines(markdown: str) -> list[list[str]]:
+    """Cells of a Markdown table, its head first, without the line of dashes."""
+    table = [line for line in markdown.splitlines() if line.startswith("| ") and "---" not in line]
+    return [line.strip("| ").split(" | ") for line in table]

@@ -1,0 +1,78 @@
+"""What parts find without labels: the occurrence maps against the objects that are there."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from patchvae.report.tables.metrics import ORIGIN, Row, best, collect, number, records, summarise
+from patchvae.report.tables.sheet import Sheet, ours, texts_of, write_texts
+from patchvae.report.tables.words import dataset_name, demo_line, display_name, measured, plural, seeds
+
+METHODS = {"trained": "{}", "untrained": "{}, untrained (control)", "kmeans": "k-means on raw patches (control)"}
+METRICS = {"ap_occupied": "AP (occupied)", "ap_repeated": "AP (repeated digit)", "nmi": "NMI"}
+
+
+def scores(content: Row) -> Iterator[Row]:
+    """One row per method and metric; a score of null was not to be had."""
+    for method, metric in itertools.product(METHODS, METRICS):
+        value = content[method][metric]
+        if value is not None:
+            value = number(f"{method}.{metric}", value, 0, 1, "a number from 0 to 1")
+        value = float("nan") if value is None else value
+        yield {"method": method, "metric": metric, "value": value, "test_images": content["count"]}
+
+
+def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
+    """The protocol behind the numbers, in plain sentences."""
+    text = [
+        f"Run {config['run']}: how well parts of {display_name(config['variant'])} find what is in test images,"
+        f" {seeds(config)}; all scores go from 0 to 1, more is better; bold: the best per column.",
+        "AP: average precision of the best part's occurrence map, for cells that are occupied and for those of the"
+        " repeated digit; NMI: normalised mutual information of parts and digits.",
+        "Controls: the same network as it was initialised, and clusters of raw pixels.",
+        "The paper has no such table.",
+    ]
+    for dataset in config["datasets"]:
+        images = plural(int(results.test_images[results.dataset == dataset].iloc[0]), "test image")
+        epochs = plural(config["schedule"][dataset]["pretrain_epochs"], "epoch")
+        text.append(f"{dataset_name(config, dataset)}: {epochs} of pretraining, {images}.")
+    return " ".join([*text, measured(results, "evaluation")])
+
+
+def write_parts_table(
+    config: Mapping[str, Any],
+    metrics_files: Sequence[Path | str],
+    csv: Path | str,
+    md: Path | str,
+    tex: Path | str,
+) -> None:
+    """Write the table of part discovery as tidy CSV, Markdown and LaTeX.
+
+    config: run, seeds, datasets, variant, schedule (pretrain_epochs), demo; metrics_files: one file of rule "parts" per
+    data set and seed, in any order, with blocks trained, untrained and kmeans of ap_occupied, ap_repeated and nmi.
+    Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
+    """
+    datasets = config["datasets"]
+    wanted = list(itertools.product([config["variant"]], datasets, config["seeds"]))
+    results = collect(metrics_files, {"parts": scores}, ["model", "dataset", "seed"], wanted)
+    cells = {"method": list(METHODS), "dataset": datasets, "metric": list(METRICS)}
+    nothing = pd.Series([], index=pd.MultiIndex.from_arrays([[]] * 3, names=list(cells)), dtype=float)
+    table = summarise(results, nothing, cells)[[*cells, "mean", "std", "n", *ORIGIN]]
+    table.insert(0, "model", config["variant"])
+    texts: dict[str, list[str]] = {}
+    for row in records(table.assign(best=best(table, ["dataset", "metric"], 3))):
+        name = METHODS[row.method].format(display_name(config["variant"]))
+        texts.setdefault(name, [name]).append(ours(row, 3))
+    sheet = Sheet(
+        label="parts",
+        warning=demo_line(config, datasets),
+        caption=caption(config, results),
+        corner="Parts of",
+        groups=[(dataset_name(config, dataset), list(METRICS.values())) for dataset in datasets],
+        rows=list(texts.values()),
+        wide=len(datasets) > 1,
+    )
+    write_texts(texts_of(table, 3, sheet, csv, md, tex))

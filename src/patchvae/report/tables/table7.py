@@ -1,0 +1,116 @@
+"""Table 7: how well test images are reconstructed."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from patchvae.report.tables.metrics import Row, best, collect, number, read_paper_by_metric, records, summarise
+from patchvae.report.tables.sheet import Sheet, side_by_side, texts_of, write_texts
+from patchvae.report.tables.words import dataset_name, demo_line, display_name, in_order, measured, plural, seeds
+
+PAPER_DATASET = "imagenet"
+# Our metric -> column of the paper that it may be compared with: its PSNR is of normalised tensors (E60).
+PAPER = {"psnr_normalised": "psnr", "fid": "fid", "ssim": "ssim"}
+HEADINGS = {
+    "psnr_normalised": "PSNR of normalised tensors (dB) ↑",
+    "fid": "FID ↓",
+    "ssim": "SSIM ↑",
+    "psnr": "PSNR of [0, 1] images (dB) ↑",
+}
+CELL = ["rule", "model", "dataset", "seed"]
+
+
+def reconstruction(content: Row) -> Iterator[Row]:
+    """The similarities of images and their reconstructions."""
+    for metric in ("psnr_normalised", "ssim", "psnr"):
+        low, high, what = (-1, 1, "a similarity") if metric == "ssim" else (-1000, 1000, "a number of dB")
+        value = number(metric, content[metric], low, high, what)
+        yield {"metric": metric, "value": value, "test_images": content["count"]}
+
+
+def distance(content: Row) -> Iterator[Row]:
+    """The FID, or why there is none."""
+    if content["fid"] is None:
+        why = " ".join(str(content["why"]).split())
+        yield {"metric": "fid", "value": float("nan"), "why": why, "test_images": None}
+    else:
+        value = number("fid", content["fid"], 0, float("inf"), "a distance")
+        yield {"metric": "fid", "value": value, "why": None, "test_images": content["count"]}
+
+
+def reasons(results: pd.DataFrame) -> list[str]:
+    """A sentence for every FID that is missing."""
+    distances = results[results.metric == "fid"]
+    sentences: dict[str, list[str]] = {}
+    for row in records(distances[distances.value.isna()]):
+        some = bool(distances.value[distances.model == row.model].notna().any())
+        name = display_name(row.model) + (f" (seed {row.seed})" if some else "")
+        models = sentences.setdefault(row.why, [])
+        models += [name] if name not in models else []
+    return [f"No FID of {' and '.join(models)}: {why.rstrip('.')}." for why, models in sentences.items()]
+
+
+def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
+    """The protocol behind the numbers, in plain sentences."""
+    dataset = config["dataset"]
+    epochs = plural(config["schedule"][dataset]["pretrain_epochs"], "epoch")
+    counts = results.groupby("metric").test_images.first()
+    images = plural(int(counts["psnr"]), "test image")
+    if counts.notna()["fid"] and counts["fid"] != counts["psnr"]:
+        images += f" ({int(counts['fid']):,} for the FID)"
+    text = [
+        f"Run {config['run']}: reconstructions of {images} of {dataset_name(config, dataset)} after {epochs} of"
+        f" pretraining, {seeds(config)}; arrows point to the better side, bold: our best per column."
+    ]
+    if dataset == PAPER_DATASET:
+        text.append(
+            "The paper's PSNR is too low for images in [0, 1], where constant grey has about 11 dB, and fits tensors"
+            " normalised by mean and standard deviation with peak 1 (E60), so it stands beside ours of that kind; our"
+            " PSNR of images in [0, 1], last, is not comparable with it."
+            " Its numbers are at its own schedule, and it prints no settings of FID and SSIM (E61, E62)."
+        )
+    else:
+        text.append("The paper's Table 7 is of ImageNet, so none of its numbers stands here.")
+    return " ".join([*text, measured(results, "evaluation")])
+
+
+def write_table7(
+    config: Mapping[str, Any],
+    paper_csv: Path | str,
+    metrics_files: Sequence[Path | str],
+    csv: Path | str,
+    md: Path | str,
+    tex: Path | str,
+) -> None:
+    """Write Table 7 as tidy CSV, Markdown and LaTeX.
+
+    config: run, seeds, dataset, variants, schedule (pretrain_epochs), demo; paper_csv: columns model, psnr (dB), fid,
+    ssim; metrics_files: one file of rule "reconstruct" and one of rule "fid" per variant and seed, in any order. An FID
+    of null is an empty cell, and its `why` a sentence under the table; deviation E60 says which PSNR is the paper's.
+    Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
+    """
+    dataset = config["dataset"]
+    wanted = itertools.product(("reconstruct", "fid"), config["variants"], [dataset], config["seeds"])
+    results = collect(metrics_files, {"reconstruct": reconstruction, "fid": distance}, CELL, list(wanted))
+    paper = read_paper_by_metric(paper_csv, PAPER)
+    if dataset != PAPER_DATASET:
+        paper = paper.iloc[:0]
+    models = in_order(list(paper.index.get_level_values("model")), config["variants"])
+    table = summarise(results, paper, {"model": models, "metric": list(HEADINGS)})
+    table.insert(1, "dataset", dataset)
+    table["best"] = best(table, ["metric"], 3, lowest=["fid"])
+    groups, texts = side_by_side(table, "model", "metric", HEADINGS, 3)
+    sheet = Sheet(
+        label="table7",
+        warning=demo_line(config, [dataset]),
+        caption=caption(config, results),
+        corner="Model",
+        groups=groups,
+        rows=[[display_name(model), *cells] for model, cells in texts.items()],
+        notes=reasons(results),
+        wide=True,
+    )
+    write_texts(texts_of(table.drop(columns="best"), 3, sheet, csv, md, tex))

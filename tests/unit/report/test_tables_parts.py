@@ -1,0 +1,89 @@
+"""The table of part discovery: trained, untrained and k-means per data set."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from table_files import Content, lines, metrics, rows, write
+
+from patchvae.errors import PatchVAEError
+from patchvae.report.tables.parts import write_parts_table
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    return {
+        "run": "quick_1",
+        "seeds": [0, 1],
+        "datasets": ["digits", "more"],
+        "variant": "patchvae",
+        "schedule": {"digits": {"pretrain_epochs": 1}, "more": {"pretrain_epochs": 3}},
+        "demo": ["digits"],
+    }
+
+
+def contents() -> list[Content]:
+    """The second seed's scores of `trained` are 0.2 more; `more` has no repeated digit."""
+    files = []
+    for dataset in ("digits", "more"):
+        for seed in (0, 1):
+            repeated = (lambda value: value) if dataset == "digits" else (lambda value: None)
+            trained = {
+                "ap_occupied": 0.5 + 0.2 * seed,
+                "ap_repeated": repeated(0.4 + 0.2 * seed),
+                "nmi": 0.1 + 0.2 * seed,
+            }
+            others = {"ap_occupied": 0.3, "ap_repeated": repeated(0.5), "nmi": 0.25}
+            record = {"trained": trained, "untrained": others, "kmeans": {**others, "nmi": 0.0}}
+            files.append(metrics("parts", "patchvae", dataset, seed, **record))
+    return files
+
+
+def test_numbers_by_hand(config: dict[str, Any], tmp_path: Path) -> None:
+    text, markdown, tex = write(write_parts_table, tmp_path, contents(), config)
+    assert text.startswith("model,method,dataset,metric,mean,std,n,")
+    table = rows(text, "method", "dataset", "metric")
+    row = table["trained", "digits", "ap_occupied"]
+    assert (row["mean"], row["std"], row["n"], row["model"]) == ("0.600", "0.141", "2", "patchvae")
+    row = table["kmeans", "more", "ap_repeated"]
+    assert (row["mean"], row["std"], row["n"]) == ("", "", "0")
+    assert len(table) == 18
+    assert lines(markdown)[0][:4] == [
+        "Parts of",
+        "digits (demo) AP (occupied)",
+        "digits (demo) AP (repeated digit)",
+        "digits (demo) NMI",
+    ]
+    assert lines(markdown)[1][:4] == ["PatchVAE", "**0.600 ± 0.141**", "**0.500 ± 0.141**", "0.200 ± 0.141"]
+    assert lines(markdown)[1][4:] == ["**0.600 ± 0.141**", "—", "0.200 ± 0.141"]
+    # Equally good is bold as well, a control too.
+    assert lines(markdown)[2][:3] == ["PatchVAE, untrained (control)", "0.300 ± 0.000", "**0.500 ± 0.000**"]
+    assert lines(markdown)[2][3] == "**0.250 ± 0.000**"
+    assert lines(markdown)[3][0] == "k-means on raw patches (control)"
+    assert "DEMO on digit scenes - not comparable with the paper (digits)" in markdown
+    assert "digits (demo): 1 epoch of pretraining, 10,000 test images. more: 3 epochs" in markdown
+    assert "6.0 minutes" in markdown
+    assert r"\multicolumn{3}{c}{digits (demo)} & \multicolumn{3}{c}{more} \\" in tex
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kmeans": {"ap_occupied": 0.1, "ap_repeated": 0.1}}, r"2\.json: .*'nmi' is missing"),
+        ({"untrained": {"ap_occupied": 1.5, "ap_repeated": 0.1, "nmi": 0}}, r"2\.json: untrained\.ap_occupied is 1\.5"),
+        ({"rule": "fid"}, r"2\.json: not the metrics \(schema 1\) of part discovery"),
+        ({"dataset": "digits"}, r"2\.json: the same cell and seed as .*0\.json"),
+        ({"seed": 3}, r"2\.json: seed 3 is none of this table's seeds"),
+    ],
+)
+def test_a_wrong_file_is_named(config: dict[str, Any], tmp_path: Path, change: Content, said: str) -> None:
+    files = contents()
+    files[2] |= change
+    with pytest.raises(PatchVAEError, match=said):
+        write(write_parts_table, tmp_path, files, config)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_file_is_named(config: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(PatchVAEError, match="no metrics file for patchvae, more, seed 1"):
+        write(write_parts_table, tmp_path, contents()[:-1], config)

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Mapping
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,43 @@ def write(writer: Callable[..., None], folder: Path, contents: list[Content], *f
     paths = [folder / f"{index}.json" for index in range(len(contents))]
     for path, content in zip(paths, contents, strict=True):
         path.write_text(json.dumps(content))
-    outputs = [folder / "out" / f"table.{suffix}" for suffix in ("csv", "md", "tex")]
+    outputs = [folder / "out" / f"table.{suffix}" for suffix in ("csv", "md", "tex", "html")]
     writer(*first, paths, *outputs)
-    csv_text, markdown, latex = (path.read_text(encoding="utf-8") for path in outputs)
+    csv_text, markdown, latex, html = (path.read_text(encoding="utf-8") for path in outputs)
     check_latex(latex)
+    check_html(html, markdown)
     return csv_text, markdown, latex
+
+
+class _Cells(HTMLParser):
+    """The texts of a page's table cells; its tags have to close in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.cells: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag != "meta":
+            self.open.append(tag)
+        if tag == "td":
+            self.cells.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "td" in self.open:
+            self.cells[-1] += data
+
+
+def check_html(html: str, markdown: str) -> None:
+    """The page is closed properly and holds the cells of the Markdown."""
+    page = _Cells()
+    page.feed(html)
+    assert page.open == []
+    rows = [line.strip("| ").split(" | ") for line in markdown.splitlines() if line.startswith("| ")][2:]
+    assert page.cells == [cell.replace("**", "") for row in rows for cell in row]
 
 
 def check_latex(text: str) -> None:

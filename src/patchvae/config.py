@@ -186,11 +186,10 @@ def _cross_checks(params: Params) -> Iterator[tuple[str, str]]:
 
 def _variant_checks(params: Params) -> Iterator[tuple[str, str]]:
     models = {name: block["model"] for name, block in params["variants"].items()}
-    wanted = {"figures.variant": [params["figures"]["variant"]], "parts.variants": (params["parts"] or {}).get("variants", [])}
-    for key, names in wanted.items():
-        for name in names:
-            if models[name] != MODEL_OF_PARTS:
-                yield key, f"{name} has no occurrence maps, only a variant of model {MODEL_OF_PARTS} has"
+    for block in ("figures", "parts"):
+        name = params[block]["variant"] if params[block] else None
+        if name and models[name] != MODEL_OF_PARTS:
+            yield f"{block}.variant", f"{name} has no occurrence maps, only a variant of model {MODEL_OF_PARTS} has"
     for name in (params["table7"] or {}).get("variants", []):
         if models[name] not in (MODEL_OF_PARTS, "beta-vae"):
             yield "table7.variants", f"{name} reconstructs no image, only a variant of model beta-vae or patchvae does"

@@ -333,10 +333,10 @@ def models(params: Params) -> Iterator[tuple[str, str]]:
     for dataset, variant, _ in cells(params):
         source = pretrained(params, dataset, variant)
         yield source["dataset"], source["variant"]
-    for block in (params["table7"], params["parts"]):
-        if block:
-            yield from itertools.product(block.get("datasets") or [block["dataset"]], block["variants"])
-    yield from ((dataset, params["figures"]["variant"]) for dataset in params["figures"]["datasets"])
+    if params["table7"]:
+        yield from itertools.product([params["table7"]["dataset"]], params["table7"]["variants"])
+    for block in filter(None, (params["parts"], params["figures"])):
+        yield from itertools.product(block["datasets"], [block["variant"]])
 
 
 def jobs(params: Params) -> Iterator[tuple[str, Params]]:
@@ -372,8 +372,8 @@ def _measurements(params: Params) -> Iterator[tuple[str, Params]]:
             yield "fid", wildcards
     if params["parts"]:
         block = params["parts"]
-        for dataset, variant, seed in itertools.product(block["datasets"], block["variants"], seeds):
-            yield "parts", {"run": run, "dataset": dataset, "variant": variant, "seed": seed}
+        for dataset, seed in itertools.product(block["datasets"], seeds):
+            yield "parts", {"run": run, "dataset": dataset, "variant": block["variant"], "seed": seed}
 
 
 def _reports(params: Params) -> Iterator[tuple[str, Params]]:

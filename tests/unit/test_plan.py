@@ -131,7 +131,7 @@ def small(params: Params) -> Params:
         "ablation_base": {"datasets": ["cifar100"]},
         "ablations": {"num_parts": [4, 8, 16], "part_dim": None, "occurrence_prior": None, "beta_occ": None},
         "table7": {"dataset": "cifar100"},
-        "parts": {"datasets": ["digits"], "variants": ["patchvae"]},
+        "parts": {"datasets": ["digits"]},
         "figures": {"datasets": ["cifar100"]},
     }
     return merge(params, overlay)

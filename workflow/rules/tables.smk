@@ -1,6 +1,6 @@
 rule table1:
     input:
-        code=code_of("patchvae.report.table1"),
+        code=code_of("patchvae.report.tables.table1"),
         paper="paper/table1.csv",
         metrics=table1_metrics,
     output:
@@ -30,7 +30,7 @@ rule table1:
 
 rule table2:
     input:
-        code=code_of("patchvae.report.table2"),
+        code=code_of("patchvae.report.tables.table2"),
         paper="paper/table2.csv",
         metrics=table2_metrics,
     output:
@@ -60,7 +60,7 @@ rule table2:
 
 rule sweep:
     input:
-        code=code_of("patchvae.report.sweep"),
+        code=code_of("patchvae.report.tables.sweep"),
         paper=paper_csv,
         metrics=sweep_metrics,
     output:
@@ -90,7 +90,7 @@ rule sweep:
 
 rule table7:
     input:
-        code=code_of("patchvae.report.table7"),
+        code=code_of("patchvae.report.tables.table7"),
         paper="paper/table7.csv",
         metrics=every_metrics("reconstruct", "fid"),
     output:
@@ -120,7 +120,7 @@ rule table7:
 
 rule parts_table:
     input:
-        code=code_of("patchvae.report.parts"),
+        code=code_of("patchvae.report.tables.parts"),
         metrics=every_metrics("parts"),
     output:
         csv="results/{run}/tables/parts.csv",
@@ -144,4 +144,30 @@ rule parts_table:
         "Part discovery of run {wildcards.run}"
     shell:
         "python -m patchvae.cli parts-table --log {log:q} --config {params.cfg:q} --metrics {input.metrics:q}"
+        " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
+
+
+rule parameter_tables:
+    input:
+        code=code_of("patchvae.report.tables.parameters"),
+        paper="paper/parameter_counts.csv",
+    output:
+        csv=expand("results/{{run}}/tables/{table}.csv", table=plan.PARAMETER_TABLES),
+        md=expand("results/{{run}}/tables/{table}.md", table=plan.PARAMETER_TABLES),
+        tex=expand("results/{{run}}/tables/{table}.tex", table=plan.PARAMETER_TABLES),
+        html=report(
+            expand("results/{{run}}/tables/{table}.html", table=plan.PARAMETER_TABLES),
+            caption="../report/parameters.rst",
+            category="Parameter counts",
+        ),
+    log:
+        "logs/{run}/tables/parameters.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    message:
+        "Tables 8 to 12 of run {wildcards.run}"
+    shell:
+        "python -m patchvae.cli parameter-tables --log {log:q} --paper {input.paper:q}"
         " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"

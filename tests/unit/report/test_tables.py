@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from table_files import check_html
 
 from patchvae.errors import PatchVAEError
 from patchvae.report.tables.sheet import escape
@@ -88,9 +89,11 @@ def write(config: dict[str, Any], files: Files, folder: Path, paper: Path = PAPE
     paths = [folder / name for name in files]
     if shuffle:
         random.Random(0).shuffle(paths)
-    outputs = [folder / "out" / f"table1.{suffix}" for suffix in ("csv", "md", "tex")]
+    outputs = [folder / "out" / f"table1.{suffix}" for suffix in ("csv", "md", "tex", "html")]
     write_table1(config, paper, paths, *outputs)
-    return [path.read_text(encoding="utf-8") for path in outputs]
+    *texts, html = (path.read_text(encoding="utf-8") for path in outputs)
+    check_html(html, texts[1])
+    return texts
 
 
 def rows(text: str) -> dict[tuple[str, str, str], dict[str, str]]:
@@ -214,8 +217,8 @@ def test_all_files_or_none(config: dict[str, Any], tmp_path: Path) -> None:
     for name, content in files.items():
         (tmp_path / name).write_text(json.dumps(content))
     (tmp_path / "file").touch()
-    outputs = [tmp_path / "out/table1.csv", tmp_path / "out/table1.md", tmp_path / "file/table1.tex"]
-    with pytest.raises(PatchVAEError, match=r"cannot write .*file/table1\.tex"):
+    outputs = [tmp_path / f"out/table1.{kind}" for kind in ("csv", "md", "tex")] + [tmp_path / "file/table1.html"]
+    with pytest.raises(PatchVAEError, match=r"cannot write .*file/table1\.html"):
         write_table1(config, PAPER, [tmp_path / name for name in files], *outputs)
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -283,7 +286,7 @@ def test_other_test_images_are_named(config: dict[str, Any], tmp_path: Path) -> 
 
 
 def test_unreadable_files_are_named(config: dict[str, Any], tmp_path: Path) -> None:
-    outputs = [tmp_path / name for name in ("csv", "md", "tex")]
+    outputs = [tmp_path / name for name in ("csv", "md", "tex", "html")]
     with pytest.raises(PatchVAEError, match=r"gone\.json"):
         write_table1(config, PAPER, [tmp_path / "gone.json"], *outputs)
     paper = tmp_path / "paper.csv"
@@ -359,7 +362,7 @@ def test_schema_describes_every_key() -> None:
             return []
         found = []
         for name, part in schema.get("properties", {}).items():
-            if "description" not in part and path != ".if":
+            if "description" not in part and not path.endswith(".if"):
                 found.append(f"{path}.{name}")
         return found + [item for name, part in schema.items() for item in undescribed(part, f"{path}.{name}")]
 

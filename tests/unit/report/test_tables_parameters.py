@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from table_files import check_latex, lines, rows
+from table_files import check_html, check_latex, lines, rows
 
 from patchvae.errors import PatchVAEError
 from patchvae.report.tables.parameters import network_name, signed, write_parameter_tables
@@ -13,14 +13,14 @@ NUMBERS = range(8, 13)
 
 def write(paper: Path, folder: Path) -> dict[str, str]:
     """Texts by file name."""
-    paths = [[folder / f"table{number}.{kind}" for number in NUMBERS] for kind in ("csv", "md", "tex")]
+    paths = [[folder / f"table{number}.{kind}" for number in NUMBERS] for kind in ("csv", "md", "tex", "html")]
     write_parameter_tables(paper, *paths)
     return {path.name: path.read_text(encoding="utf-8") for kind in paths for path in kind}
 
 
 def test_all_counts_of_the_paper(root: Path, tmp_path: Path) -> None:
     texts = write(root / "paper/parameter_counts.csv", tmp_path)
-    assert len(texts) == 15
+    assert len(texts) == 20
     assert texts["table8.csv"] == (
         "network,dataset,paper,params,difference\n"
         "beta-vae-encoder,cifar100,888192,888192,0\n"
@@ -36,6 +36,7 @@ def test_all_counts_of_the_paper(root: Path, tmp_path: Path) -> None:
     assert "6 of 6 counts agree" in texts["table9.md"]
     for number in NUMBERS:
         check_latex(texts[f"table{number}.tex"])
+        check_html(texts[f"table{number}.html"], texts[f"table{number}.md"])
     assert r"\multicolumn{3}{c}{Indoor67} & \multicolumn{3}{c}{Places205} \\" in texts["table11.tex"]
 
 
@@ -74,8 +75,9 @@ def test_a_broken_file_is_named(root: Path, tmp_path: Path, old: str, new: str, 
 
 
 def test_five_paths_of_each_kind(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(PatchVAEError, match="not 1, 5, 5"):
-        write_parameter_tables(root / "paper/parameter_counts.csv", [tmp_path / "a"], [tmp_path] * 5, [tmp_path] * 5)
+    five = [tmp_path] * 5
+    with pytest.raises(PatchVAEError, match="not 1, 5, 5, 5"):
+        write_parameter_tables(root / "paper/parameter_counts.csv", [tmp_path / "a"], five, five, five)
 
 
 def test_names_and_signs() -> None:

@@ -143,8 +143,8 @@ def test_top5_counts_the_label_among_the_five_best(packed, weights, finetune_con
     task = task_of(finetune_config(num_classes=7), data, weights)
     labels = task.labels["test"]
     ranks = torch.arange(len(labels)) % 7  # the place of the label among the logits, from 0
-    logits = torch.stack([(torch.arange(7) - label + 7 - rank) % 7 for label, rank in zip(labels, ranks, strict=True)])
-    monkeypatch.setattr(task, "classify", lambda rows: -logits.float())
+    places = torch.stack([(torch.arange(7) - label + rank) % 7 for label, rank in zip(labels, ranks, strict=True)])
+    monkeypatch.setattr(task, "classify", lambda rows: -places.float())
     accuracies = task.end_epoch(1)
     expected = [100 * (ranks < k).double().mean().item() for k in (1, 5)]
     assert [accuracies["test_top1"], accuracies["test_top5"]] == pytest.approx(expected)

@@ -80,18 +80,23 @@ def sheet(number: int, table: pd.DataFrame) -> Sheet:
 
 
 def write_parameter_tables(
-    paper_csv: Path | str, csv: Sequence[Path | str], md: Sequence[Path | str], tex: Sequence[Path | str]
+    paper_csv: Path | str,
+    csv: Sequence[Path | str],
+    md: Sequence[Path | str],
+    tex: Sequence[Path | str],
+    html: Sequence[Path | str],
 ) -> None:
-    """Write Tables 8-12 as CSV (network, dataset, paper, params, difference), Markdown and LaTeX.
+    """Write Tables 8-12 as CSV (network, dataset, paper, params, difference), Markdown, LaTeX and HTML.
 
-    paper_csv: columns table, network, dataset, params; csv, md, tex: five paths each, those of Tables 8, 9, 10, 11, 12.
+    paper_csv: columns table, network, dataset, params; csv, md, tex, html: five paths each, of Tables 8, 9, 10, 11, 12.
     Raises PatchVAEError naming a broken paper_csv or too few paths; then nothing is written.
     """
-    if not len(csv) == len(md) == len(tex) == len(TABLES):
-        raise PatchVAEError(f"Tables 8-12 are {len(TABLES)} files of each kind, not {len(csv)}, {len(md)}, {len(tex)}")
+    counts = [len(paths) for paths in (csv, md, tex, html)]
+    if set(counts) != {len(TABLES)}:
+        raise PatchVAEError(f"Tables 8-12 are {len(TABLES)} files of each kind, not {', '.join(map(str, counts))}")
     compared = compare(paper_csv)
     texts: dict[Path | str, str] = {}
-    for number, *paths in zip(TABLES, csv, md, tex, strict=True):
+    for number, *paths in zip(TABLES, csv, md, tex, html, strict=True):
         table = compared[compared.table == number].drop(columns="table")
         texts |= texts_of(table, 0, sheet(number, table), *paths)
     write_texts(texts)

@@ -48,8 +48,9 @@ def write_parts_table(
     csv: Path | str,
     md: Path | str,
     tex: Path | str,
+    html: Path | str,
 ) -> None:
-    """Write the table of part discovery as tidy CSV, Markdown and LaTeX.
+    """Write the table of part discovery as tidy CSV, Markdown, LaTeX and HTML.
 
     config: run, seeds, datasets, variant, schedule (pretrain_epochs), demo; metrics_files: one file of rule "parts" per
     data set and seed, in any order, with blocks trained, untrained and kmeans of ap_occupied, ap_repeated and nmi.
@@ -75,4 +76,4 @@ def write_parts_table(
         rows=list(texts.values()),
         wide=len(datasets) > 1,
     )
-    write_texts(texts_of(table, 3, sheet, csv, md, tex))
+    write_texts(texts_of(table, 3, sheet, csv, md, tex, html))

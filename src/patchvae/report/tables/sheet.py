@@ -1,9 +1,10 @@
-"""A table as Markdown and as LaTeX, and the files that hold it."""
+"""A table as Markdown, LaTeX and HTML, and the files that hold it."""
 
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape as escape_html
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,16 @@ SYMBOLS = {
     "β_occ": r"$\beta_{\mathrm{occ}}$",
     "z_occ^prior": r"$z_{\mathrm{occ}}^{\mathrm{prior}}$",
 }
+HTML_HEAD = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><style>
+body { font: 14px/1.45 sans-serif; margin: 1.5em; max-width: 75em }
+table { border-collapse: collapse; border-top: 2px solid; border-bottom: 2px solid; font-variant-numeric: tabular-nums }
+th, td { padding: .2em .7em; text-align: right; white-space: nowrap }
+th:first-child, td:first-child { text-align: left }
+tr:has(th) + tr:has(td) > td { border-top: 1px solid }
+th[colspan] { text-align: center }
+.warning { font-weight: bold }
+</style></head><body>"""
 SYMBOL = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, SYMBOLS))})(?!\w)")
 
 
@@ -99,6 +110,19 @@ class Sheet:
         ]
         return "\n".join([*lines, ""])
 
+    def html(self) -> str:
+        """As a page of its own, for the report."""
+        names = [name for _, columns in self.groups for name in columns]
+        lines = [HTML_HEAD, f'<p class="warning">{hypertext(self.warning)}</p>' if self.warning else ""]
+        lines.append("<table>")
+        if any(heading for heading, _ in self.groups):
+            heads = [f'<th colspan="{len(columns)}">{hypertext(heading)}</th>' for heading, columns in self.groups]
+            lines.append(f"<tr><th></th>{''.join(heads)}</tr>")
+        lines.append("".join(["<tr>", *(f"<th>{hypertext(name)}</th>" for name in [self.corner, *names]), "</tr>"]))
+        lines += ["<tr>" + "".join(f"<td>{hypertext(text)}</td>" for text in row) + "</tr>" for row in self.rows]
+        lines += ["</table>", *(f"<p>{hypertext(text)}</p>" for text in [self.caption, *self.notes])]
+        return "\n".join([*filter(None, lines), "</body></html>", ""])
+
     def _headings(self) -> list[str]:
         heads, rules, first = [], [], 2
         for heading, names in self.groups:
@@ -106,6 +130,11 @@ class Sheet:
             rules.append(rf"\cmidrule(lr){{{first}-{first + len(names) - 1}}}")
             first += len(names)
         return ["& " + " & ".join(heads) + r" \\", "".join(rules)]
+
+
+def hypertext(text: str) -> str:
+    """Text for HTML."""
+    return escape_html(text).replace(BOLD, "<b>").replace(END, "</b>")
 
 
 def ours(row: Any, digits: int) -> str:
@@ -137,13 +166,20 @@ def side_by_side(
 
 
 def texts_of(
-    table: pd.DataFrame, digits: int, sheet: Sheet, csv: Path | str, md: Path | str, tex: Path | str
+    table: pd.DataFrame,
+    digits: int,
+    sheet: Sheet,
+    csv: Path | str,
+    md: Path | str,
+    tex: Path | str,
+    html: Path | str,
 ) -> dict[Path | str, str]:
-    """A table's tidy CSV, Markdown and LaTeX by their paths."""
+    """A table's tidy CSV, Markdown, LaTeX and HTML by their paths."""
     return {
         csv: table.to_csv(index=False, float_format=f"%.{digits}f", lineterminator="\n"),
         md: sheet.markdown(),
         tex: sheet.latex(),
+        html: sheet.html(),
     }
 
 

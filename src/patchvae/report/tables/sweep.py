@@ -63,8 +63,9 @@ def write_sweep(
     csv: Path | str,
     md: Path | str,
     tex: Path | str,
+    html: Path | str,
 ) -> None:
-    """Write the table of one swept key as tidy CSV, Markdown and LaTeX; its rows are the values, smallest first.
+    """Write the table of one swept key as tidy CSV, Markdown, LaTeX and HTML; its rows are the values, smallest first.
 
     config: run, seeds, key, variants (value as text -> variant trained with it), base_value, variant (the one swept),
     regime, datasets, select, schedule, demo, and paper_column where there is a paper_csv, whose columns are it,
@@ -96,4 +97,4 @@ def write_sweep(
         rows=[[f"{value} (base)" if value == base else value, *cells] for value, cells in texts.items()],
         wide=len(datasets) > 2,
     )
-    write_texts(texts_of(table.drop(columns="best"), 2, sheet, csv, md, tex))
+    write_texts(texts_of(table.drop(columns="best"), 2, sheet, csv, md, tex, html))

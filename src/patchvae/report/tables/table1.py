@@ -49,8 +49,9 @@ def write_table1(
     csv: Path | str,
     md: Path | str,
     tex: Path | str,
+    html: Path | str,
 ) -> None:
-    """Write Table 1 as tidy CSV, Markdown and LaTeX.
+    """Write Table 1 as tidy CSV, Markdown, LaTeX and HTML.
 
     config: a resolved `table1` configuration (run, seeds, datasets, variants, regimes, select, schedule, demo and,
     where a φ was pretrained with labels, pretrained_on: variant -> data set);
@@ -76,4 +77,4 @@ def write_table1(
         rows=layout(table),
         wide=len(datasets) > 1,
     )
-    write_texts(texts_of(table, 2, sheet, csv, md, tex))
+    write_texts(texts_of(table, 2, sheet, csv, md, tex, html))

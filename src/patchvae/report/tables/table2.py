@@ -53,8 +53,9 @@ def write_table2(
     csv: Path | str,
     md: Path | str,
     tex: Path | str,
+    html: Path | str,
 ) -> None:
-    """Write Table 2 as tidy CSV, Markdown and LaTeX.
+    """Write Table 2 as tidy CSV, Markdown, LaTeX and HTML.
 
     config: run, seeds, dataset, variants, regime (of all variants), supervised (the variant whose φ is trained whole,
     in regime "none"), select, schedule, demo, and pretrained_on as in Table 1; paper_csv: columns model, top1, top5
@@ -86,4 +87,4 @@ def write_table2(
         groups=groups,
         rows=[[display_name(model), *cells] for model, cells in texts.items()],
     )
-    write_texts(texts_of(table.drop(columns="best"), 2, sheet, csv, md, tex))
+    write_texts(texts_of(table.drop(columns="best"), 2, sheet, csv, md, tex, html))

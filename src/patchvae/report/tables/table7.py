@@ -84,8 +84,9 @@ def write_table7(
     csv: Path | str,
     md: Path | str,
     tex: Path | str,
+    html: Path | str,
 ) -> None:
-    """Write Table 7 as tidy CSV, Markdown and LaTeX.
+    """Write Table 7 as tidy CSV, Markdown, LaTeX and HTML.
 
     config: run, seeds, dataset, variants, schedule (pretrain_epochs), demo; paper_csv: columns model, psnr (dB), fid,
     ssim; metrics_files: one file of rule "reconstruct" and one of rule "fid" per variant and seed, in any order. An FID
@@ -113,4 +114,4 @@ def write_table7(
         notes=reasons(results),
         wide=True,
     )
-    write_texts(texts_of(table.drop(columns="best"), 3, sheet, csv, md, tex))
+    write_texts(texts_of(table.drop(columns="best"), 3, sheet, csv, md, tex, html))

@@ -5,6 +5,9 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+report: "workflow/report/front.rst"
+
+
 # Takes effect with `--sdm apptainer` only: an image you build from requirements.lock.
 container: "patchvae.sif"
 

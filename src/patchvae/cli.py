@@ -20,13 +20,13 @@ logger = logging.getLogger(__name__)
 
 def resolve(args: argparse.Namespace) -> None:
     """Print the configuration of one job as sorted JSON."""
-    from patchvae import config
+    from patchvae import config, plan
 
     params = config.load_params(args.params or ["params.yaml"])
     if args.schema:
         config.validate(params, args.schema)
     wildcards = dict(pair.partition("=")[::2] for pair in args.wildcards)
-    print(json.dumps(config.resolve(params, args.rule, wildcards), sort_keys=True, indent=1))
+    print(json.dumps(plan.resolve(params, args.rule, wildcards), sort_keys=True, indent=1))
 
 
 def checksum(args: argparse.Namespace) -> None:
@@ -47,7 +47,7 @@ def prepare(args: argparse.Namespace) -> None:
     """Pack a data set into arrays."""
     from patchvae.data.prepare import prepare
 
-    prepare(args.config, args.raw_dir, args.out_dir)
+    prepare(args.config, args.raw_dir, args.out_dir, args.threads)
 
 
 def masks(args: argparse.Namespace) -> None:
@@ -71,11 +71,74 @@ def finetune(args: argparse.Namespace) -> None:
     finetune(args.config, args.data, args.pretrained, args.metrics, args.scratch, args.device, args.threads)
 
 
+def reconstruct(args: argparse.Namespace) -> None:
+    """Measure PSNR and SSIM of a pretrained model's reconstructions."""
+    from patchvae.evaluation.reconstruction import reconstruct
+
+    reconstruct(args.config, args.data, args.checkpoint, args.metrics, args.device, args.threads)
+
+
+def inception(args: argparse.Namespace) -> None:
+    """Fetch the weights of FID's network to where pytorch-fid looks for them."""
+    from patchvae.evaluation.inception import fetch_inception
+
+    fetch_inception(args.config, args.out)
+
+
+def fid(args: argparse.Namespace) -> None:
+    """Measure FID between test images and a pretrained model's reconstructions."""
+    from patchvae.evaluation.fid import fid
+
+    fid(args.config, args.data, args.checkpoint, args.inception, args.metrics, args.device, args.threads)
+
+
+def parts(args: argparse.Namespace) -> None:
+    """Score how well parts find the digits of digit scenes."""
+    from patchvae.evaluation.parts import score_parts
+
+    score_parts(args.config, args.data, args.checkpoint, args.metrics, args.device, args.threads)
+
+
 def table1(args: argparse.Namespace) -> None:
     """Write Table 1 beside the paper's numbers."""
-    from patchvae.report.tables import write_table1
+    from patchvae.report.tables.table1 import write_table1
 
-    write_table1(args.config, args.paper, args.metrics, args.csv, args.md, args.tex)
+    write_table1(args.config, args.paper, args.metrics, args.csv, args.md, args.tex, args.html)
+
+
+def table2(args: argparse.Namespace) -> None:
+    """Write Table 2 beside the paper's numbers."""
+    from patchvae.report.tables.table2 import write_table2
+
+    write_table2(args.config, args.paper, args.metrics, args.csv, args.md, args.tex, args.html)
+
+
+def sweep(args: argparse.Namespace) -> None:
+    """Write the table of one swept key (Tables 3-6) beside the paper's numbers."""
+    from patchvae.report.tables.sweep import write_sweep
+
+    write_sweep(args.config, args.paper, args.metrics, args.csv, args.md, args.tex, args.html)
+
+
+def table7(args: argparse.Namespace) -> None:
+    """Write Table 7 beside the paper's numbers."""
+    from patchvae.report.tables.table7 import write_table7
+
+    write_table7(args.config, args.paper, args.metrics, args.csv, args.md, args.tex, args.html)
+
+
+def parts_table(args: argparse.Namespace) -> None:
+    """Write the table of part discovery."""
+    from patchvae.report.tables.parts import write_parts_table
+
+    write_parts_table(args.config, args.metrics, args.csv, args.md, args.tex, args.html)
+
+
+def parameter_tables(args: argparse.Namespace) -> None:
+    """Write Tables 8-12, the parameter counts beside the paper's."""
+    from patchvae.report.tables.parameters import write_parameter_tables
+
+    write_parameter_tables(args.paper, args.csv, args.md, args.tex, args.html)
 
 
 def figure_masks(args: argparse.Namespace) -> None:
@@ -85,11 +148,21 @@ def figure_masks(args: argparse.Namespace) -> None:
     draw_weight_masks(args.images, args.config, args.png, args.pdf)
 
 
-def figure_occurrence(args: argparse.Namespace) -> None:
-    """Draw occurrence maps, as Fig. 3."""
-    from patchvae.report.occurrence import draw
+def figure_parts(args: argparse.Namespace) -> None:
+    """Draw the parts of a PatchVAE, as Fig. 1, 3, 4 or 5."""
+    import importlib
 
-    draw(args.config, args.data, args.checkpoint, args.png, args.pdf)
+    from patchvae.plan import PARTS_FIGURES
+
+    module = importlib.import_module(PARTS_FIGURES[args.figure])
+    module.draw(args.config, args.data, args.checkpoint, args.png, args.pdf)
+
+
+def figure_sweep(args: argparse.Namespace) -> None:
+    """Draw the accuracies along a swept key."""
+    from patchvae.report.sweeps import draw_sweep
+
+    draw_sweep(args.table, args.config, args.png, args.pdf)
 
 
 def parameters(args: argparse.Namespace) -> None:
@@ -156,6 +229,7 @@ def parser() -> argparse.ArgumentParser:
     job("download", download, out="the file to write")
     sub = job("prepare", prepare, out_dir="folder of the packed data set")
     sub.add_argument("--raw-dir", type=Path, metavar="PATH", help="folder of the downloaded sources")
+    sub.add_argument("--threads", type=int, metavar="N", help="images decoded at a time (default: all cores)")
     job("masks", masks, images="images of one split (.npy)", out="masks to write (.npy)")
 
     state = "folder for states of interrupted trainings"
@@ -181,18 +255,29 @@ def parser() -> argparse.ArgumentParser:
         )
     )
 
-    sub = job(
-        "table1",
-        table1,
-        paper="the paper's numbers (CSV)",
-        csv="CSV to write",
-        md="Markdown to write",
-        tex="LaTeX to write",
-    )
-    sub.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="PATH", help="metrics of fine-tunings")
+    measured = {"data": "packed data set", "checkpoint": "pretrained weights", "metrics": "JSON to write"}
+    training(job("reconstruct", reconstruct, **measured))
+    job("inception", inception, out="JSON to write: the weights' place, or why there are none")
+    training(job("fid", fid, inception="what `inception` wrote", **measured))
+    training(job("parts", parts, **measured))
+
+    texts = {"csv": "CSV to write", "md": "Markdown to write", "tex": "LaTeX to write", "html": "HTML to write"}
+    for name, function in (("table1", table1), ("table2", table2), ("sweep", sweep), ("table7", table7)):
+        sub = job(name, function, **texts)
+        # `--paper` without a value means none: the paper has no table for some swept keys.
+        sub.add_argument("--paper", type=Path, nargs="?", metavar="PATH", help="the paper's numbers (CSV)")
+        sub.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="PATH", help="metrics files")
+    sub = job("parts-table", parts_table, **texts)
+    sub.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="PATH", help="metrics files")
+    sub = command("parameter-tables", parameter_tables)
+    sub.add_argument("--paper", type=Path, required=True, metavar="PATH", help="the paper's counts (CSV)")
+    for option, text in texts.items():
+        sub.add_argument(f"--{option}", type=Path, nargs=5, required=True, metavar="PATH", help=text + ", Tables 8-12")
     pictures = {"png": "picture to write", "pdf": "picture to write"}
     job("figure-masks", figure_masks, images="images of one split (.npy)", **pictures)
-    job("figure-occurrence", figure_occurrence, data="packed data set", checkpoint="pretrained weights", **pictures)
+    sub = job("figure-parts", figure_parts, data="packed data set", checkpoint="pretrained weights", **pictures)
+    sub.add_argument("figure", choices=["figure1", "figure3", "figure4", "figure5"])
+    job("figure-sweep", figure_sweep, table="CSV of the sweep's table", **pictures)
     command("parameters", parameters).add_argument(
         "--paper", type=Path, metavar="CSV", help="the paper's counts, to print beside ours"
     )

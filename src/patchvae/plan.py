@@ -17,7 +17,13 @@ SWEEPS = {
     "beta_occ": ("table6", "beta_occ"),
 }
 PARAMETER_TABLES = ("table8", "table9", "table10", "table11", "table12")
-PARTS_FIGURES = ("figure1", "figure3", "figure4", "figure5")  # of one PatchVAE
+# Figures of one PatchVAE, and what draws them
+PARTS_FIGURES = {
+    "figure1": "patchvae.report.teaser",
+    "figure3": "patchvae.report.occurrence",
+    "figure4": "patchvae.report.gallery",
+    "figure5": "patchvae.report.swap",
+}
 
 Cell = tuple[str, str, str]  # data set, variant, regime
 

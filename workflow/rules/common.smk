@@ -70,6 +70,10 @@ def code_of(module):
     return [os.path.relpath(path) for path in source_files(module)]
 
 
+def figure_code(wildcards):
+    return code_of(plan.PARTS_FIGURES[wildcards.figure])
+
+
 def datasets_of(*formats):
     """A pattern of the data sets stored in one of these formats."""
     names = [name for name, block in PARAMS["datasets"].items() if block["format"] in formats]

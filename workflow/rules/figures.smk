@@ -1,13 +1,13 @@
 rule figure_masks:
     input:
-        code=code_of("patchvae.report.masks_figure"),
+        code=code_of("patchvae.report.figures"),
         images="data/packed/{dataset}/test_images.npy",
     output:
         png=report(
             "results/{run}/figures/figure6_{dataset}.png",
             caption="../report/figure6.rst",
             category="Figures",
-            labels={"figure": "Figure 6: weight masks", "data set": "{dataset}"},
+            labels={"figure": "figure6", "data set": "{dataset}"},
         ),
         pdf="results/{run}/figures/figure6_{dataset}.pdf",
     log:
@@ -27,7 +27,7 @@ rule figure_masks:
 
 rule figure_parts:
     input:
-        code=code_of("patchvae.report.parts_figures"),
+        code=figure_code,
         data=multiext(
             "data/packed/{dataset}/",
             "train_images.npy",
@@ -40,9 +40,9 @@ rule figure_parts:
     output:
         png=report(
             "results/{run}/figures/{figure}_{dataset}.png",
-            caption="../report/parts_figures.rst",
+            caption="../report/parts_figure.rst",
             category="Figures",
-            labels=figure_labels,
+            labels={"figure": "{figure}", "data set": "{dataset}"},
         ),
         pdf="results/{run}/figures/{figure}_{dataset}.pdf",
     log:
@@ -63,14 +63,14 @@ rule figure_parts:
 
 rule figure_sweep:
     input:
-        code=code_of("patchvae.report.sweep_figure"),
+        code=code_of("patchvae.report.sweeps"),
         table="results/{run}/tables/{table}.csv",
     output:
         png=report(
             "results/{run}/figures/{table}.png",
             caption="../report/sweep_figure.rst",
             category="Ablations",
-            labels=sweep_labels,
+            labels={"sweep": "{table}", "kind": "figure"},
         ),
         pdf="results/{run}/figures/{table}.pdf",
     log:

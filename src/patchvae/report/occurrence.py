@@ -1,51 +1,79 @@
-"""Occurrence probabilities of a trained PatchVAE on test images, for the figures (Fig. 3)."""
+"""Occurrence maps of a trained PatchVAE on test images (Fig. 3)."""
 
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
-import torch
+import numpy.typing as npt
+from matplotlib.cm import ScalarMappable
 
-from patchvae import checkpoint
 from patchvae.data.packed import load_split
-from patchvae.errors import PatchVAEError
-from patchvae.models.factory import build_model
-from patchvae.models.patchvae import PatchVAE
-from patchvae.report.figures import draw_occurrence_maps
-from patchvae.training.batches import Scaling
+from patchvae.report.parts import MEAN_RANGE, informative_parts, load_patchvae, occurrence_logits, sigmoid, spread
+from patchvae.report.sheet import GAP, STEP, STYLE, Sheet
 
 MAX_IMAGES = 2000  # enough to find where each part fires
-BATCH = 250
+PAIRS = 3  # images per part, as in Fig. 3
+POOL = 50  # strongest images among which the differing ones are chosen
 
 
-def load_patchvae(path: Path | str, config: dict[str, Any]) -> PatchVAE:
-    """The PatchVAE of a pretraining checkpoint, in evaluation mode; config has `variant`, `model`, `image_size`.
+def strongest_images(images: npt.NDArray[np.uint8], maps: npt.NDArray[np.float32], used: set[int]) -> list[int]:
+    """PAIRS images in which a part fires, unlike each other: images (n, S, S, 3), maps (n, h, w) of the part.
 
-    Raises PatchVAEError when the checkpoint is of another model, or the variant no PatchVAE.
+    Among the POOL images with the highest probability (at most a twentieth of all), the first is the strongest and
+    each next one the farthest in pixels from those chosen. Images in `used`, and those where the part fires nearly
+    everywhere (mean above MEAN_RANGE), serve only when no others are left.
     """
-    if config["model"]["name"] != "patchvae":
-        raise PatchVAEError(f"figures.variant: {config['variant']} has no occurrence maps, choose a patchvae variant")
-    content = checkpoint.load_pretrained(path, {key: config[key] for key in ("variant", "model")})
-    model = build_model(config["model"], config["image_size"])
-    model.load_state_dict(content["model"])
-    assert isinstance(model, PatchVAE)
-    return model.eval()
+    peak, everywhere = maps.max(axis=(1, 2)), maps.mean(axis=(1, 2)) > MEAN_RANGE[1]
+    order = sorted(range(len(maps)), key=lambda image: (image in used, everywhere[image], -peak[image]))
+    pool = order[: max(PAIRS, min(POOL, len(order) // 20))]
+    pixels = images[pool].reshape(len(pool), -1).astype(np.float32)
+    chosen = [0]
+    while len(chosen) < min(PAIRS, len(pool)):
+        distances = np.min([np.square(pixels - pixels[image]).sum(axis=1) for image in chosen], axis=0)
+        distances[chosen] = -1
+        chosen.append(int(distances.argmax()))
+    return [pool[image] for image in chosen]
 
 
-@torch.no_grad()
-def occurrence_probabilities(model: PatchVAE, images: np.ndarray, input_scaling: str) -> np.ndarray:
-    """Q^O of every part and cell: images (n, S, S, 3) uint8 -> (n, N, h, w) float32 in [0, 1]."""
-    scaling = Scaling(input_scaling, torch.device("cpu"))
-    maps = []
-    for first in range(0, len(images), BATCH):
-        batch = scaling(torch.from_numpy(np.array(images[first : first + BATCH])))
-        maps.append(torch.sigmoid(model.encoder(batch).occurrence_logits).numpy())
-    return np.concatenate(maps)
+def draw_occurrence_maps(
+    images: npt.NDArray[np.uint8],
+    probabilities: npt.NDArray[np.float32],
+    rows: int,
+    png: Path | str,
+    pdf: Path | str,
+) -> None:
+    """Draw images beside the occurrence maps of a part, one part per row, as Fig. 3.
+
+    images: (n, S, S, 3); probabilities: Q^O of the same images, (n, N, h, w) in [0, 1], shown as grey levels.
+    Parts and images are picked by `informative_parts` and `strongest_images`. Raises PatchVAEError for a full disk.
+    """
+    parts = informative_parts(probabilities.mean(axis=0), probabilities.var(axis=0), rows)
+    pair = 2 * STEP + GAP
+    used: set[int] = set()
+    with matplotlib.rc_context(STYLE):
+        sheet = Sheet(0.42, PAIRS * pair - 2 * GAP, len(parts) * STEP + 0.22)
+        for row, part in enumerate(parts):
+            sheet.label(f"part {part}", row * STEP)
+            chosen = strongest_images(images, probabilities[:, part], used)
+            used.update(chosen)
+            for column, image in enumerate(chosen):
+                sheet.picture(images[image], column * pair, row * STEP)
+                sheet.picture(probabilities[image, part], column * pair + STEP, row * STEP)
+        axes = sheet.axes(pair, len(parts) * STEP + 0.01, 2 * STEP - GAP, 0.07)
+        colorbar = sheet.figure.colorbar(ScalarMappable(cmap="gray"), cax=axes, orientation="horizontal", ticks=[0, 1])
+        colorbar.ax.tick_params(length=1.5, width=0.4, pad=1)
+        colorbar.ax.text(0.5, -0.45, "probability", ha="center", va="top", transform=colorbar.ax.transAxes)
+        sheet.save(png, pdf)
 
 
 def draw(config: dict[str, Any], data: Path, path: Path, png: Path, pdf: Path) -> None:
-    """Draw Fig. 3 for one checkpoint; config: a resolved `figure_occurrence` configuration."""
+    """Draw Fig. 3 for one checkpoint; config: a resolved `figure_occurrence` configuration.
+
+    Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
+    """
     model = load_patchvae(path, config)
-    images = np.array(load_split(data, "test").images[:MAX_IMAGES])
-    probabilities = occurrence_probabilities(model, images, config["input_scaling"])
-    draw_occurrence_maps(images, probabilities, config["rows"], png, pdf)
+    images = load_split(data, "test").images
+    index = spread(len(images), MAX_IMAGES)
+    logits = np.concatenate(list(occurrence_logits(model, images, index, config["input_scaling"])))
+    draw_occurrence_maps(np.array(images[index]), sigmoid(logits), config["rows"], png, pdf)

@@ -1,0 +1,84 @@
+"""Crops of every part under the classes in which it fires most surely (Fig. 4)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+
+from patchvae.data.packed import load_manifest, load_split
+from patchvae.report.parts import Survey, crops, distinct_parts, load_patchvae, ranked, survey
+from patchvae.report.sheet import EDGE, LINE, PAGE, STYLE, Sheet
+
+CLASSES = 7  # per part
+SIDE = 2  # crops along a side of a class's sheet
+NAME = 14  # characters over a sheet
+LABEL, BETWEEN, GAP = 0.3, 0.09, 0.02  # inches
+
+
+def readable(name: str) -> str:
+    """A class name as a heading: `great_white_shark, man-eater` -> `great white s…`."""
+    name = name.split(",")[0].replace("_", " ").strip()
+    return name if len(name) <= NAME else name[: NAME - 1].rstrip() + "…"
+
+
+def strongest_classes(
+    peak: npt.NDArray[np.float32], coverage: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]
+) -> list[tuple[int, npt.NDArray[np.int64]]]:
+    """The CLASSES classes in which a part fires most surely, best first, each with its strongest images.
+
+    peak, coverage, labels: (n,), of one part; images without a label (-1) are passed over. A class is as good as the
+    weakest of its SIDE x SIDE strongest images; classes with fewer images come after all others.
+    """
+    order = ranked(peak, coverage)
+    order = order[labels[order] >= 0]
+    candidates = []
+    for label in np.unique(labels[order]):
+        places = np.flatnonzero(labels[order] == label)[: SIDE**2]
+        candidates.append((-len(places), int(places[-1]), int(label), order[places]))
+    return [(label, rows) for _, _, label, rows in sorted(candidates, key=lambda found: found[:3])[:CLASSES]]
+
+
+def draw_gallery(
+    images: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.int64],
+    classes: Sequence[str],
+    seen: Survey,
+    parts: Sequence[int],
+    crop_cells: float,
+    png: Path | str,
+    pdf: Path | str,
+) -> None:
+    """Draw Fig. 4, one part per row: images (n, S, S, 3) and labels (n,) are those the survey went through.
+
+    Raises PatchVAEError for a full disk.
+    """
+    width = PAGE - 2 * EDGE - LABEL
+    block = (width - (CLASSES - 1) * BETWEEN) / CLASSES
+    side, step = (block - (SIDE - 1) * GAP) / SIDE, LINE + block + 0.06
+    with matplotlib.rc_context(STYLE):
+        sheet = Sheet(LABEL, width, len(parts) * step - 0.06)
+        for row, part in enumerate(parts):
+            y = row * step + LINE
+            sheet.label(f"part\n{part}", y, block)
+            found = strongest_classes(seen.peak[:, part], seen.coverage[:, part], labels[seen.places])
+            for column, (label, rows) in enumerate(found):
+                x = column * (block + BETWEEN)
+                sheet.heading(readable(classes[label]), x, y, block)
+                sheet.pictures(crops(images, seen, part, rows, crop_cells), SIDE, x, y, side, GAP)
+        sheet.save(png, pdf)
+
+
+def draw(config: dict[str, Any], data: Path, path: Path, png: Path, pdf: Path) -> None:
+    """Draw Fig. 4 for one checkpoint, from its training images.
+
+    config: as for Fig. 1 (`teaser.draw`), and `rows`, the number of parts. Raises PatchVAEError for a variant or
+    checkpoint that is no such PatchVAE, and files that cannot be used.
+    """
+    model = load_patchvae(path, config)
+    split, classes = load_split(data, "train"), load_manifest(data)["classes"]
+    seen = survey(model, split.images, config["input_scaling"], config["max_images"])
+    parts = distinct_parts(seen, config["rows"])
+    draw_gallery(split.images, split.labels, classes, seen, parts, config["crop_cells"], png, pdf)

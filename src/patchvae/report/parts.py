@@ -1,0 +1,139 @@
+"""Where the parts of a trained PatchVAE fire: what its figures (1, 3, 4, 5) are picked from."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from patchvae import checkpoint
+from patchvae.errors import PatchVAEError
+from patchvae.models.factory import build_model
+from patchvae.models.patchvae import PatchVAE
+from patchvae.training.batches import Scaling
+
+BATCH_PIXELS = 2**20  # pixels that go through the encoder at once
+# Mean probability of a part that neither sleeps nor fires everywhere; a prior of 1/64 asks for 0.016.
+MEAN_RANGE = (0.005, 0.6)
+SAME = 0.8  # correlation, over images, of the highest logits of two parts that show the same thing
+
+
+class Survey(NamedTuple):
+    """Where N parts fire in n images of a split; the maps themselves would not fit into memory."""
+
+    places: npt.NDArray[np.int64]  # (n,): which images of the split
+    peak: npt.NDArray[np.float32]  # (n, N): highest logit; probabilities of strong parts are all rounded to 1
+    cell: npt.NDArray[np.int64]  # (n, N): where, counted row by row
+    coverage: npt.NDArray[np.float32]  # (n, N): mean probability over the cells
+    mean: npt.NDArray[np.float64]  # (N, h, w): over the images
+    variance: npt.NDArray[np.float64]  # (N, h, w): over the images
+
+
+def load_patchvae(path: Path | str, config: dict[str, Any]) -> PatchVAE:
+    """The PatchVAE of a pretraining checkpoint, in evaluation mode; config has `variant`, `model`, `image_size`.
+
+    Raises PatchVAEError when the checkpoint is of another model, or the variant no PatchVAE.
+    """
+    if config["model"]["name"] != "patchvae":
+        raise PatchVAEError(f"figures.variant: {config['variant']} has no occurrence maps, choose a patchvae variant")
+    content = checkpoint.load_pretrained(path, {key: config[key] for key in ("variant", "model")})
+    model = build_model(config["model"], config["image_size"])
+    model.load_state_dict(content["model"])
+    assert isinstance(model, PatchVAE)
+    return model.eval()
+
+
+def network_input(images: npt.NDArray[np.uint8], input_scaling: str) -> Tensor:
+    """uint8 images (n, S, S, 3) as the float32 input (n, 3, S, S) of the encoder."""
+    return Scaling(input_scaling, torch.device("cpu"))(torch.from_numpy(np.array(images)))
+
+
+def spread(count: int, most: int) -> npt.NDArray[np.int64]:
+    """At most `most` of `count` places, at equal distances: files may be sorted by class."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
+
+
+@torch.no_grad()
+def occurrence_logits(
+    model: PatchVAE, images: npt.NDArray[np.uint8], index: npt.NDArray[np.int64], input_scaling: str
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Logits of Q^O (b, N, h, w) of images[index], in batches of bounded size; images may be memory-mapped."""
+    batch = max(1, BATCH_PIXELS // images.shape[1] ** 2)
+    for first in range(0, len(index), batch):
+        chosen = np.array(images[index[first : first + batch]])
+        yield model.encoder(network_input(chosen, input_scaling)).occurrence_logits.numpy()
+
+
+def sigmoid(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Probabilities of logits, without overflow."""
+    return torch.from_numpy(logits).sigmoid().numpy()
+
+
+def survey(model: PatchVAE, images: npt.NDArray[np.uint8], input_scaling: str, max_images: int) -> Survey:
+    """Look at no more than `max_images` of the images (n, S, S, 3), keeping a few numbers of each."""
+    index = spread(len(images), max_images)
+    peaks, cells, coverages = [], [], []
+    total, squares = 0.0, 0.0
+    for logits in occurrence_logits(model, images, index, input_scaling):
+        flat, probabilities = logits.reshape(*logits.shape[:2], -1), sigmoid(logits)
+        peaks.append(flat.max(axis=2))
+        cells.append(flat.argmax(axis=2))
+        coverages.append(probabilities.mean(axis=(2, 3)))
+        total = total + probabilities.sum(axis=0, dtype=np.float64)
+        squares = squares + np.square(probabilities, dtype=np.float64).sum(axis=0)
+    mean = np.asarray(total) / len(index)
+    variance = np.maximum(np.asarray(squares) / len(index) - mean**2, 0)
+    return Survey(index, np.concatenate(peaks), np.concatenate(cells), np.concatenate(coverages), mean, variance)
+
+
+def informative_parts(mean: npt.NDArray[Any], variance: npt.NDArray[Any], count: int) -> list[int]:
+    """The parts worth a picture, best first: those whose probability at a cell differs most between images.
+
+    mean, variance: (N, h, w), of the probability over images. The variance, averaged over cells, is 0 for a part that
+    tells only the position. Parts with a mean probability outside MEAN_RANGE come after all others.
+    """
+    overall = mean.mean(axis=(1, 2))
+    outside = (overall < MEAN_RANGE[0]) | (overall > MEAN_RANGE[1])
+    return [int(part) for part in np.lexsort((-variance.mean(axis=(1, 2)), outside))[:count]]
+
+
+def distinct_parts(seen: Survey, count: int) -> list[int]:
+    """Informative parts of a survey, best first; those that follow a better one (above SAME) come after all others."""
+    order = informative_parts(seen.mean, seen.variance, len(seen.mean))
+    with np.errstate(invalid="ignore"):  # a part that never changes follows none
+        alike = np.nan_to_num(np.atleast_2d(np.corrcoef(seen.peak, rowvar=False))) > SAME
+    chosen: list[int] = []
+    for part in order:
+        if not alike[part, chosen].any():
+            chosen.append(part)
+    return (chosen + [part for part in order if part not in chosen])[:count]
+
+
+def ranked(peak: npt.NDArray[np.float32], coverage: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """Images (n,) by how surely a part fires in them; those where it fires nearly everywhere come last."""
+    return np.lexsort((-peak, coverage > MEAN_RANGE[1]))
+
+
+def crop(image: npt.NDArray[np.uint8], cell: int, grid: tuple[int, int], crop_cells: float) -> npt.NDArray[np.uint8]:
+    """The square of `crop_cells` cells centred on one cell of an image (S, S, 3); deviation E37b.
+
+    cell: counted row by row on the grid (h, w). At the border the square is shifted to lie inside the image.
+    """
+    height, width = image.shape[:2]
+    side = min(max(1, round(crop_cells * height / grid[0])), height, width)
+    row, column = divmod(int(cell), grid[1])
+    top = int((row + 0.5) * height / grid[0] - side / 2)
+    left = int((column + 0.5) * width / grid[1] - side / 2)
+    top, left = min(max(top, 0), height - side), min(max(left, 0), width - side)
+    return image[top : top + side, left : left + side]
+
+
+def crops(
+    images: npt.NDArray[np.uint8], seen: Survey, part: int, rows: npt.NDArray[np.int64], crop_cells: float
+) -> npt.NDArray[np.uint8]:
+    """One crop per image around the cell where a part fires: rows of a survey (k,) -> (k, s, s, 3)."""
+    grid = (seen.mean.shape[1], seen.mean.shape[2])
+    return np.stack([crop(images[seen.places[row]], seen.cell[row, part], grid, crop_cells) for row in rows])

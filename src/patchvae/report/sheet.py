@@ -1,0 +1,68 @@
+"""A figure of square pictures at fixed places, and how every figure is written."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from patchvae.files import atomic
+
+COLUMN, PAGE = 3.3, 6.9  # inches: one column of a two-column page, and both
+CELL = 0.435  # inches; six pictures and the labels make a column
+GAP = 0.03
+STEP = CELL + GAP
+LINE = 0.13  # height of a line of text
+EDGE = 0.01  # keeps the outermost frames whole
+STYLE: Any = {"font.size": 7, "font.family": "sans-serif", "pdf.fonttype": 42, "axes.linewidth": 0.4}
+
+
+def save(figure: Figure, png: Path | str, pdf: Path | str) -> None:
+    """Write both formats, with nothing in them that changes from run to run."""
+    with atomic(png) as partial:
+        figure.savefig(partial, format="png", dpi=200, metadata={"Software": None})
+    with atomic(pdf) as partial:
+        # Pictures in a PDF are resampled to this resolution; a low one would blur the edges of patches.
+        figure.savefig(partial, format="pdf", dpi=600, metadata={"CreationDate": None})
+
+
+class Sheet:
+    """A figure measured in inches from the upper left corner of its first picture; labels stand left of that."""
+
+    def __init__(self, label: float, width: float, height: float) -> None:
+        self.left, self.width, self.height = label + EDGE, label + width + 2 * EDGE, height + 2 * EDGE
+        self.figure = Figure(figsize=(self.width, self.height))
+
+    def axes(self, x: float, y: float, width: float, height: float) -> Axes:
+        """Axes of a size in inches."""
+        left, bottom = (self.left + x) / self.width, 1 - (EDGE + y + height) / self.height
+        return self.figure.add_axes((left, bottom, width / self.width, height / self.height))
+
+    def picture(self, pixels: npt.NDArray[Any], x: float, y: float, side: float = CELL) -> None:
+        """Show (h, w, 3) or (h, w) values in [0, 1] without smoothing."""
+        axes = self.axes(x, y, side, side)
+        axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+        axes.set(xticks=[], yticks=[])
+
+    def pictures(self, crops: npt.NDArray[Any], columns: int, x: float, y: float, side: float, gap: float) -> None:
+        """Show uint8 crops (n, s, s, 3) in rows of `columns`."""
+        for place, crop in enumerate(crops):
+            row, column = divmod(place, columns)
+            self.picture(crop, x + column * (side + gap), y + row * (side + gap), side)
+
+    def heading(self, text: str, x: float, y: float, width: float) -> None:
+        """A line of text centred over `width`, just above y."""
+        self._text(text, x + width / 2, y - 0.045, ha="center", va="baseline")
+
+    def label(self, text: str, y: float, side: float = CELL) -> None:
+        """A label left of the row of pictures that starts at y."""
+        self._text(text, -0.04, y + side / 2, ha="right", va="center")
+
+    def _text(self, text: str, x: float, y: float, **alignment: Any) -> None:
+        place = ((self.left + x) / self.width, 1 - (EDGE + y) / self.height)
+        self.figure.text(*place, text, linespacing=1.1, **alignment)
+
+    def save(self, png: Path | str, pdf: Path | str) -> None:
+        """Write both formats."""
+        save(self.figure, png, pdf)

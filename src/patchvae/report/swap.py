@@ -1,0 +1,143 @@
+"""Reconstructions in which a part has the appearance it has in another image (Fig. 5)."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from patchvae.data.packed import load_split
+from patchvae.errors import PatchVAEError
+from patchvae.models.patchvae import PatchVAE, patch_code
+from patchvae.report.parts import Survey, informative_parts, load_patchvae, network_input, sigmoid, survey
+from patchvae.report.sheet import COLUMN, EDGE, LINE, STYLE, Sheet
+from patchvae.training.batches import Scaling
+
+TARGETS = 3  # rows of Fig. 5
+PARTS = 6  # informative parts that are tried
+POOL = 12  # images per part that are tried, as sources and as targets
+
+
+class Coded(NamedTuple):
+    """Images and what the encoder says of them, without noise."""
+
+    images: npt.NDArray[np.uint8]  # (n, S, S, 3)
+    occurrence: Tensor  # (n, N, h, w), probabilities
+    appearance: Tensor  # (n, N, d_p), posterior means
+
+
+class Swap(NamedTuple):
+    """One source and its targets, as places among coded images, and the part that is swapped."""
+
+    part: int
+    source: int
+    targets: list[int]
+
+
+@torch.no_grad()
+def encode(model: PatchVAE, images: npt.NDArray[np.uint8], input_scaling: str) -> Coded:
+    """Occurrence probabilities and appearance means of images (n, S, S, 3)."""
+    posterior = model.encoder(network_input(images, input_scaling))
+    return Coded(images, torch.sigmoid(posterior.occurrence_logits), posterior.mean)
+
+
+@torch.no_grad()
+def decode(model: PatchVAE, occurrence: Tensor, appearance: Tensor, input_scaling: str) -> Tensor:
+    """Reconstructions (n, 3, S, S) in [0, 1] of z_occ (n, N, h, w) and z_app (n, N, d_p)."""
+    scaling = Scaling(input_scaling, torch.device("cpu"))
+    # deviation E38: with ImageNet's mean and std, the decoder's tanh reaches only a part of [0, 1]
+    return (model.decoder(patch_code(occurrence, appearance)) * scaling.std + scaling.mean).clamp(0, 1)
+
+
+def with_appearance(appearance: Tensor, part: int, of: Tensor) -> Tensor:
+    """z_app (n, N, d_p) with one part's vector replaced by `of` (d_p,) everywhere."""
+    swapped = appearance.clone()
+    swapped[:, part] = of
+    return swapped
+
+
+def effect(before: Tensor, after: Tensor, maps: Tensor) -> Tensor:
+    """How much more a picture changes where a map is lit than elsewhere: (n, 3, S, S) twice, (n, h, w) -> (n,)."""
+    change = (after - before).abs().mean(dim=1)
+    lit = F.interpolate(maps[:, None], size=change.shape[1:], mode="nearest")[:, 0]
+
+    def average(weights: Tensor) -> Tensor:
+        return (change * weights).sum(dim=(1, 2)) / weights.sum(dim=(1, 2)).clamp(min=1e-7)
+
+    return average(lit) - average(1 - lit)
+
+
+def local_images(seen: Survey, part: int) -> npt.NDArray[np.int64]:
+    """The POOL images of a split in which a part surely fires, but in few cells."""
+    contrast = sigmoid(seen.peak[:, part]) - seen.coverage[:, part]
+    return seen.places[np.argsort(-contrast, kind="stable")[:POOL]]
+
+
+def strongest_swap(model: PatchVAE, coded: Coded, part: int, input_scaling: str) -> tuple[float, Swap]:
+    """The source and the TARGETS targets with the greatest effect, and the sum of their effects."""
+    before = decode(model, coded.occurrence, coded.appearance, input_scaling)
+    best = (-np.inf, Swap(part, 0, []))
+    for source, appearance in enumerate(coded.appearance[:, part]):
+        after = decode(model, coded.occurrence, with_appearance(coded.appearance, part, appearance), input_scaling)
+        effects = effect(before, after, coded.occurrence[:, part])
+        order = [int(image) for image in effects.argsort(descending=True, stable=True) if image != source][:TARGETS]
+        total = float(effects[order].sum())
+        if total > best[0]:
+            best = total, Swap(part, source, order)
+    return best
+
+
+def draw_swap(
+    coded: Coded, swap: Swap, before: npt.NDArray[Any], after: npt.NDArray[Any], png: Path | str, pdf: Path | str
+) -> None:
+    """Draw Fig. 5; before, after: reconstructions (targets, S, S, 3) in [0, 1]. Raises PatchVAEError on a full disk."""
+    near, far = 0.03, 0.1
+    side = (COLUMN - 2 * EDGE - 3 * near - 2 * far) / 6
+    columns = np.cumsum([0, *[side + gap for gap in (near, far, near, far, near)]])
+    rows = [LINE + row * (side + near) for row in range(len(swap.targets))]
+    maps = coded.occurrence[:, swap.part].numpy()
+    part = f"part {swap.part}"
+    headings = ("source", part, "target", part, "before", "after")
+    with matplotlib.rc_context(STYLE):
+        sheet = Sheet(0, COLUMN - 2 * EDGE, rows[-1] + side)
+        middle = rows[0] + (rows[-1] - rows[0]) / 2
+        for column, (x, text) in enumerate(zip(columns, headings, strict=True)):
+            sheet.heading(text, x, middle if column < 2 else rows[0], side)
+        sheet.picture(coded.images[swap.source], columns[0], middle, side)
+        sheet.picture(maps[swap.source], columns[1], middle, side)
+        for row, (y, target) in enumerate(zip(rows, swap.targets, strict=True)):
+            for x, pixels in zip(
+                columns[2:], (coded.images[target], maps[target], before[row], after[row]), strict=True
+            ):
+                sheet.picture(pixels, x, y, side)
+        sheet.save(png, pdf)
+
+
+def draw(config: dict[str, Any], data: Path, path: Path, png: Path, pdf: Path) -> None:
+    """Draw Fig. 5 for one checkpoint, from test images.
+
+    The part, the source and the targets are those whose pictures change most where the part is lit, among PARTS
+    informative parts and POOL images each. config: `image_size`, `input_scaling`, `model`, `variant` and `max_images`,
+    the most images looked at. Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, files that
+    cannot be used, and fewer than two images.
+    """
+    model, scaling = load_patchvae(path, config), config["input_scaling"]
+    images = load_split(data, "test").images
+    if min(len(images), config["max_images"]) < 2:
+        raise PatchVAEError(f"{data}: an appearance swap needs at least two test images")
+    seen = survey(model, images, scaling, config["max_images"])
+    found = []
+    for part in informative_parts(seen.mean, seen.variance, PARTS):
+        coded = encode(model, np.array(images[local_images(seen, part)]), scaling)
+        found.append((*strongest_swap(model, coded, part, scaling), coded))
+    _, swap, coded = max(found, key=lambda candidate: candidate[0])
+    occurrence, appearance = coded.occurrence[swap.targets], coded.appearance[swap.targets]
+    swapped = with_appearance(appearance, swap.part, coded.appearance[swap.source, swap.part])
+    before, after = (
+        decode(model, occurrence, code, scaling).permute(0, 2, 3, 1).numpy() for code in (appearance, swapped)
+    )
+    draw_swap(coded, swap, before, after, png, pdf)

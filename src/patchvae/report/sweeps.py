@@ -1,0 +1,125 @@
+"""Accuracy in the regime Conv[1-5] against one swept parameter, beside the paper's (Tables 3-6 as figures)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from patchvae.errors import PatchVAEError
+from patchvae.report.sheet import COLUMN, STYLE, save
+
+COLUMNS = ["value", "dataset", "paper", "mean", "std", "n"]
+# Swept parameter -> label of the axis, and its scale where all values are positive numbers.
+AXES = {
+    "num_parts": ("number of parts $N$", "log"),
+    "part_dim": ("length of a part's appearance $d_p$", "linear"),
+    "occurrence_prior": (r"occurrence prior $z_\mathrm{occ}^\mathrm{prior}$", "log"),
+    "beta_occ": (r"weight of the occurrence KL $\beta_\mathrm{occ}$", "log"),
+}
+HEIGHT = 1.6  # inches
+SPAN = 2.0  # percentage points, the least an axis shows: a run differs from the next by about one
+OURS, PAPER = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion, told apart by every eye
+
+
+def read_sweep(path: Path | str) -> pd.DataFrame:
+    """A table of COLUMNS, `value` and `dataset` as texts; rows in which neither accuracy is filled in are dropped.
+
+    Raises PatchVAEError naming the file when it is missing, lacks a column, holds no number where one belongs, has a
+    cell twice, or nothing to draw.
+    """
+    try:
+        frame = pd.read_csv(path, dtype=str)
+        frame = frame[COLUMNS]
+        numbers = frame[COLUMNS[2:]].apply(pd.to_numeric)
+    except KeyError as error:
+        raise PatchVAEError(f"{path}: not a table of a sweep: its columns must be {', '.join(COLUMNS)}") from error
+    except (OSError, ValueError) as error:
+        raise PatchVAEError(f"cannot read {path}: {error}") from error
+    frame = frame.assign(**numbers).dropna(subset=["paper", "mean"], how="all")
+    if frame.duplicated(["value", "dataset"]).any():
+        raise PatchVAEError(f"{path}: the same value and data set appear twice")
+    if frame.empty:
+        raise PatchVAEError(f"{path}: holds no accuracy to draw")
+    return frame
+
+
+def numbers(values: Sequence[str]) -> list[float]:
+    """The values as numbers, or none at all when there is a word such as `1/N` among them."""
+    try:
+        return [float(value) for value in values]
+    except ValueError:
+        return []
+
+
+def ours_label(counts: pd.Series) -> str:
+    """The legend of our points, with the number of seeds behind them."""
+    seeds = counts.dropna().astype(int)
+    if seeds.empty or seeds.max() == 1:
+        return "ours"
+    span = f"{seeds.max()}" if seeds.min() == seeds.max() else f"{seeds.min()}–{seeds.max()}"
+    return f"ours, mean ± std (n = {span})"
+
+
+def draw_panel(axes: Axes, rows: pd.DataFrame, label: str) -> None:
+    """The paper's points and ours of one data set, with a bar of one standard deviation where there are several."""
+    style: Any = {"linewidth": 0.9, "markersize": 3.5, "markeredgewidth": 0.8}
+    printed, ours = rows.dropna(subset="paper"), rows.dropna(subset="mean")
+    if len(printed):
+        axes.plot(
+            printed["place"], printed["paper"], "s--", color=PAPER, markerfacecolor="white", label="paper", **style
+        )
+    if len(ours):
+        bars = ours["std"].where(ours["n"] > 1)
+        axes.errorbar(
+            ours["place"], ours["mean"], bars, fmt="o-", color=OURS, label=label, elinewidth=0.8, capsize=1.5, **style
+        )
+    axes.margins(0.08, 0.12)
+    low, high = axes.get_ylim()
+    missing = max(0.0, SPAN - (high - low)) / 2
+    axes.set_ylim(low - missing, high + missing)
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.grid(axis="y", linewidth=0.3, color="0.85")
+    axes.tick_params(length=2, width=0.4, pad=2)
+
+
+def draw_sweep(path: Path | str, config: Mapping[str, Any], png: Path | str, pdf: Path | str) -> None:
+    """Draw the accuracy of one sweep, a panel per data set, since one scale for all would flatten every line.
+
+    path: CSV of COLUMNS, accuracies in %, `std` over `n` seeds; config: `key`, the swept parameter, and `labels`, the
+    display names of data sets, in the order of the panels; others follow under their own names. Raises PatchVAEError
+    as `read_sweep` does, and for a full disk.
+    """
+    frame, labels = read_sweep(path), config["labels"]
+    datasets = [name for name in dict.fromkeys([*labels, *frame["dataset"]]) if (frame["dataset"] == name).any()]
+    values = list(dict.fromkeys(frame["value"]))
+    known = numbers(values)
+    places = dict(zip(values, known or range(len(values)), strict=True))
+    frame = frame.assign(place=frame["value"].map(places)).sort_values("place", kind="stable")
+    title, scale = AXES.get(config["key"], (config["key"], "linear"))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(
+            figsize=(max(COLUMN, COLUMN / 2 * len(datasets)), HEIGHT),
+            layout=ConstrainedLayoutEngine(h_pad=0.02, w_pad=0.02),
+        )
+        panels = figure.subplots(1, len(datasets), squeeze=False, sharex=True)[0]
+        if scale == "log" and known and min(known) > 0:
+            panels[0].set_xscale("log")
+        panels[0].set_xticks(list(places.values()), labels=values)
+        panels[0].xaxis.set_minor_locator(NullLocator())
+        handles: dict[str, Any] = {}
+        for axes, dataset in zip(panels, datasets, strict=True):
+            draw_panel(axes, frame[frame["dataset"] == dataset], ours_label(frame["n"][frame["mean"].notna()]))
+            axes.set_title(labels.get(dataset, dataset), fontsize=7, pad=3)
+            handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+        panels[0].set_ylabel("Conv[1-5] (%)")
+        figure.supxlabel(title, fontsize=7)
+        figure.legend(
+            handles.values(), list(handles), loc="outside upper center", ncols=2, frameon=False, borderaxespad=0
+        )
+        save(figure, png, pdf)

@@ -1,0 +1,90 @@
+"""What parts are, at a glance: one image, the map of one part in it, and crops of several parts (Fig. 1)."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+
+from patchvae.data.packed import load_split
+from patchvae.report.parts import (
+    Survey,
+    crops,
+    distinct_parts,
+    load_patchvae,
+    occurrence_logits,
+    ranked,
+    sigmoid,
+    survey,
+)
+from patchvae.report.sheet import COLUMN, EDGE, LINE, STYLE, Sheet
+
+FURTHER = 4  # parts below the first one
+TOP, BELOW = 4, 3  # crops along a side of the sheets
+POOL = 50  # strongest images among which the shown one is chosen
+WIDTH = COLUMN - 2 * EDGE
+
+
+def most_local(seen: Survey, part: int) -> int:
+    """The row of the survey to show: among the POOL strongest (at most a twentieth), where least else is lit."""
+    order = ranked(seen.peak[:, part], seen.coverage[:, part])
+    pool = order[: max(1, min(POOL, len(order) // 20))]
+    return int(pool[np.argmax(sigmoid(seen.peak[pool, part]) - seen.coverage[pool, part])])
+
+
+def strongest_crops(
+    images: npt.NDArray[np.uint8], seen: Survey, part: int, count: int, crop_cells: float, without: int
+) -> npt.NDArray[np.uint8]:
+    """Crops (count, s, s, 3) of the images in which a part fires most surely, row `without` of the survey left out."""
+    order = ranked(seen.peak[:, part], seen.coverage[:, part])
+    return crops(images, seen, part, order[order != without][:count], crop_cells)
+
+
+def draw_teaser(
+    images: npt.NDArray[np.uint8],
+    seen: Survey,
+    shown: int,
+    probabilities: npt.NDArray[np.float32],
+    parts: list[int],
+    crop_cells: float,
+    png: Path | str,
+    pdf: Path | str,
+) -> None:
+    """Draw Fig. 1: row `shown` of the survey, the map (h, w) of parts[0] in it, and crops of all parts.
+
+    images: (n, S, S, 3), those the survey went through. Raises PatchVAEError for a full disk.
+    """
+    side, gap = (WIDTH - 0.2) / 3, 0.02
+    small = (WIDTH - 0.1 * (FURTHER - 1)) / FURTHER
+    second = LINE + side + 0.05 + LINE
+    with matplotlib.rc_context(STYLE):
+        sheet = Sheet(0, WIDTH, second + small if parts[1:] else LINE + side)
+        for column, text in enumerate(("image", f"map of part {parts[0]}", f"crops of part {parts[0]}")):
+            sheet.heading(text, column * (side + 0.1), LINE, side)
+        sheet.picture(images[seen.places[shown]], 0, LINE, side)
+        sheet.picture(probabilities, side + 0.1, LINE, side)
+        found = strongest_crops(images, seen, parts[0], TOP**2, crop_cells, shown)
+        sheet.pictures(found, TOP, 2 * (side + 0.1), LINE, (side - (TOP - 1) * gap) / TOP, gap)
+        for column, part in enumerate(parts[1:]):
+            x = column * (small + 0.1)
+            sheet.heading(f"part {part}", x, second, small)
+            found = strongest_crops(images, seen, part, BELOW**2, crop_cells, shown)
+            sheet.pictures(found, BELOW, x, second, (small - (BELOW - 1) * gap) / BELOW, gap)
+        sheet.save(png, pdf)
+
+
+def draw(config: dict[str, Any], data: Path, path: Path, png: Path, pdf: Path) -> None:
+    """Draw Fig. 1 for one checkpoint, from its training images.
+
+    config: `image_size`, `input_scaling`, `model`, `variant`, `max_images`, the most images looked at, and
+    `crop_cells`, the side of a crop in cells (E37b). Raises PatchVAEError for a variant or checkpoint that is no such
+    PatchVAE, and files that cannot be used.
+    """
+    model = load_patchvae(path, config)
+    images = load_split(data, "train").images
+    seen = survey(model, images, config["input_scaling"], config["max_images"])
+    parts = distinct_parts(seen, 1 + FURTHER)
+    shown = most_local(seen, parts[0])
+    logits = next(occurrence_logits(model, images, seen.places[[shown]], config["input_scaling"]))
+    draw_teaser(images, seen, shown, sigmoid(logits[0, parts[0]]), parts, config["crop_cells"], png, pdf)

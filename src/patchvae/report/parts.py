@@ -133,7 +133,7 @@ def crop(image: npt.NDArray[np.uint8], cell: int, grid: tuple[int, int], crop_ce
 
 def crops(
     images: npt.NDArray[np.uint8], seen: Survey, part: int, rows: npt.NDArray[np.int64], crop_cells: float
-) -> npt.NDArray[np.uint8]:
-    """One crop per image around the cell where a part fires: rows of a survey (k,) -> (k, s, s, 3)."""
+) -> list[npt.NDArray[np.uint8]]:
+    """One crop (s, s, 3) per image around the cell where a part fires: rows of a survey (k,)."""
     grid = (seen.mean.shape[1], seen.mean.shape[2])
-    return np.stack([crop(images[seen.places[row]], seen.cell[row, part], grid, crop_cells) for row in rows])
+    return [crop(images[seen.places[row]], seen.cell[row, part], grid, crop_cells) for row in rows]

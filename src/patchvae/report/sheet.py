@@ -1,5 +1,6 @@
 """A figure of square pictures at fixed places, and how every figure is written."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,15 @@ class Sheet:
         return self.figure.add_axes((left, bottom, width / self.width, height / self.height))
 
     def picture(self, pixels: npt.NDArray[Any], x: float, y: float, side: float = CELL) -> None:
-        """Show (h, w, 3) or (h, w) values in [0, 1] without smoothing."""
+        """Show (h, w, 3) or (h, w) values in [0, 1], or (h, w, 3) uint8, without smoothing."""
         axes = self.axes(x, y, side, side)
         axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
         axes.set(xticks=[], yticks=[])
 
-    def pictures(self, crops: npt.NDArray[Any], columns: int, x: float, y: float, side: float, gap: float) -> None:
-        """Show uint8 crops (n, s, s, 3) in rows of `columns`."""
+    def pictures(
+        self, crops: Sequence[npt.NDArray[Any]], columns: int, x: float, y: float, side: float, gap: float
+    ) -> None:
+        """Show pictures (s, s, 3) in rows of `columns`."""
         for place, crop in enumerate(crops):
             row, column = divmod(place, columns)
             self.picture(crop, x + column * (side + gap), y + row * (side + gap), side)

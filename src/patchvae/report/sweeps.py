@@ -30,8 +30,8 @@ OURS, PAPER = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion, told a
 def read_sweep(path: Path | str) -> pd.DataFrame:
     """A table of COLUMNS, `value` and `dataset` as texts; rows in which neither accuracy is filled in are dropped.
 
-    Raises PatchVAEError naming the file when it is missing, lacks a column, holds no number where one belongs, has a
-    cell twice, or nothing to draw.
+    Raises PatchVAEError naming the file when it is missing, lacks a column, holds no number or name where one
+    belongs, has a cell twice, or nothing to draw.
     """
     try:
         frame = pd.read_csv(path, dtype=str)
@@ -42,6 +42,8 @@ def read_sweep(path: Path | str) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise PatchVAEError(f"cannot read {path}: {error}") from error
     frame = frame.assign(**numbers).dropna(subset=["paper", "mean"], how="all")
+    if frame[["value", "dataset"]].isna().any(axis=None):
+        raise PatchVAEError(f"{path}: a row has no value or no data set")
     if frame.duplicated(["value", "dataset"]).any():
         raise PatchVAEError(f"{path}: the same value and data set appear twice")
     if frame.empty:

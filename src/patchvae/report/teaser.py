@@ -35,8 +35,8 @@ def most_local(seen: Survey, part: int) -> int:
 
 def strongest_crops(
     images: npt.NDArray[np.uint8], seen: Survey, part: int, count: int, crop_cells: float, without: int
-) -> npt.NDArray[np.uint8]:
-    """Crops (count, s, s, 3) of the images in which a part fires most surely, row `without` of the survey left out."""
+) -> list[npt.NDArray[np.uint8]]:
+    """`count` crops (s, s, 3) of the images in which a part fires most surely, row `without` of the survey left out."""
     order = ranked(seen.peak[:, part], seen.coverage[:, part])
     return crops(images, seen, part, order[order != without][:count], crop_cells)
 

@@ -1,22 +1,45 @@
-"""Figures: what is picked, what is shown, and that the same input gives the same bytes."""
+"""Figures: what is shown, and that the same input gives the same bytes."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.figure import Figure
 
+from patchvae import checkpoint
+from patchvae.data.packed import PackedSplit, write_packed
 from patchvae.errors import PatchVAEError
-from patchvae.report.figures import (
-    draw_occurrence_maps,
-    draw_weight_masks,
-    informative_parts,
-    stretch,
-    strongest_images,
-)
+from patchvae.models.factory import build_model
+from patchvae.report import gallery, occurrence, swap, teaser
+from patchvae.report.figures import draw_weight_masks, stretch
+from patchvae.report.occurrence import draw_occurrence_maps
+from patchvae.report.parts import Survey
 
 CONFIG = {"patch_size": 8, "per_channel": True, "normalise": "mean-one", "rows": 3}
+MODEL = {
+    "name": "patchvae",
+    "init": "kaiming",
+    "num_parts": 3,
+    "part_dim": 2,
+    "occurrence_prior": "1/N",
+    "occurrence_kl": "sum",
+    "hard_occurrence": False,
+    "detach_occurrence": True,
+    "beta_app": 1.0,
+    "beta_occ": 1.0,
+    "temperature": {},
+}
+DRAWN = {
+    "image_size": 32,
+    "input_scaling": "symmetric",
+    "model": MODEL,
+    "variant": "patchvae",
+    "rows": 2,
+    "crop_cells": 2,
+    "max_images": 20,
+}
 
 
 @pytest.fixture
@@ -93,29 +116,6 @@ def test_stretch_treats_each_picture_by_itself() -> None:
     assert stretch(pictures).ravel().tolist() == [0, 0.5, 1, 0, 0, 0]
 
 
-def test_informative_parts() -> None:
-    maps = np.zeros((4, 5, 2, 2), dtype=np.float32)
-    maps[:, 0] = 0.5  # always the same: says nothing
-    maps[:, 1, 0, 0] = 1.0  # position only: says nothing about the image
-    maps[:2, 2] = 0.9  # differs between images
-    maps[:2, 3], maps[2:, 3] = 0.6, 0.2  # differs less
-    maps[:, 4] = [[[1.0]], [[1.0]], [[0.5]], [[0.0]]]  # differs most, but is on too often: mean 0.625
-    assert informative_parts(maps, 3) == [2, 3, 0]
-    assert informative_parts(maps, 9) == [2, 3, 0, 1, 4]
-
-
-def test_strongest_images() -> None:
-    images = np.zeros((100, 8, 8, 3), dtype=np.uint8)
-    images[1:4] = [[[[1]]], [[[200]]], [[[100]]]]
-    maps = np.zeros((100, 2, 2), dtype=np.float32)
-    maps[:5, 0, 0] = [0.9, 0.8, 0.7, 0.6, 0.5]
-    maps[5] = 1  # on everywhere
-    # Of the five strongest (a twentieth), 1 and 4 look like 0, the strongest.
-    assert strongest_images(images, maps, set()) == [0, 2, 3]
-    assert strongest_images(images, maps, {0}) == [1, 2, 3]
-    assert strongest_images(images[:2], maps[:2], {0, 1}) == [0, 1]
-
-
 def test_occurrence_maps(images: Any, shown: list[Any], tmp_path: Path) -> None:
     probabilities = np.random.default_rng(1).random((8, 4, 4, 4), dtype=np.float32) * np.float32(0.5)
     probabilities[:, 2] *= 2
@@ -127,6 +127,114 @@ def test_occurrence_maps(images: Any, shown: list[Any], tmp_path: Path) -> None:
     assert len(pictures) == 2 * 6
     assert labels[0] == "part 2"
     image = int(probabilities[:, 2].max(axis=(1, 2)).argmax())
-    assert np.allclose(pictures[0], images[image] / 255)
+    assert np.array_equal(pictures[0], images[image])
     # Grey levels are the probabilities themselves.
     assert np.array_equal(pictures[1], probabilities[image, 2])
+
+
+def test_teaser(shown: list[Any], tmp_path: Path) -> None:
+    images = np.arange(30, dtype=np.uint8).repeat(32 * 32 * 3).reshape(30, 32, 32, 3)
+    peak = np.tile(np.linspace(-1, 1, 20, dtype=np.float32)[:, None], 2)
+    peak[3, 0] = 2  # the strongest of part 0, and the one that is shown
+    peak[:, 1] *= -1
+    zeros = np.zeros((2, 4, 4))
+    seen = Survey(
+        np.arange(20) + 10, peak, np.zeros((20, 2), np.int64), np.full((20, 2), 0.1, np.float32), zeros, zeros
+    )
+    assert teaser.most_local(seen, 0) == 3
+    probabilities = np.linspace(0, 1, 16, dtype=np.float32).reshape(4, 4)
+    teaser.draw_teaser(images, seen, 3, probabilities, [0, 1], 2, *both(tmp_path, "a"))
+    pictures, texts = shown[0]
+    assert texts == ["image", "map of part 0", "crops of part 0", "part 1"]
+    assert np.array_equal(pictures[0], images[13])
+    assert np.array_equal(pictures[1], probabilities)
+    # Strongest first, the shown image (10 + 3) not among them.
+    assert [crop[0, 0, 0] for crop in pictures[2:]] == [*range(29, 13, -1), *range(10, 13), *range(14, 20)]
+    assert {crop.shape for crop in pictures[2:]} == {(16, 16, 3)}
+
+
+def test_most_local_image_of_the_strongest() -> None:
+    zeros = np.zeros((1, 4, 4))
+    peak = np.linspace(1, 0, 100, dtype=np.float32)[:, None]
+    coverage = np.full((100, 1), 0.5, np.float32)
+    coverage[4], coverage[5] = 0.1, 0.0  # the sixth is no longer among the strongest twentieth
+    seen = Survey(np.arange(100), peak, np.zeros((100, 1), np.int64), coverage, zeros, zeros)
+    assert teaser.most_local(seen, 0) == 4
+
+
+def test_gallery(shown: list[Any], tmp_path: Path) -> None:
+    images = np.arange(20, dtype=np.uint8).repeat(32 * 32 * 3).reshape(20, 32, 32, 3)
+    labels = np.repeat([0, -1, 1, 0], 5)
+    peak = np.arange(10, dtype=np.float32)[:, None]
+    zeros = np.zeros((1, 4, 4))
+    # Every second image was looked at: labels 0 0 0 -1 -1 1 1 1 0 0.
+    seen = Survey(np.arange(0, 20, 2), peak, np.zeros((10, 1), np.int64), np.zeros((10, 1), np.float32), zeros, zeros)
+    gallery.draw_gallery(images, labels, ["sea_lion", "oak"], seen, [0], 2, *both(tmp_path, "a"))
+    pictures, texts = shown[0]
+    assert texts == ["part\n0", "sea lion", "oak"]
+    assert [crop[0, 0, 0] for crop in pictures] == [18, 16, 4, 2, 14, 12, 10]
+
+
+@pytest.mark.parametrize(
+    ("name", "heading"),
+    [
+        ("great_white_shark", "great white s…"),
+        ("pickup_truck", "pickup truck"),
+        ("tench, Tinca tinca", "tench"),
+        ("abcdefghijklmn", "abcdefghijklmn"),
+        ("abcdefghijkl mno", "abcdefghijkl…"),
+    ],
+)
+def test_readable_class_names(name: str, heading: str) -> None:
+    assert gallery.readable(name) == heading
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> tuple[Path, Path]:
+    """A packed data set of three classes and the checkpoint of a PatchVAE with random weights."""
+    generator = np.random.default_rng(0)
+    splits = {
+        split: PackedSplit(generator.integers(0, 256, (24, 32, 32, 3), dtype=np.uint8), np.arange(24) % 3)
+        for split in ("train", "test")
+    }
+    write_packed(tmp_path / "data", "tiny", "cifar100", ["a", "b", "c"], splits, {})
+    torch.manual_seed(0)
+    weights = build_model(MODEL, 32).state_dict()
+    checkpoint.save(tmp_path / "model.pt", {"model": weights, "config": {"variant": "patchvae", "model": MODEL}})
+    return tmp_path / "data", tmp_path / "model.pt"
+
+
+@pytest.mark.parametrize(
+    ("figure", "pictures"), [(teaser, 2 + 16 + 2 * 9), (occurrence, 2 * 6), (gallery, 2 * 3 * 4), (swap, 2 + 3 * 4)]
+)
+def test_from_a_checkpoint(
+    figure: Any, pictures: int, trained: tuple[Path, Path], shown: list[Any], tmp_path: Path
+) -> None:
+    first, second = both(tmp_path / "new", "a"), both(tmp_path / "new", "b")
+    figure.draw(DRAWN, *trained, *first)
+    figure.draw(DRAWN, *trained, *second)
+    check_files(first, second)
+    assert len(shown[0][0]) == pictures
+
+
+@pytest.mark.parametrize("figure", [teaser, occurrence, gallery, swap])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": {"name": "beta-vae"}, "variant": "beta-vae"}, "beta-vae has no occurrence maps"),
+        ({"model": MODEL | {"num_parts": 4}}, "model.pt is of another model: its model"),
+        ({"variant": "patchvae+lw"}, "model.pt is of another model: its variant"),
+    ],
+)
+def test_wrong_models(
+    figure: Any, change: dict[str, Any], message: str, trained: tuple[Path, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(PatchVAEError, match=message):
+        figure.draw(DRAWN | change, *trained, *both(tmp_path / "new", "a"))
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_swap_needs_two_images(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(PatchVAEError, match="at least two test images"):
+        swap.draw(DRAWN | {"max_images": 1}, *trained, *both(tmp_path / "new", "a"))
+    assert not (tmp_path / "new").exists()

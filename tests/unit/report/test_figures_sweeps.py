@@ -1,0 +1,109 @@
+"""Figures of the sweeps: which points are drawn where."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from patchvae.errors import PatchVAEError
+from patchvae.report.sweeps import draw_sweep
+
+HEADER = "value,dataset,paper,mean,std,n\n"
+TABLE3 = HEADER + "64,cifar100,29.00,28.5,0.5,3\n4,cifar100,27.59,27.0,,1\n4,indoor67,14.40,,,\n64,indoor67,12.76,,,\n"
+CONFIG = {"key": "num_parts", "labels": {"indoor67": "Indoor67", "cifar100": "CIFAR-100"}}
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Every figure that is saved, without the time it takes to save one."""
+    figures: list[Figure] = []
+
+    def spy(figure: Figure, path: Path, **kwargs: Any) -> None:
+        figures.append(figure)
+        path.touch()
+
+    monkeypatch.setattr(Figure, "savefig", spy)
+    return figures
+
+
+def draw(folder: Path, text: str, config: dict[str, Any] = CONFIG, name: str = "a") -> tuple[Path, Path]:
+    (folder / "table.csv").write_text(text)
+    files = folder / "new" / f"{name}.png", folder / "new" / f"{name}.pdf"
+    draw_sweep(folder / "table.csv", config, *files)
+    return files
+
+
+def test_same_bytes(tmp_path: Path) -> None:
+    first, second = draw(tmp_path, TABLE3), draw(tmp_path, TABLE3, name="b")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    assert first[0].read_bytes().startswith(b"\x89PNG")
+    assert first[1].read_bytes().startswith(b"%PDF")
+
+
+def test_points_bars_and_axes(drawn: list[Figure], tmp_path: Path) -> None:
+    draw(tmp_path, TABLE3)
+    indoor, cifar = drawn[0].axes
+    assert [axes.get_title() for axes in drawn[0].axes] == ["Indoor67", "CIFAR-100"]
+    assert indoor.get_xscale() == "log"
+    assert [tick.get_text() for tick in cifar.get_xticklabels()] == ["64", "4"]
+    (paper,) = indoor.lines
+    assert paper.get_xydata().tolist() == [[4, 14.40], [64, 12.76]]
+    printed, ours = cifar.lines[:2]
+    assert printed.get_xydata().tolist() == [[4, 27.59], [64, 29.00]]
+    assert ours.get_xydata().tolist() == [[4, 27.0], [64, 28.5]]
+    # A single run has no bar.
+    (bars,) = cifar.collections
+    assert [segment.tolist() for segment in bars.get_segments() if len(segment)] == [[[64, 28.0], [64, 29.0]]]
+    assert [text.get_text() for text in drawn[0].legends[0].texts] == ["paper", "ours, mean ± std (n = 1–3)"]
+
+
+def test_words_make_a_categorical_axis(drawn: list[Figure], tmp_path: Path) -> None:
+    text = HEADER + "0.01,digits,,80,,1\n1/N,digits,,81,,1\n0.1,digits,,79,,1\n"
+    draw(tmp_path, text, {"key": "occurrence_prior", "labels": {}})
+    (axes,) = drawn[0].axes
+    assert axes.get_title() == "digits"
+    assert axes.get_xscale() == "linear"
+    assert axes.lines[0].get_xydata().tolist() == [[0, 80], [1, 81], [2, 79]]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.01", "1/N", "0.1"]
+    assert [text.get_text() for text in drawn[0].legends[0].texts] == ["ours"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "scale"),
+    [("beta_occ", "0.06", "log"), ("beta_occ", "0", "linear"), ("part_dim", "3", "linear"), ("own", "3", "linear")],
+)
+def test_scales(key: str, value: str, scale: str, drawn: list[Figure], tmp_path: Path) -> None:
+    draw(tmp_path, HEADER + f"{value},digits,,80,,1\n0.6,digits,,81,,1\n", {"key": key, "labels": {}})
+    assert drawn[0].axes[0].get_xscale() == scale
+
+
+def test_small_differences_stay_small(drawn: list[Figure], tmp_path: Path) -> None:
+    draw(tmp_path, HEADER + "4,digits,,80.0,,1\n8,digits,,80.1,,1\n")
+    low, high = drawn[0].axes[0].get_ylim()
+    assert np.isclose(high - low, 2.0)
+    assert np.isclose((high + low) / 2, 80.05)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"cannot read .*table\.csv"),
+        ("value,dataset,paper\n4,cifar100,1\n", r"table\.csv: not a table of a sweep: its columns must be value"),
+        (HEADER + "4,cifar100,high,,,\n", r"cannot read .*table\.csv: .*high"),
+        (HEADER + "4,cifar100,,,,\n", r"table\.csv: holds no accuracy to draw"),
+        (HEADER + "4,,1,,,\n", r"table\.csv: a row has no value or no data set"),
+        (HEADER + "4,cifar100,1,,,\n4,cifar100,,2,,1\n", r"table\.csv: the same value and data set appear twice"),
+    ],
+)
+def test_bad_tables(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(PatchVAEError, match=message):
+        draw(tmp_path, text)
+    assert not (tmp_path / "new").exists()
+
+
+def test_missing_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PatchVAEError, match=r"gone\.csv"):
+        draw_sweep(tmp_path / "gone.csv", CONFIG, tmp_path / "a.png", tmp_path / "a.pdf")
+    assert not list(tmp_path.iterdir())

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from patchvae.data.packed import PackedSplit
 from patchvae.errors import PatchVAEError
 
-SIZE, GRID, CELL = 32, 4, 8
-REPEATS, DISTRACTORS = 4, 2
+BLOCK, CELL = 32, 8  # sides in pixels; image_size is a multiple of the first
+REPEATS, DISTRACTORS = 4, 2  # per block of 32 x 32 pixels
 LEVELS = 16  # a scan's brightest value
 TEST_SHARE = 0.2  # of each digit's scans
 DARK, BRIGHT = (0, 64), (128, 256)  # ranges of a background's and a digit's colour values
@@ -22,13 +22,17 @@ IntArray = npt.NDArray[np.int64]
 def read_digit_scenes(config: Mapping[str, Any], raw_dir: Path | None) -> tuple[list[str], dict[str, PackedSplit]]:
     """Ten classes and two splits of `train_images` and `test_images` scenes, determined by `seed`.
 
-    A scene is 32 x 32 RGB on a 4 x 4 grid. Four cells hold one and the same scan, whose digit is the class, and two
-    hold two other digits, all in one bright colour, so that colour does not tell the class; the background is dark.
-    The splits share no scan. `occurrence` (n, 4, 4) is 1 where the class's digit is.
-    Raises PatchVAEError for another image_size.
+    A scene of 32 x 32 pixels RGB is a 4 x 4 grid. Four cells hold one and the same scan, whose digit is the class, and
+    two hold two other digits, all in one bright colour, so that colour does not tell the class; the background is dark.
+    Larger scenes have as many per area: at 64 x 64, 16 cells of 64 repeat the scan and 8 hold other digits.
+    The splits share no scan. `occurrence` (n, S/8, S/8) is 1 where the class's digit is.
+    Raises PatchVAEError for an image_size that is no multiple of 32.
     """
-    if config["image_size"] != SIZE:
-        raise PatchVAEError(f"image_size of {config['dataset']} must be {SIZE}, not {config['image_size']}")
+    blocks, rest = divmod(config["image_size"], BLOCK)
+    if rest or blocks < 1:
+        raise PatchVAEError(
+            f"image_size of {config['dataset']} must be a multiple of {BLOCK}, not {config['image_size']}"
+        )
     scans, digits = _load_scans()
     # One stream per purpose: more training scenes do not change the test scenes.
     split_rng, train_rng, test_rng = (np.random.default_rng([config["seed"], purpose]) for purpose in range(3))
@@ -39,8 +43,8 @@ def read_digit_scenes(config: Mapping[str, Any], raw_dir: Path | None) -> tuple[
         pools["test"].append(members[:cut])
         pools["train"].append(members[cut:])
     return [str(digit) for digit in range(10)], {
-        "train": _draw(train_rng, config["train_images"], scans, pools["train"]),
-        "test": _draw(test_rng, config["test_images"], scans, pools["test"]),
+        "train": _draw(train_rng, config["train_images"], blocks, scans, pools["train"]),
+        "test": _draw(test_rng, config["test_images"], blocks, scans, pools["test"]),
     }
 
 
@@ -52,24 +56,30 @@ def _load_scans() -> tuple[npt.NDArray[np.uint16], IntArray]:
     return bunch.images.astype(np.uint16), bunch.target.astype(np.int64)
 
 
-def _draw(rng: np.random.Generator, count: int, scans: npt.NDArray[np.uint16], pool: list[IntArray]) -> PackedSplit:
-    """Draw `count` scenes from the scans whose numbers `pool` lists per digit; the classes are balanced."""
+def _draw(
+    rng: np.random.Generator, count: int, blocks: int, scans: npt.NDArray[np.uint16], pool: list[IntArray]
+) -> PackedSplit:
+    """Draw `count` scenes of `blocks` x `blocks` blocks from the scans that `pool` lists per digit; classes balance."""
+    repeats, distractors = REPEATS * blocks**2, DISTRACTORS * blocks**2
+    grid = blocks * BLOCK // CELL
     labels = rng.permutation(np.arange(count, dtype=np.int64) % 10)
     rows = np.arange(count)[:, None]
-    # Two different digits other than the class: distinct steps 1..9 round the ring of ten digits.
-    steps = rng.permuted(np.tile(np.arange(1, 10), (count, 1)), axis=1)[:, :DISTRACTORS]
+    # Different digits other than the class: steps 1..9 round the ring of ten digits, all nine before any again.
+    rounds = [rng.permuted(np.tile(np.arange(1, 10), (count, 1)), axis=1) for _ in range(-(-distractors // 9))]
+    steps = np.concatenate(rounds, axis=1)[:, :distractors]
     shown = np.concatenate([labels[:, None], (labels[:, None] + steps) % 10], axis=1)
     sizes = np.array([len(members) for members in pool])
     first = np.cumsum(sizes) - sizes
     chosen = np.concatenate(pool)[first[shown] + rng.integers(0, sizes[shown])]
-    chosen = np.repeat(chosen, [REPEATS] + [1] * DISTRACTORS, axis=1)
-    cells = rng.permuted(np.tile(np.arange(GRID * GRID), (count, 1)), axis=1)[:, : REPEATS + DISTRACTORS]
+    chosen = np.repeat(chosen, [repeats] + [1] * distractors, axis=1)
+    cells = rng.permuted(np.tile(np.arange(grid * grid), (count, 1)), axis=1)[:, : repeats + distractors]
 
-    ink = np.zeros((count, GRID * GRID, CELL, CELL), dtype=np.uint16)
+    ink = np.zeros((count, grid * grid, CELL, CELL), dtype=np.uint16)
     ink[rows, cells] = scans[chosen]
-    ink = ink.reshape(count, GRID, GRID, CELL, CELL).transpose(0, 1, 3, 2, 4).reshape(count, SIZE, SIZE, 1)
+    ink = ink.reshape(count, grid, grid, CELL, CELL).transpose(0, 1, 3, 2, 4)
+    ink = ink.reshape(count, grid * CELL, grid * CELL, 1)
     dark, bright = (rng.integers(*span, (count, 1, 1, 3), dtype=np.uint16) for span in (DARK, BRIGHT))
     images = ((dark * (LEVELS - ink) + bright * ink + LEVELS // 2) // LEVELS).astype(np.uint8)
-    occurrence = np.zeros((count, GRID * GRID), dtype=np.uint8)
-    occurrence[rows, cells[:, :REPEATS]] = 1
-    return PackedSplit(images=images, labels=labels, occurrence=occurrence.reshape(count, GRID, GRID))
+    occurrence = np.zeros((count, grid * grid), dtype=np.uint8)
+    occurrence[rows, cells[:, :repeats]] = 1
+    return PackedSplit(images=images, labels=labels, occurrence=occurrence.reshape(count, grid, grid))

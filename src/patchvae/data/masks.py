@@ -1,6 +1,7 @@
 """Weight masks of the weighted reconstruction loss L_w (Sec. 3.4, Fig. 6; deviations E17 to E21)."""
 
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from patchvae.data.packed import load_array, save_array
+from patchvae.data.packed import array_rows, load_array
 from patchvae.errors import PatchVAEError
 
 NORMALISATIONS = ("mean-one", "sum-one")
 WORKING_COPIES = 8  # float32 arrays of a batch's size alive at once, at most
+MEMORY = 256 << 20  # bytes to work in
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ def laplacian(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
 
 
 def weight_masks(
-    images: npt.NDArray[Any], patch_size: int, per_channel: bool, normalise: str, memory: int = 256 << 20
+    images: npt.NDArray[Any], patch_size: int, per_channel: bool, normalise: str, memory: int = MEMORY
 ) -> npt.NDArray[np.float16]:
     """Weights of images (n, H, W, 3), one per patch: (n, H / patch_size, W / patch_size, 3) float16.
 
@@ -53,7 +55,7 @@ def weight_masks(
         raise PatchVAEError(f"masks.normalise is {normalise!r}, not one of {', '.join(NORMALISATIONS)}")
     rows, columns = height // patch_size, width // patch_size
     masks = np.empty((n, rows, columns, channels if per_channel else 1), dtype=np.float16)
-    batch = max(1, memory // (WORKING_COPIES * 4 * height * width * channels))
+    batch = batch_size(images.shape, memory)
     for start in range(0, n, batch):
         edges = laplacian(images[start : start + batch])
         if not per_channel:
@@ -65,15 +67,27 @@ def weight_masks(
     return masks
 
 
-def write_masks(config: Mapping[str, Any], images_path: Path | str, out_path: Path | str) -> None:
+def batch_size(shape: tuple[int, ...], memory: int) -> int:
+    """How many images of `shape` (n, H, W, c) are worked on at once within `memory` bytes."""
+    return max(1, memory // (WORKING_COPIES * 4 * math.prod(shape[1:])))
+
+
+def write_masks(config: Mapping[str, Any], images_path: Path | str, out_path: Path | str, memory: int = MEMORY) -> None:
     """Write the masks of a packed images file as .npy; `config` is the masks block of params.yaml and image_size.
 
-    Raises PatchVAEError naming the file or key that is wrong.
+    Works batch by batch within `memory` bytes, however many images there are. Raises PatchVAEError naming the file or
+    key that is wrong.
     """
     images = load_array(images_path)
     size = config["image_size"]
     if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3):
         raise PatchVAEError(f"{images_path} holds {images.dtype} {images.shape}, not uint8 (n, {size}, {size}, 3)")
-    masks = weight_masks(images, config["patch_size"], config["per_channel"], config["normalise"])
-    save_array(out_path, masks)
-    log.info("wrote %s: %s", out_path, masks.shape)
+    options = (config["patch_size"], config["per_channel"], config["normalise"])
+    shape = (len(images), *weight_masks(images[:1], *options).shape[1:])
+    batch = batch_size(images.shape, memory)
+    with array_rows(out_path, shape, np.float16) as writer:
+        for start in range(0, len(images), batch):
+            # Mapped anew each time, which gives the pages of the last batch back.
+            writer.write(start, weight_masks(load_array(images_path)[start : start + batch], *options, memory))
+        writer.finish(len(images))
+    log.info("wrote %s: %s", out_path, shape)

@@ -1,9 +1,14 @@
 """The packed form of a data set: uint8 arrays that training maps into memory, and a manifest that vouches for them."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import io
+import itertools
+import math
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +18,12 @@ from patchvae.files import atomic, file_digest, read_json, write_json
 
 MANIFEST = "manifest.json"
 SPLITS = ("train", "test")
+UNLABELLED = -1
 
 
 @dataclass(frozen=True)
 class PackedSplit:
-    """One split: images (n, S, S, 3) uint8, labels (n,) int64, and for digit scenes the true map (n, 4, 4) uint8."""
+    """One split: images (n, S, S, 3) uint8, labels (n,) int64, and for digit scenes the true map (n, S/8, S/8)."""
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
@@ -31,6 +37,63 @@ def save_array(path: Path | str, array: npt.NDArray[Any]) -> None:
         # np.save would do, but on a full disk it says "8 requested and 0 written" instead of why.
         np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
         stream.write(array.data)
+
+
+class RowWriter:
+    """A .npy file whose rows are written one by one, in any order and from any thread, each at its place.
+
+    Plain writes instead of a memory map: a full disk is an error then and no crash, and the process does not seem to
+    grow with the file.
+    """
+
+    def __init__(self, path: Path | str, stream: BinaryIO, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+        self.path, self.row_shape, self.dtype, self._stream = path, shape[1:], np.dtype(dtype), stream
+        self._row_bytes = self.dtype.itemsize * math.prod(self.row_shape)
+        self._start = len(self._header(shape[0]))
+
+    def write(self, first: int, rows: npt.NDArray[Any]) -> None:
+        """Put rows (k, ...) at the places from `first` on; raises PatchVAEError when the disk is full."""
+        if rows.dtype != self.dtype or rows.shape[1:] != self.row_shape:
+            raise ValueError(f"rows are {rows.dtype} {rows.shape}, not {self.dtype} (k, {self.row_shape})")
+        self._put(self._start + first * self._row_bytes, np.ascontiguousarray(rows).data.cast("B"))
+
+    def close_gaps(self, missing: Collection[int], count: int) -> int:
+        """Move the rows behind each missing one up and return how many of `count` are left."""
+        gaps = [*sorted(missing), count]
+        target = gaps[0]
+        for gap, following in itertools.pairwise(gaps):
+            for row in range(gap + 1, following):
+                content = os.pread(self._stream.fileno(), self._row_bytes, self._start + row * self._row_bytes)
+                self._put(self._start + target * self._row_bytes, memoryview(content))
+                target += 1
+        return target
+
+    def finish(self, count: int) -> None:
+        """Write the header of `count` rows and cut off what lies behind them."""
+        self._put(0, memoryview(self._header(count)))
+        os.truncate(self._stream.fileno(), self._start + count * self._row_bytes)
+
+    def _put(self, place: int, content: memoryview) -> None:
+        try:
+            while content:
+                written = os.pwrite(self._stream.fileno(), content, place)
+                place, content = place + written, content[written:]
+        except OSError as error:
+            raise PatchVAEError(f"cannot write {self.path}: {error.strerror or error}") from error
+
+    def _header(self, count: int) -> bytes:
+        stream = io.BytesIO()
+        descr = np.lib.format.dtype_to_descr(self.dtype)
+        header = {"descr": descr, "fortran_order": False, "shape": (count, *self.row_shape)}
+        np.lib.format.write_array_header_1_0(stream, header)  # numpy leaves room for any number of rows
+        return stream.getvalue()
+
+
+@contextlib.contextmanager
+def array_rows(path: Path | str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Iterator[RowWriter]:
+    """Yield a RowWriter of an array of `shape`; only after its `finish` and the end of the block is there a `path`."""
+    with atomic(path) as partial, open(partial, "wb+") as stream:
+        yield RowWriter(path, stream, shape, dtype)
 
 
 def load_array(path: Path | str) -> npt.NDArray[Any]:
@@ -57,23 +120,42 @@ def write_packed(
     """
     out_dir = Path(out_dir)
     for split in SPLITS:
-        _check_split(f"{dataset} ({split})", splits[split], classes)
+        check_split(f"{dataset} ({split})", splits[split], classes, split)
     (out_dir / MANIFEST).unlink(missing_ok=True)
-    entries = {}
     for split in SPLITS:
         data = splits[split]
         save_array(out_dir / f"{split}_images.npy", data.images)
         save_array(out_dir / f"{split}_labels.npy", data.labels)
         if data.occurrence is not None:
             save_array(out_dir / f"{split}_occurrence.npy", data.occurrence)
-        entries[split] = {"count": len(data.labels), "sha256": file_digest(out_dir / f"{split}_images.npy")}
+    write_manifest(out_dir, dataset, format, classes, source)
+
+
+def write_manifest(
+    out_dir: Path,
+    dataset: str,
+    format: str,
+    classes: Sequence[str],
+    source: Mapping[str, str],
+    skipped: Sequence[Mapping[str, str]] = (),
+) -> None:
+    """Write the manifest of the arrays that lie in `out_dir`; `skipped` are the images that could not be decoded."""
+    entries = {}
+    for split in SPLITS:
+        labels = load_array(out_dir / f"{split}_labels.npy")
+        entries[split] = {
+            "count": len(labels),
+            "labelled": int((labels >= 0).sum()),
+            "sha256": file_digest(out_dir / f"{split}_images.npy"),
+        }
     manifest = {
         "dataset": dataset,
         "format": format,
         "classes": list(classes),
-        "image_size": splits["train"].images.shape[1],
+        "image_size": load_array(out_dir / "train_images.npy").shape[1],
         "splits": entries,
         "source": dict(source),
+        "skipped": list(skipped),
     }
     write_json(out_dir / MANIFEST, manifest)
 
@@ -109,12 +191,15 @@ def load_split(data_dir: Path | str, split: str) -> PackedSplit:
     count, size = manifest["splits"][split]["count"], manifest["image_size"]
     if data.images.shape != (count, size, size, 3):
         raise PatchVAEError(f"{images_path} has the shape {data.images.shape}, not {(count, size, size, 3)}")
-    _check_split(str(images_path), data, manifest["classes"])
+    check_split(str(images_path), data, manifest["classes"], split)
     return data
 
 
-def _check_split(where: str, data: PackedSplit, classes: Sequence[str]) -> None:
-    """Raise PatchVAEError, naming `where`, for arrays that are not one consistent split with all classes in it."""
+def check_split(where: str, data: PackedSplit, classes: Sequence[str], split: str) -> None:
+    """Raise PatchVAEError, naming `where`, for arrays that are not one consistent split with all classes in it.
+
+    A training label of -1 stands for an image without a label (E42).
+    """
     images, labels = data.images, data.labels
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != images.shape[2] or images.shape[3] != 3:
         raise PatchVAEError(f"{where}: images must be uint8 (n, S, S, 3), not {images.dtype} {images.shape}")
@@ -122,9 +207,15 @@ def _check_split(where: str, data: PackedSplit, classes: Sequence[str]) -> None:
         raise PatchVAEError(f"{where}: {len(images)} images, but labels are {labels.dtype} {labels.shape}")
     if data.occurrence is not None and len(data.occurrence) != len(images):
         raise PatchVAEError(f"{where}: {len(images)} images, but {len(data.occurrence)} occurrence maps")
-    outside = labels[(labels < 0) | (labels >= len(classes))]
+    check_labels(where, labels, classes, split)
+
+
+def check_labels(where: str, labels: npt.NDArray[np.int64], classes: Sequence[str], split: str) -> None:
+    """Raise PatchVAEError, naming `where`, for a label outside the classes and a class without an image."""
+    least = UNLABELLED if split == "train" else 0
+    outside = labels[(labels < least) | (labels >= len(classes))]
     if len(outside):
         raise PatchVAEError(f"{where}: the label {outside[0]} is outside the {len(classes)} classes")
-    empty = np.flatnonzero(np.bincount(labels, minlength=len(classes)) == 0)
+    empty = np.flatnonzero(np.bincount(labels[labels >= 0], minlength=len(classes)) == 0)
     if len(empty):
         raise PatchVAEError(f"{where}: the class {classes[empty[0]]} has no image")

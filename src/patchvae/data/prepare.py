@@ -7,22 +7,40 @@ from typing import Any
 
 from patchvae.data.cifar100 import read_cifar100
 from patchvae.data.digits import read_digit_scenes
-from patchvae.data.packed import PackedSplit, write_packed
+from patchvae.data.imagenet import read_imagenet
+from patchvae.data.indoor67 import read_indoor67
+from patchvae.data.own import read_folders, read_lists
+from patchvae.data.packed import PackedSplit, load_manifest, write_packed
+from patchvae.data.packer import pack_photos
+from patchvae.data.photos import PhotoSet
+from patchvae.data.places205 import read_places205
+from patchvae.data.pointers import read_pointer
 from patchvae.errors import PatchVAEError
 
-Reader = Callable[[Mapping[str, Any], Any], tuple[list[str], dict[str, PackedSplit]]]
+Reader = Callable[[Mapping[str, Any], Any], PhotoSet | tuple[list[str], dict[str, PackedSplit]]]
 
 # A new data set with an upstream format of its own adds one reader here.
-FORMATS: dict[str, Reader] = {"cifar100": read_cifar100, "digit-scenes": read_digit_scenes}
+FORMATS: dict[str, Reader] = {
+    "cifar100": read_cifar100,
+    "digit-scenes": read_digit_scenes,
+    "indoor67": read_indoor67,
+    "places205": read_places205,
+    "imagenet": read_imagenet,
+    "folders": read_folders,
+    "lists": read_lists,
+}
 
 log = logging.getLogger(__name__)
 
 
-def prepare(config: Mapping[str, Any], raw_dir: Path | str | None, out_dir: Path | str) -> None:
+def prepare(
+    config: Mapping[str, Any], raw_dir: Path | str | None, out_dir: Path | str, threads: int | None = None
+) -> None:
     """Read the raw files in `raw_dir` (None where the format has none) and write the packed data set to `out_dir`.
 
     `config` has dataset, format, image_size, num_classes, and sources (name -> checksum, already verified by the
-    download) or what its format needs instead. Raises PatchVAEError naming the file or key that is wrong.
+    download) or what its format needs instead; for photographs also max_undecodable. `threads` decode photographs,
+    by default as many as there are CPUs. Raises PatchVAEError naming the file or key that is wrong.
     """
     reader = FORMATS.get(config["format"])
     if reader is None:
@@ -32,10 +50,23 @@ def prepare(config: Mapping[str, Any], raw_dir: Path | str | None, out_dir: Path
     sources = config.get("sources", {})
     if sources and raw_dir is None:
         raise PatchVAEError(f"{config['dataset']} has sources, but no raw directory was given")
-    classes, splits = reader(config, None if raw_dir is None else Path(raw_dir))
+    raw_dir = None if raw_dir is None else Path(raw_dir)
+    data = reader(config, raw_dir)
+    classes = data.classes if isinstance(data, PhotoSet) else data[0]
     if len(classes) != config["num_classes"]:
         raise PatchVAEError(
             f"num_classes of {config['dataset']} is {config['num_classes']}, its files say {len(classes)}"
         )
-    write_packed(out_dir, config["dataset"], config["format"], classes, splits, sources)
-    log.info("packed %s: %s", out_dir, ", ".join(f"{split} {len(data.labels)}" for split, data in splits.items()))
+    # What was read, which the configuration does not tell of an unverified source.
+    checksums = {name: _checksum(raw_dir, name, expected) for name, expected in sources.items()}
+    if isinstance(data, PhotoSet):
+        pack_photos(out_dir, config, data, checksums, threads)
+    else:
+        write_packed(out_dir, config["dataset"], config["format"], classes, data[1], checksums)
+    counts = {split: entry["count"] for split, entry in load_manifest(out_dir)["splits"].items()}
+    log.info("packed %s: %s", out_dir, ", ".join(f"{split} {count}" for split, count in counts.items()))
+
+
+def _checksum(raw_dir: Path | None, name: str, expected: str) -> str:
+    pointer = None if raw_dir is None else read_pointer(raw_dir / name)
+    return expected if pointer is None else pointer["checksum"]

@@ -1,10 +1,8 @@
-"""Raw files of a data set: fetched from a URL, a local file or a local folder, and checked against a checksum."""
+"""Raw files of a data set: downloaded, or referred to where they lie already, and checked against a checksum."""
 
-import hashlib
 import http.client
 import logging
 import os
-import tarfile
 import time
 import urllib.error
 import urllib.request
@@ -15,14 +13,14 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
+from patchvae.data.checksums import CHUNK, UNVERIFIED, check_form, checksum, match
+from patchvae.data.pointers import write_pointer
 from patchvae.errors import PatchVAEError
-from patchvae.files import atomic, file_digest
+from patchvae.files import atomic
 
 TRIES = 3
 TIMEOUT = 30.0  # seconds without a byte before a try is given up
 PAUSE = 2.0  # seconds before the second try, twice that before the third
-CHUNK = 1 << 20
-ALGORITHMS = ("md5", "sha256")
 
 log = logging.getLogger(__name__)
 
@@ -35,101 +33,25 @@ class _Interrupted(Exception):
         self.permanent = permanent
 
 
-def checksum(path: Path | str, algorithm: str = "sha256") -> str:
-    """Checksum of a file or folder as `algorithm:hex`.
-
-    A file's is the digest of its content. A folder's is the digest of one `path NUL hex-digest LF` per file, sorted by
-    the path relative to the folder, so that neither dates, owners nor the folder's own name matter.
-    Raises PatchVAEError naming what cannot be read.
-    """
-    path = Path(path)
-    try:
-        if not path.is_dir():
-            return f"{algorithm}:{file_digest(path, algorithm)}"
-        digest = hashlib.new(algorithm)
-        for relative in _files_below(path):
-            digest.update(os.fsencode(relative) + b"\0" + file_digest(path / relative, algorithm).encode() + b"\n")
-        return f"{algorithm}:{digest.hexdigest()}"
-    except OSError as error:
-        raise PatchVAEError(f"cannot read {error.filename or path}: {error.strerror or error}") from error
-
-
 def fetch(name: str, location: str, expected: str, out: Path | str) -> None:
-    """Put the source `name` at `out`, from an http(s), ftp or file URL, a local file or a local folder.
+    """Put the source `name` at `out`: download it from an http(s) or ftp URL, or point to a local file or folder.
 
-    A folder becomes an uncompressed tar with the folder's name before every entry, as in an official archive; it is
-    the folder that `expected` (`md5:hex` or `sha256:hex`, see `checksum`) describes. An interrupted download leaves
-    `.NAME.partial` beside `out`, and the next call goes on from there.
+    `expected` is `md5:hex`, `sha256:hex` (see `checksum`) or `unverified`. A local source (a path or file URL) is not
+    copied: `out` becomes a pointer to it (see `pointers.locate`). An interrupted download leaves `.NAME.partial`
+    beside `out`, and the next call goes on from there.
     Raises PatchVAEError for a place that cannot be read, a wrong checksum (naming both) and a full disk.
     """
     out = Path(out)
-    expected = expected.lower()
-    algorithm, _, digest = expected.partition(":")
-    if algorithm not in ALGORITHMS or len(digest) != 2 * hashlib.new(algorithm).digest_size:
-        raise PatchVAEError(f"the checksum of {name} must be md5:HEX or sha256:HEX, not {expected!r}")
+    expected = check_form(name, expected)
     scheme = urlsplit(location).scheme if "://" in location else "path"
     if scheme in ("http", "https", "ftp"):
         _download(name, location, expected, out)
-        return
-    if scheme not in ("file", "path"):
-        raise PatchVAEError(f"the location of {name} must be an http(s), ftp or file URL or a path, not {location}")
-    path = Path(urllib.request.url2pathname(urlsplit(location).path)) if scheme == "file" else Path(location)
-    path = path.expanduser()
-    if path.is_dir():
-        _match(name, location, checksum(path, algorithm), expected)
-        _write_tar(path, out)
+    elif scheme == "file":
+        write_pointer(name, urllib.request.url2pathname(urlsplit(location).path), expected, out)
+    elif scheme == "path":
+        write_pointer(name, Path(location).expanduser(), expected, out)
     else:
-        _copy(name, path, expected, out)
-
-
-def _match(name: str, location: str | Path, actual: str, expected: str) -> None:
-    if actual != expected:
-        raise PatchVAEError(f"{name} from {location} has the checksum {actual} instead of the expected {expected}")
-
-
-def _files_below(folder: Path) -> list[str]:
-    """Relative POSIX paths of all files below a folder, sorted; refuses what is neither a file nor a folder."""
-    found = []
-    for root, folders, files in os.walk(folder, onerror=_raise):
-        for entry in (Path(root, f) for f in folders + files):
-            if entry.is_file():
-                found.append(entry.relative_to(folder).as_posix())
-            elif entry.is_symlink() or not entry.is_dir():
-                raise PatchVAEError(f"{entry} is neither a file nor a folder nor a link to a file")
-    if not found:
-        raise PatchVAEError(f"the folder {folder} holds no file")
-    return sorted(found)
-
-
-def _raise(error: OSError) -> None:
-    raise error
-
-
-def _write_tar(folder: Path, out: Path) -> None:
-    """Write the folder as a tar whose bytes depend on names and contents only."""
-    prefix = folder.absolute().name
-    with atomic(out) as partial, tarfile.open(partial, "w", format=tarfile.PAX_FORMAT) as tar:
-        for relative in _files_below(folder):
-            with open(folder / relative, "rb") as stream:
-                info = tarfile.TarInfo(f"{prefix}/{relative}")
-                info.size = os.fstat(stream.fileno()).st_size
-                tar.addfile(info, stream)
-
-
-def _copy(name: str, path: Path, expected: str, out: Path) -> None:
-    """Copy a local file, hashing what is written."""
-    try:
-        source = open(path, "rb")  # noqa: SIM115  opened apart so that its errors name the source, not `out`
-    except OSError as error:
-        raise PatchVAEError(f"cannot read {path}, the location of {name}: {error.strerror or error}") from error
-    algorithm = expected.partition(":")[0]
-    digest = hashlib.new(algorithm)
-    with source, atomic(out) as partial:
-        with open(partial, "wb") as stream:
-            while chunk := source.read(CHUNK):
-                digest.update(chunk)
-                stream.write(chunk)
-        _match(name, path, f"{algorithm}:{digest.hexdigest()}", expected)
+        raise PatchVAEError(f"the location of {name} must be an http(s), ftp or file URL or a path, not {location}")
 
 
 def _download(name: str, url: str, expected: str, out: Path) -> None:
@@ -156,6 +78,9 @@ def _receive_verified(name: str, url: str, expected: str, received: Path) -> Non
             log.warning("try %d of %d for %s: %s", attempt, TRIES, url, error)
             time.sleep(PAUSE * attempt)
             continue
+        if expected == UNVERIFIED:
+            log.warning("%s is not checked against a published checksum; it has %s", name, checksum(received))
+            return
         actual = checksum(received, expected.partition(":")[0])
         if actual == expected:
             return
@@ -164,7 +89,7 @@ def _receive_verified(name: str, url: str, expected: str, received: Path) -> Non
             break
         # The first part may stem from an older file at the same address: once more from the start.
         log.warning("the resumed download of %s has a wrong checksum, starting again", url)
-    _match(name, url, actual, expected)
+    match(name, url, actual, expected)
 
 
 def _receive(name: str, url: str, received: Path) -> bool:

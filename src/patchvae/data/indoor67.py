@@ -1,0 +1,40 @@
+"""MIT Indoor67 from its official files (https://web.mit.edu/torralba/www/indoor.html)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from patchvae.data.archives import file_names
+from patchvae.data.lists import open_sources, read_lines
+from patchvae.data.packed import UNLABELLED
+from patchvae.data.photos import PhotoList, PhotoSet, is_photo
+from patchvae.errors import PatchVAEError
+
+ARCHIVE, TRAIN, TEST = "indoorCVPR_09.tar", "TrainImages.txt", "TestImages.txt"
+
+
+def read_indoor67(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
+    """Test: the official test list. Training: all other images, labelled where the official training list has them.
+
+    The archive's images are Images/<class>/<file>, those of the lists <class>/<file>. Classes are the sorted folders.
+    Raises PatchVAEError for a listed image that the archive lacks and one that is on both lists. Deviation E42.
+    """
+    paths = open_sources(config, raw_dir, (ARCHIVE, TRAIN, TEST))
+    archive = paths[ARCHIVE]
+    names = {"/".join(name.split("/")[-2:]): name for name in file_names(archive) if is_photo(name) and "/" in name}
+    listed = {key: set(read_lines(paths[key])) for key in (TRAIN, TEST)}
+    for key, images in listed.items():
+        for image in sorted(images - names.keys()):
+            raise PatchVAEError(f"{paths[key]} lists {image}, which {archive} does not hold")
+    for image in sorted(listed[TRAIN] & listed[TEST]):
+        raise PatchVAEError(f"{image} is on both lists, {paths[TRAIN]} and {paths[TEST]}")
+    classes = sorted({image.partition("/")[0] for image in names})
+    numbers = {name: number for number, name in enumerate(classes)}
+    splits = {split: PhotoList(archive) for split in ("train", "test")}
+    for image in sorted(names):
+        label = numbers[image.partition("/")[0]]
+        if image in listed[TEST]:
+            splits["test"].add(names[image], label)
+        else:
+            splits["train"].add(names[image], label if image in listed[TRAIN] else UNLABELLED)
+    return PhotoSet(classes, splits, published=True)

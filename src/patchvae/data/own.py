@@ -1,0 +1,75 @@
+"""A user's own photographs: one folder per split and class, or an archive with two lists."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from patchvae.data.archives import file_names
+from patchvae.data.lists import open_sources, read_lines, split_line
+from patchvae.data.photos import PhotoList, PhotoSet, is_photo
+from patchvae.data.pointers import locate
+from patchvae.errors import PatchVAEError
+
+log = logging.getLogger(__name__)
+
+
+def read_folders(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
+    """One source, an archive or folder of train/<class>/... and test/<class>/... (or val/), below one folder or none.
+
+    Raises PatchVAEError for a missing split, an image outside the classes' folders and fewer than two classes.
+    """
+    if len(config["sources"]) != 1:
+        raise PatchVAEError(f"datasets.{config['dataset']}.sources must name one archive or folder")
+    archive = locate(raw_dir / next(iter(config["sources"])))
+    found: dict[str, dict[str, str]] = {"train": {}, "test": {}, "val": {}}
+    names = [name for name in file_names(archive) if is_photo(name)]
+    depth = 1 if len({name.partition("/")[0] for name in names}) == 1 else 0  # of the splits: below a top folder?
+    for name in names:
+        parts = name.split("/")
+        if len(parts) <= depth or parts[depth] not in found:
+            continue
+        if len(parts) < depth + 3:
+            raise PatchVAEError(f"{archive}: {name} lies in no folder of a class, as {parts[depth]}/CLASS/FILE would")
+        found[parts[depth]][name] = parts[depth + 1]
+    if found["test"] and found["val"]:
+        log.warning("%s has test/ and val/: only test/ is used", archive)
+    found["test"] = found["test"] or found.pop("val")
+    for split, folder in (("train", "train/"), ("test", "test/ or val/")):
+        if not found[split]:
+            raise PatchVAEError(f"{archive} has no image in a folder {folder}")
+    return _photo_set(config, archive, {split: sorted(found[split].items()) for split in ("train", "test")})
+
+
+def read_lists(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
+    """Sources `images` (an archive or folder), `train.txt` and `test.txt` with lines `PATH CLASS`.
+
+    A path may leave out the archive's top folder, and may hold blanks; a class may not.
+    Raises PatchVAEError for a listed image that is not there and fewer than two classes.
+    """
+    paths = open_sources(config, raw_dir, ("images", "train.txt", "test.txt"))
+    names = set(file_names(paths["images"]))
+    short = {name.partition("/")[2]: name for name in names}
+    splits: dict[str, list[tuple[str, str]]] = {}
+    for split in ("train", "test"):
+        file = paths[f"{split}.txt"]
+        splits[split] = []
+        for path, label in (split_line(file, line) for line in read_lines(file)):
+            name = path if path in names else short.get(path)
+            if name is None:
+                raise PatchVAEError(f"{file} lists {path}, which {paths['images']} does not hold")
+            splits[split].append((name, label))
+    return _photo_set(config, paths["images"], splits)
+
+
+def _photo_set(config: Mapping[str, Any], archive: Path, images: Mapping[str, list[tuple[str, str]]]) -> PhotoSet:
+    classes = sorted({label for split in images.values() for _, label in split})
+    if len(classes) < 2:
+        raise PatchVAEError(f"{config['dataset']} has one class, {classes[0]}, and a classifier needs two")
+    numbers = {name: number for number, name in enumerate(classes)}
+    splits = {}
+    for split, rows in images.items():
+        splits[split] = PhotoList(archive)
+        for name, label in rows:
+            splits[split].add(name, numbers[label])
+    return PhotoSet(classes, splits, published=False)

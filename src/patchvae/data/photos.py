@@ -1,0 +1,88 @@
+"""Photographs of any size and kind: what a split consists of, and how one becomes a square of pixels."""
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from patchvae.data.packed import UNLABELLED
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".ppm", ".tif", ".tiff")
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM", "TIFF")  # whatever the name says; none that runs a program
+DRAFT = 2  # a JPEG may be decoded smaller than it is while its sides stay this many times the target's
+
+
+class Undecodable(Exception):
+    """The bytes are no image, or end too early."""
+
+
+class TooSmall(Exception):
+    """The image is smaller than the crop; its text is the image's size."""
+
+
+@dataclass
+class PhotoList:
+    """The photographs of one split in their final order: files of `archive` and their labels (-1: none).
+
+    `archive` is a tar, tar.gz or folder; `nested` tells that the tars inside are opened, too.
+    """
+
+    archive: Path
+    nested: bool = False
+    names: list[str] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+
+    def add(self, name: str, label: int = UNLABELLED) -> None:
+        """Append one photograph."""
+        self.names.append(name)
+        self.labels.append(label)
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """What a format says of its data set: class names, and per split ("train", "test") the photographs.
+
+    `published` splits are taken as they are even where they share the same photograph under two names. `enlarge`
+    allows photographs smaller than the crop, as torchvision's Resize does.
+    """
+
+    classes: list[str]
+    splits: dict[str, PhotoList]
+    published: bool
+    enlarge: bool = False
+
+
+def decode(content: bytes, size: int, enlarge: bool = False) -> npt.NDArray[np.uint8]:
+    """RGB pixels (size, size, 3) of an image: its shorter side resized to `size`, then the centre cut out (Sec. 4.1).
+
+    As torchvision's Resize (bilinear, antialiased) and CenterCrop, but for large JPEGs, which the decoder shrinks to
+    not less than twice the size first. EXIF's orientation is left alone, as there.
+    Raises Undecodable, and TooSmall unless smaller images may be enlarged.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            width, height = image.size
+            if min(width, height) < size and not enlarge:
+                raise TooSmall(f"{width} x {height}")
+            image.draft(None, (DRAFT * size, DRAFT * size))
+            # Pillow warns of transparency in a palette unless it may keep it.
+            opaque = image.mode != "P" or "transparency" not in image.info
+            rgb = (image if opaque else image.convert("RGBA")).convert("RGB")
+    except (TooSmall, MemoryError):
+        raise
+    except Exception as error:  # a damaged file can raise anything
+        raise Undecodable(str(error) or type(error).__name__) from error
+    short = min(width, height)
+    width, height = size * width // short, size * height // short
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    resized = rgb.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(resized.crop((left, top, left + size, top + size)))
+
+
+def is_photo(name: str) -> bool:
+    """Whether a file's name is that of an image, hidden files (macOS's `._x.jpg`) excepted."""
+    base = name.rpartition("/")[2]
+    return base.lower().endswith(ENDINGS) and not base.startswith(".")

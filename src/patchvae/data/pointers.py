@@ -1,0 +1,78 @@
+"""Local files and folders of any size stand for themselves: a pointer file tells where they lie and what they were."""
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from patchvae.data.checksums import UNVERIFIED, checksum, listing, match
+from patchvae.errors import PatchVAEError
+from patchvae.files import write_json
+
+KEY = "patchvae_source"
+LONGEST = 1 << 16  # bytes; a pointer is shorter
+
+log = logging.getLogger(__name__)
+
+
+def write_pointer(name: str, target: Path | str, expected: str, out: Path | str) -> None:
+    """Check the local file or folder `target` against `expected` and write a pointer to it at `out`.
+
+    The pointer is JSON: `patchvae_source` (absolute path), `checksum`, and what betrays a change later: `size` and
+    `mtime_ns` of a file, `listing` of a folder. `unverified` as `expected` records a file's true sha256 and checks
+    nothing of a folder, which is only listed. Raises PatchVAEError for what cannot be read and a wrong checksum.
+    """
+    target = Path(os.path.abspath(target))
+    try:
+        state = _state(target)  # before the content is read: a change while we read shows later
+    except OSError as error:
+        raise PatchVAEError(f"cannot read {target}, the location of {name}: {error.strerror or error}") from error
+    if expected != UNVERIFIED:
+        actual = checksum(target, expected.partition(":")[0])
+        match(name, target, actual, expected)
+    else:
+        actual = UNVERIFIED if target.is_dir() else checksum(target)
+        log.warning("%s is not checked against a published checksum; %s has %s", name, target, actual)
+    write_json(out, {KEY: str(target), "checksum": actual, **state})
+
+
+def locate(path: Path | str) -> Path:
+    """The file itself, or the file or folder that the pointer at `path` points to.
+
+    Raises PatchVAEError when `path` is missing, and when the target is gone or has changed since it was checked.
+    """
+    path = Path(path)
+    pointer = read_pointer(path)
+    if pointer is None:
+        return path
+    target = Path(pointer[KEY])
+    try:
+        state = _state(target)
+    except OSError as error:
+        raise PatchVAEError(f"{target}, to which {path} points, cannot be read: {error.strerror or error}") from error
+    if state != {key: pointer.get(key) for key in state}:
+        raise PatchVAEError(f"{target} has changed since {path} was written: delete {path} to check it again")
+    return target
+
+
+def read_pointer(path: Path) -> dict[str, Any] | None:
+    """The content of a pointer, or None for any other file or folder; raises PatchVAEError for a missing file."""
+    try:
+        if path.is_dir() or path.stat().st_size > LONGEST:
+            return None
+        content = path.read_bytes()
+    except OSError as error:
+        raise PatchVAEError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        value = json.loads(content) if content.startswith(b"{") else None
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) and KEY in value else None
+
+
+def _state(target: Path) -> dict[str, Any]:
+    if target.is_dir():
+        return {"listing": listing(target)}
+    status = target.stat()
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}

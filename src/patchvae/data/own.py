@@ -24,7 +24,8 @@ def read_folders(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
     archive = locate(raw_dir / next(iter(config["sources"])))
     found: dict[str, dict[str, str]] = {"train": {}, "test": {}, "val": {}}
     names = [name for name in file_names(archive) if is_photo(name)]
-    depth = 1 if len({name.partition("/")[0] for name in names}) == 1 else 0  # of the splits: below a top folder?
+    tops, seconds = ({name.split("/")[i] for name in names if name.count("/") >= i} for i in range(2))
+    depth = 1 if len(tops) == 1 and seconds & found.keys() else 0  # are the splits below a top folder?
     for name in names:
         parts = name.split("/")
         if len(parts) <= depth or parts[depth] not in found:

@@ -1,4 +1,4 @@
-"""Small archives, a web server on the loopback address and a disk that is nearly full."""
+"""Small archives and photographs, a web server on the loopback address and a disk that is nearly full."""
 
 import io
 import pickle
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 Entry = tuple[str, bytes | tarfile.TarInfo]
 
@@ -32,6 +33,20 @@ def make_tar(tmp_path: Path) -> Callable[..., Path]:
                 else:
                     tar.addfile(content)
         return path
+
+    return make
+
+
+@pytest.fixture
+def photo() -> Callable[..., bytes]:
+    """photo(seed, width, height, mode, format) -> bytes of a smooth image that no other seed gives."""
+
+    def make(seed: int = 0, width: int = 48, height: int = 40, mode: str = "RGB", format: str = "JPEG") -> bytes:
+        coarse = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+        image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).convert(mode)
+        stream = io.BytesIO()
+        image.save(stream, format)
+        return stream.getvalue()
 
     return make
 

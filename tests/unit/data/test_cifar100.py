@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from patchvae.data.packed import load_manifest, load_split
 from patchvae.data.prepare import prepare
+from patchvae.data.sources import fetch
 from patchvae.errors import PatchVAEError
 
 Batches = dict[str, Any]
@@ -36,6 +38,19 @@ def test_packs_pixels_labels_and_names(tmp_path: Path, cifar_batches: Batches, c
     manifest = load_manifest(tmp_path / "out")
     assert manifest["classes"] == ["apple", "bear", "clock", "dolphin"]
     assert manifest["source"] == {NAME: "md5:1"}
+
+
+@pytest.mark.parametrize("below", ["", "cifar-100-python"])
+def test_extracted_folder_in_place_of_the_archive(
+    tmp_path: Path, cifar_batches: Batches, cifar_archive: Maker, below: str
+) -> None:
+    prepare(CONFIG, cifar_archive(cifar_batches).parent, tmp_path / "out")
+    with tarfile.open(tmp_path / "archives" / NAME) as tar:
+        tar.extractall(tmp_path / "extracted", filter="data")
+    fetch(NAME, str(tmp_path / "extracted" / below), "unverified", tmp_path / "raw" / NAME)
+    prepare(CONFIG, tmp_path / "raw", tmp_path / "again")
+    for file in ("train_images.npy", "test_labels.npy"):
+        assert (tmp_path / "again" / file).read_bytes() == (tmp_path / "out" / file).read_bytes()
 
 
 def test_python_2_and_numpy_1_names(tmp_path: Path, cifar_batches: Batches, cifar_archive: Maker) -> None:

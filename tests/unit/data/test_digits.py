@@ -45,6 +45,28 @@ def test_four_cells_hold_one_scan_two_others_differ_ten_are_background(splits: d
             assert len(others) == 2 and len({r.tobytes() for r in (others[0], others[1], repeated[0])}) == 3
 
 
+def test_scenes_of_32_pixels_are_those_of_the_published_results(splits: dict[str, PackedSplit]) -> None:
+    images = splits["train"].images.tobytes() + splits["test"].images.tobytes()
+    assert hashlib.sha256(images).hexdigest() == "9c764b86b77dfc9fbbdfcc54dc3c04557c2b039afeab5334f64f8157c1e28ffa"
+
+
+@pytest.mark.parametrize("blocks", [2, 3])
+def test_larger_scenes_hold_as_many_digits_per_area(blocks: int) -> None:
+    config = CONFIG | {"image_size": 32 * blocks, "train_images": 40, "test_images": 20}
+    data = read_digit_scenes(config, None)[1]["train"]
+    grid = 4 * blocks
+    assert data.images.shape == (40, 32 * blocks, 32 * blocks, 3)
+    assert data.occurrence is not None and data.occurrence.shape == (40, grid, grid)
+    scenes = data.images.reshape(40, grid, 8, grid, 8, 3).transpose(0, 1, 3, 2, 4, 5).reshape(40, grid * grid, 64, 3)
+    for scene, where in zip(scenes, data.occurrence.reshape(40, -1), strict=True):
+        repeated = scene[where == 1]
+        assert len(repeated) == 4 * blocks**2 and (repeated == repeated[0]).all()
+        inked = (scene.max(1).astype(int) - scene.min(1)).max(-1) > 0
+        others = scene[inked & (where == 0)]
+        assert len(others) == 2 * blocks**2
+        assert len({other.tobytes() for other in others} - {repeated[0].tobytes()}) > len(others) / 2
+
+
 def test_class_is_the_digit_that_repeats_and_distractors_are_two_other_digits(splits: dict[str, PackedSplit]) -> None:
     """Every cell is traced back to a real scan by its ink, background 0 and digit colour 16."""
     from sklearn.datasets import load_digits
@@ -102,7 +124,8 @@ def test_prepare_keeps_the_occurrence(tmp_path: Path, splits: dict[str, PackedSp
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"image_size": 64}, "image_size of digit-scenes must be 32"),
+        ({"image_size": 48}, "image_size of digit-scenes must be a multiple of 32, not 48"),
+        ({"image_size": 0}, "image_size of digit-scenes must be a multiple of 32, not 0"),
         ({"num_classes": 9}, "num_classes of digit-scenes is 9, its files say 10"),
         ({"test_images": 9}, r"digit-scenes \(test\): the class 9 has no image"),
     ],

@@ -1,4 +1,5 @@
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -6,7 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from patchvae.data.packed import PackedSplit, load_array, load_manifest, load_split, save_array, write_packed
+from patchvae.data.packed import (
+    PackedSplit,
+    array_rows,
+    load_array,
+    load_manifest,
+    load_split,
+    save_array,
+    write_packed,
+)
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json, write_json
 
@@ -40,13 +49,43 @@ def test_round_trip(tmp_path: Path) -> None:
         assert loaded.labels.dtype == np.int64
     digest = hashlib.sha256((tmp_path / "train_images.npy").read_bytes()).hexdigest()
     manifest = load_manifest(tmp_path)
-    assert manifest["splits"]["train"] == {"count": 6, "sha256": digest}
+    assert manifest["splits"]["train"] == {"count": 6, "labelled": 6, "sha256": digest}
     assert {key: manifest[key] for key in ("dataset", "classes", "image_size", "source")} == {
         "dataset": "pets",
         "classes": CLASSES,
         "image_size": 8,
         "source": {"a.tar": "md5:1"},
     }
+
+
+def test_training_images_may_lack_a_label_and_test_images_may_not(tmp_path: Path) -> None:
+    write(tmp_path, labels=np.array([0, 1, -1, -1, 0, -1]))
+    assert load_manifest(tmp_path)["splits"]["train"]["labelled"] == 3
+    assert load_split(tmp_path, "train").labels.tolist() == [0, 1, -1, -1, 0, -1]
+    unlabelled = replace(split(4), labels=np.array([0, 1, -1, 1]))
+    with pytest.raises(PatchVAEError, match=r"pets \(test\): the label -1 is outside"):
+        write_packed(tmp_path, "pets", "cifar100", CLASSES, {"train": split(6), "test": unlabelled}, {})
+
+
+def test_rows_in_any_order_make_the_same_file(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).integers(0, 256, (7, 4, 3), dtype=np.uint8)
+    with array_rows(tmp_path / "a.npy", array.shape, np.uint8) as writer:
+        for row in (3, 0, 6, 2, 1, 5, 4):
+            writer.write(row, array[row : row + 1])
+        writer.finish(7)
+    np.save(tmp_path / "b.npy", array)
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+
+
+@pytest.mark.parametrize("missing", [[], [0], [6], [2, 3], [5, 0, 6], range(7)])
+def test_missing_rows_leave_no_gap(tmp_path: Path, missing: Sequence[int]) -> None:
+    array = np.random.default_rng(0).integers(0, 256, (7, 4, 3), dtype=np.uint8)
+    with array_rows(tmp_path / "a.npy", array.shape, np.uint8) as writer:
+        for row in set(range(7)) - set(missing):
+            writer.write(row, array[row : row + 1])
+        writer.finish(writer.close_gaps(missing, 7))
+    np.save(tmp_path / "b.npy", np.delete(array, list(missing), axis=0))
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
 
 
 def test_occurrence_is_kept(tmp_path: Path) -> None:
@@ -67,8 +106,9 @@ def test_file_is_a_plain_npy(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"labels": np.array([0, 1, 0, 1, 2, 1])}, "label 2 is outside the 2 classes"),
-        ({"labels": np.array([0, 1, 0, 1, -1, 1])}, "label -1 is outside"),
+        ({"labels": np.array([0, 1, 0, 1, -2, 1])}, "label -2 is outside"),
         ({"labels": np.zeros(6, dtype=np.int64)}, "class dog has no image"),
+        ({"labels": np.array([0, 0, -1, -1, -1, -1])}, "class dog has no image"),
         ({"labels": np.array([0, 1])}, "6 images, but labels"),
         ({"labels": np.zeros(6)}, "6 images, but labels are float64"),
         ({"images": np.zeros((6, 8, 8, 3))}, "must be uint8"),

@@ -112,8 +112,9 @@ def raw(params: Params, dataset: str) -> str:
 
 
 def sources(params: Params, dataset: str) -> Params:
-    """The sources of a data set by file name; none for digit scenes."""
-    return dict(params["datasets"][raw(params, dataset)].get("sources", {}))
+    """The sources of a data set by file name, without those that an overlay set to null; none for digit scenes."""
+    named = params["datasets"][raw(params, dataset)].get("sources", {})
+    return {name: source for name, source in named.items() if source}
 
 
 def _prepare(params: Params, wildcards: Mapping[str, Any]) -> Params:

@@ -1,6 +1,7 @@
 """The whole workflow on its smallest configuration, in a copy of the repository."""
 
 import csv
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from helpers import SNAKEMAKE, copy_checkout, environment
+from jsonschema import Draft202012Validator
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -34,29 +36,74 @@ def wanted(snakemake: Run, place: Path, *arguments: str | Path) -> set[str]:
     return set(re.findall(r"^Reason: .*|^Job \d+: (.*)$", done.stdout, re.M)) - {""}
 
 
-TRAININGS = {
-    f"Fine-tune {variant} on digits-tiny, {regime}, seed 0"
-    for variant in ("patchvae+lw", "patchvae-gan", "bigan", "random")
-    for regime in ("conv1", "conv1-5")
-}
-TABLE = {"Table 1 of run test"}
-OCCURRENCE = {"Draw occurrence maps of digits-tiny"}
+TINY = ("patchvae+lw", "patchvae-gan", "bigan", "imagenet-pretrained", "random")
+CELLS = [(variant, "digits-tiny", regime) for variant in TINY for regime in ("conv1", "conv1-5")]
+CELLS += [("patchvae+lw.num_parts=4", "digits-tiny", "conv1-5")]
+CELLS += [("patchvae", "digits-resnet18", "conv1-5"), ("random", "digits-resnet18", "none")]
+TRAININGS = {f"Fine-tune {variant} on {dataset}, {regime}, seed 0" for variant, dataset, regime in CELLS}
+TABLE1, TABLE2, TABLE7 = ({f"Table {number} of run test"} for number in (1, 2, 7))
+SWEEP = {"Sweep table3 of run test", "Draw the sweep of table3"}
+PARTS = {"Score the parts of patchvae+lw on digits-tiny, seed 0", "Part discovery of run test"}
+FIGURES = {f"Draw figure{number} of digits-tiny" for number in (1, 3, 4, 5)}
+MEASURED = ("PSNR and SSIM", "FID")
+MASKS = {"Weight masks of digits-tiny", "Draw weight masks of digits-tiny"}
 
 
-def of(variant: str) -> set[str]:
-    return {f"Pretrain {variant} on digits-tiny, seed 0"} | {job for job in TRAININGS if f" {variant} " in job}
+def of(variant: str, dataset: str = "digits-tiny") -> set[str]:
+    return {f"Pretrain {variant} on {dataset}, seed 0"} | {job for job in TRAININGS if f" {variant} on {dataset}," in job}
 
 
-def test_table_and_figures_are_there(finished: Path) -> None:
-    with open(finished / "results/test/tables/table1.csv", newline="") as stream:
+# What follows from new masks: the variants trained with L_w, and what is made of them.
+WEIGHTED = of("patchvae+lw") | of("patchvae+lw.num_parts=4") | TABLE1 | SWEEP | PARTS | FIGURES
+
+
+def test_tables_and_figures_are_there(finished: Path) -> None:
+    results = finished / "results/test"
+    with open(results / "tables/table1.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert list(rows[0])[:7] == ["model", "dataset", "regime", "paper", "mean", "std", "n"]
-    assert len([row for row in rows if row["mean"]]) == len(TRAININGS)
-    assert "demo" in (finished / "results/test/tables/table1.md").read_text().lower()
-    for name in ("weight_masks", "occurrence_maps"):
-        assert (finished / f"results/test/figures/{name}_digits-tiny.png").read_bytes().startswith(b"\x89PNG")
-        assert (finished / f"results/test/figures/{name}_digits-tiny.pdf").read_bytes().startswith(b"%PDF")
+    assert len([row for row in rows if row["mean"]]) == 2 * len(TINY)
+    tables = ["parts", *(f"table{number}" for number in (1, 2, 3, 7, 8, 9, 10, 11, 12))]
+    for name in tables:
+        for kind in ("csv", "md", "tex", "html"):
+            assert (results / f"tables/{name}.{kind}").stat().st_size > 0
+    for name in ("table1", "table2", "table3", "table7", "parts"):
+        assert "demo" in (results / f"tables/{name}.md").read_text().lower()
+    for name in ("figure1", "figure3", "figure4", "figure5", "figure6"):
+        assert (results / f"figures/{name}_digits-tiny.png").read_bytes().startswith(b"\x89PNG")
+        assert (results / f"figures/{name}_digits-tiny.pdf").read_bytes().startswith(b"%PDF")
+    assert (results / "figures/table3.png").read_bytes().startswith(b"\x89PNG")
     assert list(finished.rglob("*.partial")) == []
+
+
+def test_every_metrics_file_keeps_to_the_schema(root: Path, finished: Path) -> None:
+    schema = Draft202012Validator(json.loads((root / "workflow/schemas/metrics.schema.json").read_text()))
+    files = sorted((finished / "results/test/metrics").rglob("*.json"))
+    rules = set()
+    for path in files:
+        content = json.loads(path.read_text())
+        assert [error.message for error in schema.iter_errors(content)] == [], path
+        rules.add(content["rule"])
+    assert rules == {"pretrain", "finetune", "reconstruct", "fid", "parts"}
+
+
+def test_without_the_weights_of_inception_only_fid_is_empty(finished: Path) -> None:
+    fid = json.loads(next((finished / "results/test/metrics/fid").rglob("*.json")).read_text())
+    if fid["fid"] is not None:
+        pytest.skip("the weights are on this machine")
+    with open(finished / "results/test/tables/table7.csv", newline="") as stream:
+        numbers = {row["metric"]: row["mean"] for row in csv.DictReader(stream) if row["model"] == "patchvae"}
+    assert numbers.pop("fid") == "" and all(numbers.values())
+    assert fid["why"] in (finished / "results/test/tables/table7.md").read_text()
+
+
+def test_the_report_is_one_file(snakemake: Run, finished: Path) -> None:
+    done = snakemake(finished, *CONFIG, "--report", "results/test/report.html")
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = (finished / "results/test/report.html").read_text()
+    for part in ("Classification", "Ablations", "Reconstruction", "Parameter counts", "figure4"):
+        assert part in text
+    assert re.findall(r'(?:src|href)="(?:https?:)?//[^"]*\.(?:js|css)"', text) == []
 
 
 def test_a_second_run_has_nothing_to_do(snakemake: Run, finished: Path) -> None:
@@ -68,12 +115,22 @@ def test_a_second_run_has_nothing_to_do(snakemake: Run, finished: Path) -> None:
 @pytest.mark.parametrize(
     ("overlay", "jobs"),
     [
-        ("finetune: {lr: 0.02}", TRAININGS | TABLE),
-        ("bigan: {lr: 0.001}", of("bigan") | TABLE),
-        ("gan: {weight: 2.0}", of("patchvae-gan") | TABLE),
-        ("masks: {per_channel: false}", {"Weight masks of digits-tiny", "Draw weight masks of digits-tiny"}),
-        ("table1: {select: best}", TABLE),
-        ("model: {latent_dim: 32}", of("bigan") | TABLE),
+        ("finetune: {lr: 0.02}", TRAININGS | TABLE1 | TABLE2 | SWEEP),
+        ("bigan: {lr: 0.001}", of("bigan") | TABLE1),
+        ("gan: {weight: 2.0}", of("patchvae-gan") | TABLE1),
+        ("masks: {per_channel: false}", MASKS | WEIGHTED),
+        ("select: best", TABLE1 | TABLE2 | SWEEP),
+        ("model: {latent_dim: 32}", of("bigan") | TABLE1),
+        ("figures: {crop_cells: 2}", FIGURES),
+        ("table7: {temperature: 0.5}", {f"{what} of patchvae on digits-resnet18, seed 0" for what in MEASURED} | TABLE7),
+        (
+            "ablations: {num_parts: [4, 8, 16]}",
+            {
+                "Pretrain patchvae+lw.num_parts=8 on digits-tiny, seed 0",
+                "Fine-tune patchvae+lw.num_parts=8 on digits-tiny, conv1-5, seed 0",
+            }
+            | SWEEP,
+        ),
     ],
 )
 def test_an_edited_value_reruns_the_jobs_that_need_it(
@@ -81,18 +138,17 @@ def test_an_edited_value_reruns_the_jobs_that_need_it(
 ) -> None:
     path = tmp_path / "over.yaml"
     path.write_text(overlay + "\n")
-    found = wanted(snakemake, finished, *CONFIG, path)
-    if overlay.startswith("masks:"):  # what follows from new masks: the one variant trained with L_w
-        jobs = jobs | of("patchvae+lw") | OCCURRENCE | TABLE
-    assert found == jobs
+    assert wanted(snakemake, finished, *CONFIG, path) == jobs
 
 
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("report/tables.py", TABLE),
-        ("data/masks.py", {"Weight masks of digits-tiny", "Draw weight masks of digits-tiny"}),
-        ("training/finetune.py", TRAININGS | TABLE),
+        ("report/tables/table1.py", TABLE1),
+        ("report/gallery.py", {"Draw figure4 of digits-tiny"}),
+        ("evaluation/parts.py", PARTS),
+        ("data/masks.py", MASKS | WEIGHTED),
+        ("training/finetune.py", TRAININGS | TABLE1 | TABLE2 | SWEEP),
         ("cli.py", set()),
     ],
 )
@@ -107,8 +163,6 @@ def test_an_edited_source_file_reruns_the_jobs_that_use_it(
     finally:
         path.write_bytes(before)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    if module == "data/masks.py":
-        jobs = jobs | of("patchvae+lw") | OCCURRENCE | TABLE
     assert found == jobs
 
 

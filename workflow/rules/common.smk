@@ -86,7 +86,7 @@ def raw_files(wildcards):
 
 
 def raw_folder(wildcards):
-    return "data/raw/" + plan.raw(PARAMS, wildcards.dataset)
+    return f"data/raw/{plan.raw(PARAMS, wildcards.dataset)}"
 
 
 def mask_files(wildcards):

@@ -71,7 +71,7 @@ rule sweep:
             "results/{run}/tables/{table}.html",
             caption="../report/sweep.rst",
             category="Ablations",
-            labels={"table": "{wildcards.table}"},
+            labels={"sweep": "{table}", "kind": "table"},
         ),
     log:
         "logs/{run}/tables/{table}.log",
@@ -82,7 +82,7 @@ rule sweep:
     params:
         cfg=config_of("sweep"),
     message:
-        "{wildcards.table} of run {wildcards.run}"
+        "Sweep {wildcards.table} of run {wildcards.run}"
     shell:
         "python -m patchvae.cli sweep --log {log:q} --config {params.cfg:q} --paper {input.paper:q} --metrics {input.metrics:q}"
         " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"

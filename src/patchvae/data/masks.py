@@ -14,7 +14,7 @@ from patchvae.errors import PatchVAEError
 
 NORMALISATIONS = ("mean-one", "sum-one")
 WORKING_COPIES = 8  # float32 arrays of a batch's size alive at once, at most
-MEMORY = 256 << 20  # bytes to work in
+MEMORY = 32 << 20  # bytes to work in; more is slower, as it leaves the caches
 
 log = logging.getLogger(__name__)
 

@@ -53,6 +53,8 @@ def pack_photos(
         check_labels(f"{dataset} ({split})", labels, classes, split)
     refuse_repeats(dataset, splits)
     (out_dir / MANIFEST).unlink(missing_ok=True)
+    for stale in out_dir.glob(".*_images.npy.*.partial"):  # a killed run's, as large as the data set
+        stale.unlink()
     with contextlib.ExitStack() as stack:
         writers = {}
         for split in SPLITS:
@@ -65,6 +67,8 @@ def pack_photos(
         labels_left = packing.finish()
         for split in SPLITS:
             check_labels(f"{dataset} ({split})", labels_left[split], classes, split)
+    if skipped:
+        log.warning("%s: %d images cannot be decoded and are left out; the manifest lists them", dataset, len(skipped))
     for split in SPLITS:
         save_array(out_dir / f"{split}_labels.npy", labels_left[split])
     write_manifest(out_dir, dataset, config["format"], classes, source, skipped)

@@ -21,10 +21,15 @@ def write_pointer(name: str, target: Path | str, expected: str, out: Path | str)
 
     The pointer is JSON: `patchvae_source` (absolute path), `checksum`, and what betrays a change later: `size` and
     `mtime_ns` of a file, `listing` of a folder. `unverified` as `expected` records a file's true sha256 and checks
-    nothing of a folder, which is only listed. Raises PatchVAEError for what cannot be read and a wrong checksum.
+    nothing of a folder, which is only listed. Raises PatchVAEError for what cannot be read, a wrong checksum, and a
+    target that the pointer would replace.
     """
-    target = Path(os.path.abspath(target))
+    target, out = Path(os.path.abspath(target)), Path(out)
     try:
+        if out.exists() and out.samefile(target):
+            raise PatchVAEError(
+                f"the location of {name} is {out}, where the pointer to it would lie: move it elsewhere"
+            )
         state = _state(target)  # before the content is read: a change while we read shows later
     except OSError as error:
         raise PatchVAEError(f"cannot read {target}, the location of {name}: {error.strerror or error}") from error

@@ -1,11 +1,13 @@
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from patchvae.data.archives import read_members
+from patchvae.data.archives import file_names, read_members, read_wanted
+from patchvae.data.pointers import write_pointer
 from patchvae.errors import PatchVAEError
 
 Maker = Callable[..., Path]
@@ -22,6 +24,49 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarIn
 def test_reads_only_what_is_asked_for(make_tar: Maker, name: str) -> None:
     path = make_tar(name, ("d/one", NOISE), ("./d/two", b""), ("d/three", b"3"))
     assert read_members(path, ["d/two", "d/one"]) == {"d/one": NOISE, "d/two": b""}
+
+
+@pytest.mark.parametrize("below", ["", "d"])
+def test_extracted_folder_behind_a_pointer(tmp_path: Path, below: str) -> None:
+    (tmp_path / "x" / "d").mkdir(parents=True)
+    (tmp_path / "x" / "d" / "one").write_bytes(NOISE)
+    write_pointer("a.tar", tmp_path / "x" / below, "unverified", tmp_path / "a.tar")
+    assert read_members(tmp_path / "a.tar", ["d/one"]) == {"d/one": NOISE}
+    with pytest.raises(PatchVAEError, match="the folder .* has no file d/two"):
+        read_members(tmp_path / "a.tar", ["d/two"])
+
+
+def test_tars_within_a_tar(make_tar: Maker) -> None:
+    inner = make_tar("n1.tar", ("./one", b"1"), ("two", b"2")).read_bytes()
+    path = make_tar("a.tar.gz", ("n1.tar", inner), ("three", b"3"), ("n2.tar", inner))
+    wanted = ["n2/two", "three", "n1/one"]
+    found = [(name, load()) for name, load in list(read_wanted(path, wanted, nested=True))]
+    assert found == [("n1/one", b"1"), ("three", b"3"), ("n2/two", b"2")]
+    assert list(file_names(path)) == ["n1.tar", "three", "n2.tar"]
+
+
+@pytest.mark.parametrize("cut", [300, 600, 1024, 1700, 2048])
+def test_truncated_tar_within_a_whole_tar(make_tar: Maker, cut: int) -> None:
+    inner = make_tar("n1.tar", ("one", b"1"), ("two", b"2")).read_bytes()
+    path = make_tar("a.tar", ("n1.tar", inner[:cut]), ("n2.tar", inner))
+    with pytest.raises(PatchVAEError, match="a.tar is truncated or damaged"):
+        list(file_names(path, nested=True))
+
+
+def test_escaping_entry_of_a_tar_within(make_tar: Maker) -> None:
+    inner = make_tar("n1.tar", ("one", b"1"), ("../two", b"2")).read_bytes()
+    with pytest.raises(PatchVAEError, match="a.tar is refused: its entry ../two escapes"):
+        list(file_names(make_tar("a.tar", ("n1.tar", inner)), nested=True))
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
+def test_memory_does_not_grow_with_the_entries(make_tar: Maker, name: str) -> None:
+    path = make_tar(name, *((f"d/{i}", b"content") for i in range(3000)))
+    tracemalloc.start()
+    count = sum(1 for _ in read_wanted(path, {"d/1", "d/2999"}))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 2 and peak < 2 << 20  # tarfile's own list alone takes more
 
 
 def test_compression_is_recognised_by_content(make_tar: Maker) -> None:

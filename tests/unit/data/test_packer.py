@@ -282,4 +282,5 @@ def test_kill_leaves_no_manifest_and_no_half_file(raw: Raw, out: Path, number: s
     assert process.returncode != 0
     assert [name for name in left(out) if not name.startswith(".")] == []
     prepare(CONFIG, raw.folder, out)
+    assert [name for name in left(out) if name.startswith(".")] == []
     assert read_json(out / "manifest.json")["splits"]["train"]["count"] == 8

@@ -106,6 +106,12 @@ def test_changed_folder(folder: Path, tmp_path: Path, change: str, expected: str
         locate(tmp_path / "pointer")
 
 
+def test_target_is_never_replaced_by_its_pointer(target: Path) -> None:
+    with pytest.raises(PatchVAEError, match=f"{target}, where the pointer to it would lie"):
+        write_pointer("images.tar", target, SHA, target)
+    assert target.read_bytes() == BODY
+
+
 def test_missing_pointer(tmp_path: Path) -> None:
     with pytest.raises(PatchVAEError, match="cannot read .*nowhere"):
         locate(tmp_path / "nowhere")

@@ -68,9 +68,7 @@ def decode(content: bytes, size: int, enlarge: bool = False) -> npt.NDArray[np.u
             if min(width, height) < size and not enlarge:
                 raise TooSmall(f"{width} x {height}")
             image.draft(None, (DRAFT * size, DRAFT * size))
-            # Pillow warns of transparency in a palette unless it may keep it.
-            opaque = image.mode != "P" or "transparency" not in image.info
-            rgb = (image if opaque else image.convert("RGBA")).convert("RGB")
+            rgb = _to_rgb(image)
     except (TooSmall, MemoryError):
         raise
     except Exception as error:  # a damaged file can raise anything
@@ -80,6 +78,16 @@ def decode(content: bytes, size: int, enlarge: bool = False) -> npt.NDArray[np.u
     left, top = round((width - size) / 2), round((height - size) / 2)
     resized = rgb.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(resized.crop((left, top, left + size, top + size)))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F"):
+        raise ValueError(f"its pixels are of mode {image.mode}, whose white is unknown")
+    if image.mode.startswith("I;16"):  # Pillow would clip 16-bit grey at 255
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")  # Pillow warns unless it may keep the transparency
+    return image.convert("RGB")
 
 
 def is_photo(name: str) -> bool:

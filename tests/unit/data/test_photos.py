@@ -47,6 +47,20 @@ def test_every_kind_of_image_becomes_rgb(photo: Photo, mode: str, format: str) -
     np.testing.assert_array_equal(pixels, reference(content, 32))
 
 
+def test_sixteen_bits_are_scaled() -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.full((40, 40), 100 * 256 + 77, dtype=np.uint16)).save(stream, "PNG")
+    assert (decode(stream.getvalue(), 32) == 100).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_pixels_without_a_known_white_are_no_photograph(dtype: type) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.ones((40, 40), dtype)).save(stream, "TIFF")
+    with pytest.raises(Undecodable, match="its pixels are of mode [FI],"):
+        decode(stream.getvalue(), 32)
+
+
 @pytest.mark.filterwarnings("error")
 def test_transparent_palette(photo: Photo) -> None:
     stream = io.BytesIO()

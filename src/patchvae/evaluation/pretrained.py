@@ -1,0 +1,68 @@
+"""What the measuring jobs share: a pretrained model in evaluation mode, and packed images batch by batch."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from patchvae import checkpoint
+from patchvae.data.packed import PackedSplit, load_split
+from patchvae.errors import PatchVAEError
+from patchvae.models.factory import build_model
+from patchvae.training.batches import Scaling
+from patchvae.training.run import Run
+
+BATCH = 50
+# What a checkpoint's own configuration has to say alike, so that no number is filed under another model's name.
+IDENTITY = ("dataset", "variant", "seed", "model", "image_size", "input_scaling")
+
+
+def load_model(path: Path, config: dict[str, Any], kinds: tuple[str, ...], device: torch.device) -> nn.Module:
+    """The model of a pretraining checkpoint in evaluation mode, on a device.
+
+    config: has the keys of IDENTITY; kinds: the values of `model.name` that the job can measure.
+    Raises PatchVAEError for a model of another kind, and for a checkpoint that is broken or of another model.
+    """
+    if config["model"]["name"] not in kinds:
+        raise PatchVAEError(
+            f"model.name: {config['variant']} is a {config['model']['name']}, this needs a {' or '.join(kinds)}"
+        )
+    content = checkpoint.load_pretrained(path, {key: config[key] for key in IDENTITY})
+    model = build_model(config["model"], config["image_size"])
+    model.load_state_dict(content["model"])
+    return for_measuring(model, device)
+
+
+def for_measuring(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model on the device in channels-last memory, in evaluation mode (BatchNorm with its running statistics)."""
+    return model.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+
+def open_split(data: Path, split: str, config: dict[str, Any]) -> PackedSplit:
+    """One split mapped into memory; raises PatchVAEError when it is broken or its images have another side."""
+    opened = load_split(data, split)
+    size = opened.images.shape[1]
+    if size != config["image_size"]:
+        raise PatchVAEError(f"{data}: images of side {size}, but image_size is {config['image_size']}")
+    return opened
+
+
+def batches(images: npt.NDArray[np.uint8], device: torch.device) -> Iterator[Tensor]:
+    """Images (n, S, S, 3), of which only a batch at a time is read: uint8 (B, S, S, 3) on the device, in order."""
+    for first in range(0, len(images), BATCH):
+        yield torch.from_numpy(np.array(images[first : first + BATCH])).to(device)
+
+
+def to_unit(images: Tensor, scaling: Scaling) -> Tensor:
+    """The inverse of a Scaling: network values (B, 3, S, S) -> colours in [0, 1]."""
+    return images * scaling.std + scaling.mean
+
+
+def finish(run: Run, metrics: Path, record: dict[str, Any], seconds: float, images: int) -> None:
+    """Write a measuring job's metrics file."""
+    # These jobs are short and keep no state: the folder that `finish` drops was never made.
+    run.finish(metrics, run.state_path(metrics.parent), record, seconds, images)

@@ -1,0 +1,123 @@
+"""Fréchet inception distance between test images and their reconstructions (Table 7)."""
+
+import logging
+import math
+import pickle
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pytorch_fid.fid_score import calculate_frechet_distance  # type: ignore[import-untyped]
+from pytorch_fid.inception import InceptionV3  # type: ignore[import-untyped]
+from torch import Tensor
+
+from patchvae.errors import PatchVAEError
+from patchvae.evaluation.inception import weights_or_reason
+from patchvae.evaluation.pretrained import finish, load_model, open_split
+from patchvae.evaluation.reconstruction import KINDS, reconstructions
+from patchvae.training.run import Run, start
+
+FEATURES = 2048  # of the last block, the FID's usual one
+
+logger = logging.getLogger(__name__)
+
+
+class Moments:
+    """Mean and covariance of features that are seen batch by batch and not kept; sums in float64."""
+
+    def __init__(self, features: int, device: torch.device) -> None:
+        self.count = 0
+        self.sum = torch.zeros(features, dtype=torch.float64, device=device)
+        self.products = torch.zeros(features, features, dtype=torch.float64, device=device)
+
+    def add(self, features: Tensor) -> None:
+        """Take in a batch (B, D)."""
+        features = features.double()
+        self.count += len(features)
+        self.sum += features.sum(0)
+        self.products += features.T @ features
+
+    def mean(self) -> npt.NDArray[np.float64]:
+        """The mean (D,)."""
+        return (self.sum / self.count).cpu().numpy()
+
+    def covariance(self) -> npt.NDArray[np.float64]:
+        """The unbiased covariance (D, D) of at least two vectors."""
+        scatter = self.products - torch.outer(self.sum, self.sum) / self.count
+        return (scatter / (self.count - 1)).cpu().numpy()
+
+
+def frechet_distance(one: Moments, other: Moments) -> float:
+    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), by pytorch-fid; raises PatchVAEError where it is not real."""
+    try:
+        distance = float(calculate_frechet_distance(one.mean(), one.covariance(), other.mean(), other.covariance()))
+    except ValueError as error:  # an imaginary root, or features that are not finite
+        raise PatchVAEError(f"the FID cannot be computed: {error}") from error
+    if not math.isfinite(distance):
+        raise PatchVAEError(f"the FID cannot be computed: it is {distance}")
+    return distance
+
+
+def load_inception(weights: Path, device: torch.device) -> torch.nn.Module:
+    """pytorch-fid's network up to its 2048 features, in evaluation mode; its weights are already in their place.
+
+    Raises PatchVAEError when the file holds other weights.
+    """
+    try:
+        network: torch.nn.Module = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[FEATURES]])
+    except (RuntimeError, EOFError, TypeError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise PatchVAEError(f"{weights} does not hold the weights of pytorch-fid's Inception: {reason}") from error
+    return network.to(device).eval()
+
+
+@torch.no_grad()
+def features(network: torch.nn.Module, images: Tensor) -> Tensor:
+    """Images (B, 3, S, S) in [0, 1] -> (B, 2048); rounded to 8 bits first, as in the image files of pytorch-fid."""
+    images = (images * 255).round().clamp(0, 255) / 255
+    output: Tensor = network(images)[0]
+    return output.flatten(1)
+
+
+def measure(run: Run, checkpoint: Path, images: npt.NDArray[np.uint8], weights: Path) -> float:
+    """The FID between images (n, S, S, 3), n > 1, and what the checkpoint makes of them."""
+    model = load_model(checkpoint, run.config, KINDS, run.device)
+    network = load_inception(weights, run.device)
+    real, fake = Moments(FEATURES, run.device), Moments(FEATURES, run.device)
+    for originals, copies in reconstructions(run, model, images):
+        real.add(features(network, originals))
+        fake.add(features(network, copies))
+    return frechet_distance(real, fake)
+
+
+def fid(
+    config: dict[str, Any],
+    data: Path,
+    checkpoint: Path,
+    inception: Path,
+    metrics: Path,
+    device: str = "auto",
+    threads: int | None = None,
+) -> None:
+    """Measure the FID of one pretrained model's reconstructions of all test images and write the metrics (Table 7).
+
+    config: as for `reconstruct`, whose very reconstructions are measured; data: a packed data set; checkpoint: a
+    pretraining checkpoint; inception: what `fetch_inception` wrote. Without Inception weights `fid` is null and `why`
+    says the reason. deviation E62: all test images against all their reconstructions, enlarged to 299 x 299.
+    Raises PatchVAEError for broken inputs, and for weights that were fetched but are gone or altered.
+    """
+    run = start("fid", __name__, config, data, device, threads)
+    images = open_split(data, "test", config).images
+    record: dict[str, Any] = {"split": "test", "count": len(images), "fid": None}
+    weights = weights_or_reason(inception)
+    began, seen = time.perf_counter(), 0
+    if isinstance(weights, str):
+        logger.warning("%s: no FID: %s", run.label, weights)
+        record["why"] = weights
+    else:
+        record["fid"] = measure(run, checkpoint, images, weights)
+        seen = len(images)
+    finish(run, metrics, record, time.perf_counter() - began, seen)

@@ -1,0 +1,79 @@
+"""The Inception weights that the FID needs: fetched once, put where pytorch-fid looks for them."""
+
+import logging
+import re
+import shutil
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import torch
+
+from patchvae.data.sources import fetch
+from patchvae.errors import PatchVAEError
+from patchvae.files import atomic, file_digest, read_json, write_json
+
+FILE = "pt_inception-2015-12-05-6726825d.pth"  # pytorch-fid's port of the weights of the original FID
+
+logger = logging.getLogger(__name__)
+
+
+def weights_path() -> Path:
+    """Where pytorch-fid looks for the weights before it would download them: below TORCH_HOME."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / FILE
+
+
+def fetch_inception(config: dict[str, Any], out: Path) -> None:
+    """Put the Inception weights where pytorch-fid finds them and write at `out` whether they are there.
+
+    config: `location` (URL or local file) and `checksum` (sha256:HEX). `out` becomes `{state: present, file, sha256}`
+    or, when they cannot be had, `{state: missing, why}` with a warning: only the FIDs need them (E62).
+    Raises PatchVAEError for a checksum of another form.
+    """
+    checksum = config["checksum"].lower()
+    if not re.fullmatch("sha256:[0-9a-f]{64}", checksum):
+        raise PatchVAEError(f"the checksum of the Inception weights must be sha256:HEX, not {config['checksum']!r}")
+    target, sha256 = weights_path(), checksum.removeprefix("sha256:")
+    try:
+        if not target.is_file() or file_digest(target) != sha256:
+            _bring(config["location"], checksum, target)
+    except PatchVAEError as error:
+        logger.warning("FIDs will be left out: %s", error)
+        write_json(out, {"state": "missing", "why": str(error)})
+    else:
+        write_json(out, {"state": "present", "file": str(target), "sha256": sha256})
+
+
+def _bring(location: str, checksum: str, target: Path) -> None:
+    """Download, or copy a local file; raises PatchVAEError when it is not there or another one."""
+    scheme = urlsplit(location).scheme if "://" in location else "path"
+    if scheme not in ("file", "path"):
+        fetch("Inception weights", location, checksum, target)
+        return
+    source = Path(urllib.request.url2pathname(urlsplit(location).path) if scheme == "file" else location).expanduser()
+    if not source.is_file():
+        raise PatchVAEError(f"the Inception weights are not at {source}")
+    with atomic(target) as partial:
+        shutil.copyfile(source, partial)
+        actual = f"sha256:{file_digest(partial)}"
+        if actual != checksum:
+            raise PatchVAEError(f"{source} has the checksum {actual} instead of the expected {checksum}")
+
+
+def weights_or_reason(status: Path) -> Path | str:
+    """The weights that `fetch_inception` vouches for at `status`, or in its words why there are none.
+
+    Raises PatchVAEError for a broken status, and when the weights are not unaltered where pytorch-fid looks: it would
+    download what is absent and load what is altered.
+    """
+    content = read_json(status)
+    match content:
+        case {"state": "missing", "why": str(reason)}:
+            return reason
+        case {"state": "present", "sha256": sha256}:
+            target = weights_path()
+            if target.is_file() and file_digest(target) == sha256:
+                return target
+            raise PatchVAEError(f"{target} is absent or altered: delete {status} to fetch the Inception weights again")
+    raise PatchVAEError(f"{status} does not say whether the Inception weights are there")

@@ -184,6 +184,11 @@ def _cross_checks(params: Params) -> Iterator[tuple[str, str]]:
                 yield f"ablations.{key}", f"datasets.{name}.{'.'.join(path)} has a value of its own and hides the sweep"
 
 
+def backbone(params: Params, dataset: str) -> str:
+    """The backbone of the models of a data set."""
+    return str(params["datasets"][dataset].get("model", {}).get("backbone", params["model"]["backbone"]))
+
+
 def _variant_checks(params: Params) -> Iterator[tuple[str, str]]:
     models = {name: block["model"] for name, block in params["variants"].items()}
     for block in ("figures", "parts"):
@@ -194,9 +199,10 @@ def _variant_checks(params: Params) -> Iterator[tuple[str, str]]:
         if models[name] not in (MODEL_OF_PARTS, "beta-vae"):
             yield "table7.variants", f"{name} reconstructs no image, only a variant of model beta-vae or patchvae does"
     for name in params["table1"]["variants"]:
-        for dataset in params["table1"]["datasets"]:
-            if params["variants"][name].get("pretrain_on") == dataset:
-                yield f"variants.{name}.pretrain_on", f"{dataset} is itself a data set of Table 1"
+        source = params["variants"][name].get("pretrain_on")
+        for dataset in params["table1"]["datasets"] if source else []:
+            if backbone(params, source) != backbone(params, dataset):
+                yield f"variants.{name}.pretrain_on", f"the backbone of {source} is not that of {dataset}"
     if params["table2"] and params["variants"][params["table2"]["supervised"]]["model"] != "random":
         yield "table2.supervised", "must be a variant of model random, which is then trained whole"
 
@@ -207,9 +213,9 @@ def _dataset_checks(params: Params) -> Iterator[tuple[str, str]]:
         patch = dataset.get("masks", {}).get("patch_size", params["masks"]["patch_size"])
         if size % patch:
             yield f"datasets.{name}.image_size", f"{size} is not a multiple of masks.patch_size = {patch}"
-        backbone = dataset.get("model", {}).get("backbone", params["model"]["backbone"])
-        if size % STRIDES[backbone]:
-            yield f"datasets.{name}.image_size", f"{size} is not a multiple of {backbone}'s stride {STRIDES[backbone]}"
+        phi = backbone(params, name)
+        if size % STRIDES[phi]:
+            yield f"datasets.{name}.image_size", f"{size} is not a multiple of {phi}'s stride {STRIDES[phi]}"
         if ("raw" in dataset) == ("sources" in dataset) and dataset["format"] != "digit-scenes":
             yield f"datasets.{name}.sources", "give either sources or raw, the data set whose sources it shares"
         if "raw" in dataset and "sources" not in params["datasets"][dataset["raw"]]:

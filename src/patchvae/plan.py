@@ -31,7 +31,7 @@ Cell = tuple[str, str, str]  # data set, variant, regime
 def resolve(params: Params, rule: str, wildcards: Mapping[str, Any]) -> Params:
     """The complete configuration of one job: exactly what it reads, so that nothing else makes it run again.
 
-    wildcards: the job's wildcards by name (`dataset`, `variant`, `regime`, `seed`, `name`, `table`), as text or numbers.
+    wildcards: the job's wildcards by name (dataset, variant, regime, seed, name, table), as text or numbers.
     Raises PatchVAEError for an unknown rule, data set, variant, regime or table.
     """
     if rule not in RESOLVERS:
@@ -280,8 +280,14 @@ def _figure_parts(params: Params, wildcards: Mapping[str, Any]) -> Params:
     return config | {key: figures[key] for key in ("rows", "crop_cells", "max_images")}
 
 
-def _nothing(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    return {}
+def _parameter_tables(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    return {}  # the paper's sizes, whatever the run's
+
+
+def _figure_sweep(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    base, key = params["ablation_base"], sweep_tables(params)[wildcards["table"]]
+    demo = _protocol(params, base["datasets"])["demo"]
+    return {"key": key, "regime": base["regime"], "datasets": base["datasets"], "demo": demo}
 
 
 RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
@@ -299,11 +305,11 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "table2": _table2,
     "sweep": _sweep,
     "table7": _table7,
-    "parameter_tables": _nothing,
+    "parameter_tables": _parameter_tables,
     "parts_table": _parts_table,
     "figure_masks": _figure_masks,
     "figure_parts": _figure_parts,
-    "figure_sweep": _sweep,
+    "figure_sweep": _figure_sweep,
 }
 
 

@@ -45,12 +45,14 @@ TABLE1, TABLE2, TABLE7 = ({f"Table {number} of run test"} for number in (1, 2, 7
 SWEEP = {"Sweep table3 of run test", "Draw the sweep of table3"}
 PARTS = {"Score the parts of patchvae+lw on digits-tiny, seed 0", "Part discovery of run test"}
 FIGURES = {f"Draw figure{number} of digits-tiny" for number in (1, 3, 4, 5)}
-MEASURED = ("PSNR and SSIM", "FID")
+MEASURED = {f"{what} of patchvae on digits-resnet18, seed 0" for what in ("PSNR and SSIM", "FID")}
 MASKS = {"Weight masks of digits-tiny", "Draw weight masks of digits-tiny"}
 
 
 def of(variant: str, dataset: str = "digits-tiny") -> set[str]:
-    return {f"Pretrain {variant} on {dataset}, seed 0"} | {job for job in TRAININGS if f" {variant} on {dataset}," in job}
+    return {f"Pretrain {variant} on {dataset}, seed 0"} | {
+        job for job in TRAININGS if f" {variant} on {dataset}," in job
+    }
 
 
 # What follows from new masks: the variants trained with L_w, and what is made of them.
@@ -122,7 +124,10 @@ def test_a_second_run_has_nothing_to_do(snakemake: Run, finished: Path) -> None:
         ("select: best", TABLE1 | TABLE2 | SWEEP),
         ("model: {latent_dim: 32}", of("bigan") | TABLE1),
         ("figures: {crop_cells: 2}", FIGURES),
-        ("table7: {temperature: 0.5}", {f"{what} of patchvae on digits-resnet18, seed 0" for what in MEASURED} | TABLE7),
+        (
+            "table7: {temperature: 0.5}",
+            {f"{what} of patchvae on digits-resnet18, seed 0" for what in MEASURED} | TABLE7,
+        ),
         (
             "ablations: {num_parts: [4, 8, 16]}",
             {

@@ -10,7 +10,7 @@ import pytest
 from helpers import changed
 
 from patchvae import plan
-from patchvae.config import load_params, merge
+from patchvae.config import merge
 from patchvae.errors import PatchVAEError
 from patchvae.plan import jobs, resolve
 
@@ -85,6 +85,7 @@ OTHER = {
     "table2/supervised": "random+bn",
     "variants/imagenet-pretrained/pretrain_on": "imagenet",
     "datasets/imagenet64/raw": "indoor67",
+    "parts/variant": "patchvae+lw",
     "model/backbone": "resnet18",
     "datasets/imagenet/model/backbone": "resnet9",
 }
@@ -143,7 +144,7 @@ def small(params: Params) -> Params:
         (
             "model/num_parts",  # table 3's base value too
             {"pretrain": PATCHVAE, "figure_parts": (), "reconstruct": ("patchvae",), "fid": ("patchvae",), "parts": ()}
-            | {"sweep": (), "figure_sweep": ()},
+            | {"sweep": ()},
         ),
         ("model/latent_dim", {"pretrain": (*BETA_VAE, "bigan"), "reconstruct": ("beta-vae",), "fid": ("beta-vae",)}),
         (
@@ -160,11 +161,14 @@ def small(params: Params) -> Params:
         ("bigan/lr", {"pretrain": ("bigan",)}),
         ("pretrain/lr", {"pretrain": (*BETA_VAE, *PATCHVAE, *N, "imagenet-pretrained")}),
         ("pretrain/batch_size", {"pretrain": (*BETA_VAE, *PATCHVAE, *N, "bigan", "imagenet-pretrained")}),
-        ("datasets/cifar100/finetune_epochs", {"finetune": (), "table1": (), "sweep": (), "figure_sweep": (), "table7": ()}),
+        (
+            "datasets/cifar100/finetune_epochs",
+            {"finetune": (), "table1": (), "sweep": (), "table7": ()},
+        ),
         ("finetune/lr", {"finetune": ()}),
         ("finetune/hidden_dim", {"finetune": (), "pretrain": ("imagenet-pretrained",)}),
         ("masks/per_channel", {"masks": (), "figure_masks": ()}),
-        ("select", {"table1": (), "sweep": (), "figure_sweep": ()}),
+        ("select", {"table1": (), "sweep": ()}),
         ("figures/rows", {"figure_masks": (), "figure_parts": ()}),
         ("figures/crop_cells", {"figure_parts": ()}),
         ("table7/sample", {"reconstruct": (), "fid": (), "table7": ()}),
@@ -227,9 +231,7 @@ def test_a_swept_value_that_the_variant_has_is_the_variant_itself(params: Params
     params["ablations"] = {"occurrence_prior": ["1/N", 0.05]}
     params["model"]["occurrence_prior"] = 0.05
     assert plan.swept(params, "occurrence_prior", "1/N") == "patchvae.occurrence_prior=1_N"
-    config = resolve(
-        params, "pretrain", {"dataset": "cifar100", "variant": "patchvae.occurrence_prior=1_N", "seed": 0}
-    )
+    config = resolve(params, "pretrain", {"dataset": "cifar100", "variant": "patchvae.occurrence_prior=1_N", "seed": 0})
     assert config["model"]["occurrence_prior"] == "1/N" and config["variant"] == "patchvae.occurrence_prior=1_N"
 
 
@@ -240,7 +242,11 @@ def test_any_key_can_be_swept_and_a_sweep_of_fine_tuning_shares_its_pretraining(
     assert config["head_dropout"] == 0.5 and config["pretrained"] == {"dataset": "cifar100", "variant": "patchvae"}
     trained = {w["variant"] for rule, w in jobs(small) if rule == "pretrain" and "." in w["variant"]}
     assert trained == {"patchvae.pretrain.lr=0.001", "patchvae.detach_occurrence=False"}
-    assert plan.sweep_tables(small).keys() == {"sweep_finetune.head_dropout", "sweep_pretrain.lr", "sweep_detach_occurrence"}
+    assert plan.sweep_tables(small).keys() == {
+        "sweep_finetune.head_dropout",
+        "sweep_pretrain.lr",
+        "sweep_detach_occurrence",
+    }
 
 
 def test_a_data_set_can_have_values_of_its_own(params: Params) -> None:

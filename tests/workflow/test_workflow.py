@@ -36,7 +36,9 @@ def test_the_whole_paper_is_planned(snakemake: Run, root: Path) -> None:
     assert f"{sum(found.values())} jobs" in (root / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("overlays", [["demo"], ["test"], ["cifar100-quick"], ["archives-smoke"], ["authors-code", "test"]])
+@pytest.mark.parametrize(
+    "overlays", [["demo"], ["test"], ["cifar100-quick"], ["archives-smoke"], ["authors-code", "test"]]
+)
 def test_snakemake_plans_the_jobs_that_config_lists(snakemake: Run, root: Path, overlays: list[str]) -> None:
     files = [f"configs/{name}.yaml" for name in overlays]
     done = snakemake(root, "-n", "--forceall", "--configfile", *files)

@@ -1,4 +1,4 @@
-"""Accuracy in the regime Conv[1-5] against one swept parameter, beside the paper's (Tables 3-6 as figures)."""
+"""Accuracy against one swept parameter, beside the paper's (Tables 3-6 as figures)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from patchvae.errors import PatchVAEError
 from patchvae.report.sheet import COLUMN, STYLE, save
+from patchvae.report.tables.words import dataset_name, regime_name
 
 COLUMNS = ["value", "dataset", "paper", "mean", "std", "n"]
 # Swept parameter -> label of the axis, and its scale where all values are positive numbers.
@@ -93,12 +94,12 @@ def draw_panel(axes: Axes, rows: pd.DataFrame, label: str) -> None:
 def draw_sweep(path: Path | str, config: Mapping[str, Any], png: Path | str, pdf: Path | str) -> None:
     """Draw the accuracy of one sweep, a panel per data set, since one scale for all would flatten every line.
 
-    path: CSV of COLUMNS, accuracies in %, `std` over `n` seeds; config: `key`, the swept parameter, and `labels`, the
-    display names of data sets, in the order of the panels; others follow under their own names. Raises PatchVAEError
-    as `read_sweep` does, and for a full disk.
+    path: CSV of COLUMNS, accuracies in %, `std` over `n` seeds; config: `key`, the swept parameter, `regime`,
+    `datasets` in the order of the panels, and `demo`, those that are made up. Raises PatchVAEError as `read_sweep`
+    does, and for a full disk.
     """
-    frame, labels = read_sweep(path), config["labels"]
-    datasets = [name for name in dict.fromkeys([*labels, *frame["dataset"]]) if (frame["dataset"] == name).any()]
+    frame = read_sweep(path)
+    datasets = [name for name in config["datasets"] if (frame["dataset"] == name).any()]
     values = list(dict.fromkeys(frame["value"]))
     known = numbers(values)
     places = dict(zip(values, known or range(len(values)), strict=True))
@@ -117,9 +118,9 @@ def draw_sweep(path: Path | str, config: Mapping[str, Any], png: Path | str, pdf
         handles: dict[str, Any] = {}
         for axes, dataset in zip(panels, datasets, strict=True):
             draw_panel(axes, frame[frame["dataset"] == dataset], ours_label(frame["n"][frame["mean"].notna()]))
-            axes.set_title(labels.get(dataset, dataset), fontsize=7, pad=3)
+            axes.set_title(dataset_name(config, dataset), fontsize=7, pad=3)
             handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-        panels[0].set_ylabel("Conv[1-5] (%)")
+        panels[0].set_ylabel(f"{regime_name(config['regime'])} (%)")
         figure.supxlabel(title, fontsize=7)
         figure.legend(
             handles.values(), list(handles), loc="outside upper center", ncols=2, frameon=False, borderaxespad=0

@@ -15,7 +15,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def open_array(path: Path, device: torch.device) -> Tensor:
-    """A packed array as a tensor: whole on a GPU where it takes less than half of the free memory, else memory-mapped."""
+    """A packed array as a tensor: on the GPU where it takes less than half of the free memory, else memory-mapped."""
     try:
         # Copy-on-write: PyTorch has no read-only tensors, and warns when it is handed one.
         array = np.load(path, mmap_mode="c")

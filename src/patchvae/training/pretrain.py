@@ -43,7 +43,7 @@ class PretrainTask:
         self.scaling = Scaling(config["input_scaling"], device)
         model = seeded_model(config)
         torch.manual_seed(seed_for(config["seed"], "pretrain"))
-        self.objective = OBJECTIVES[config["model"]["name"]](model, config, device, precision)  # type: ignore[call-arg]
+        self.objective = OBJECTIVES[config["model"]["name"]](model, config, device, precision)  # type: ignore[call-arg, arg-type]
 
     def step(self, step: int) -> dict[str, Tensor]:
         (pixels, *rest), flips = self.feed(step)

@@ -39,8 +39,20 @@ def test_derived_counts():
 def test_derived_counts_of_imagenets_networks():
     """paper.md (b.6): ResNet-18, N = 64, d_p = 16, 224 x 224."""
     options = {"backbone": "resnet18", "init": "torch"}
-    occurrence = {"occurrence_prior": "1/N", "occurrence_kl": "sum", "hard_occurrence": False, "detach_occurrence": True}
-    parts = {"num_parts": 64, "part_dim": 16, "beta_app": 1.0, "beta_occ": 1.0, "temperature": {}}
+    occurrence = {
+        "occurrence_prior": "1/N",
+        "occurrence_kl": "sum",
+        "hard_occurrence": False,
+        "detach_occurrence": True,
+    }
+    parts = {
+        "num_parts": 64,
+        "part_dim": 16,
+        "beta_app": 1.0,
+        "beta_occ": 1.0,
+        "temperature": {},
+        "detach_occurrence": True,
+    }
     with torch.device("meta"):
         patchvae = build_model({"name": "patchvae", **options, **occurrence, **parts}, 224)
         beta_vae = build_model({"name": "beta-vae", **options, "latent_dim": 1024, "beta": 1.0}, 224)
@@ -82,7 +94,12 @@ def test_kaiming_initialisation_of_convolutions_and_of_fc_layers():
 def test_dropout_and_relu_of_the_head_are_optional():
     kinds = [type(layer).__name__ for layer in Classifier("resnet9", 32, 5, relu=False, dropout=0.5).head]
     assert kinds == ["Flatten", "Dropout", "Linear", "Linear"]
-    assert [type(layer).__name__ for layer in Classifier("resnet9", 32, 5).head] == ["Flatten", "Linear", "ReLU", "Linear"]
+    assert [type(layer).__name__ for layer in Classifier("resnet9", 32, 5).head] == [
+        "Flatten",
+        "Linear",
+        "ReLU",
+        "Linear",
+    ]
 
 
 def test_unknown_model_or_argument_is_one_sentence():

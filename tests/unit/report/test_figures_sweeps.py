@@ -12,7 +12,8 @@ from patchvae.report.sweeps import draw_sweep
 
 HEADER = "value,dataset,paper,mean,std,n\n"
 TABLE3 = HEADER + "64,cifar100,29.00,28.5,0.5,3\n4,cifar100,27.59,27.0,,1\n4,indoor67,14.40,,,\n64,indoor67,12.76,,,\n"
-CONFIG = {"key": "num_parts", "labels": {"indoor67": "Indoor67", "cifar100": "CIFAR-100"}}
+CONFIG = {"key": "num_parts", "regime": "conv1-5", "datasets": ["indoor67", "cifar100"], "demo": []}
+DIGITS = {**CONFIG, "datasets": ["digits"], "demo": ["digits"]}
 
 
 @pytest.fixture
@@ -61,9 +62,9 @@ def test_points_bars_and_axes(drawn: list[Figure], tmp_path: Path) -> None:
 
 def test_words_make_a_categorical_axis(drawn: list[Figure], tmp_path: Path) -> None:
     text = HEADER + "0.01,digits,,80,,1\n1/N,digits,,81,,1\n0.1,digits,,79,,1\n"
-    draw(tmp_path, text, {"key": "occurrence_prior", "labels": {}})
+    draw(tmp_path, text, {**DIGITS, "key": "occurrence_prior"})
     (axes,) = drawn[0].axes
-    assert axes.get_title() == "digits"
+    assert axes.get_title() == "digits (demo)"
     assert axes.get_xscale() == "linear"
     assert axes.lines[0].get_xydata().tolist() == [[0, 80], [1, 81], [2, 79]]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.01", "1/N", "0.1"]
@@ -75,12 +76,16 @@ def test_words_make_a_categorical_axis(drawn: list[Figure], tmp_path: Path) -> N
     [("beta_occ", "0.06", "log"), ("beta_occ", "0", "linear"), ("part_dim", "3", "linear"), ("own", "3", "linear")],
 )
 def test_scales(key: str, value: str, scale: str, drawn: list[Figure], tmp_path: Path) -> None:
-    draw(tmp_path, HEADER + f"{value},digits,,80,,1\n0.6,digits,,81,,1\n", {"key": key, "labels": {}})
+    draw(
+        tmp_path,
+        HEADER + f"{value},digits,,80,,1\n0.6,digits,,81,,1\n",
+        {**DIGITS, "key": key},
+    )
     assert drawn[0].axes[0].get_xscale() == scale
 
 
 def test_small_differences_stay_small(drawn: list[Figure], tmp_path: Path) -> None:
-    draw(tmp_path, HEADER + "4,digits,,80.0,,1\n8,digits,,80.1,,1\n")
+    draw(tmp_path, HEADER + "4,digits,,80.0,,1\n8,digits,,80.1,,1\n", DIGITS)
     low, high = drawn[0].axes[0].get_ylim()
     assert np.isclose(high - low, 2.0)
     assert np.isclose((high + low) / 2, 80.05)

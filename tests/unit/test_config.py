@@ -69,7 +69,11 @@ BAD = [
     ("ablations/masks.patch_size", [4], ["ablations.masks.patch_size", "can be swept"]),
     ("ablation_base/datasets", ["imagenet"], ["ablations.num_parts", "datasets.imagenet.model.num_parts", "hides"]),
     ("variants/imagenet-pretrained/pretrain_on", "imagnet", ["pretrain_on", "did you mean imagenet?"]),
-    ("variants/imagenet-pretrained/pretrain_on", "imagenet", ["pretrain_on", "the backbone of imagenet is not that of"]),
+    (
+        "variants/imagenet-pretrained/pretrain_on",
+        "imagenet",
+        ["pretrain_on", "the backbone of imagenet is not that of"],
+    ),
     ("datasets/imagenet64/raw", "image", ["datasets.imagenet64.raw", "'image'"]),
     ("datasets/imagenet64/raw", "digits", ["datasets.imagenet64.raw", "digits has no sources"]),
     ("datasets/imagenet/image_size", 72, ["datasets.imagenet.image_size", "resnet18", "32"]),

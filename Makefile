@@ -1,4 +1,4 @@
-# make demo   the whole workflow on data that needs no download, at most 10 minutes on 2 cores
+# make demo   the whole workflow on data that needs no download, at most 15 minutes on 2 cores
 # make test   lint, types, unit tests, workflow tests, one end-to-end run
 # make venv   only .venv, which the others build when it is missing or older than the lock
 
@@ -15,11 +15,13 @@ SNAKEMAKE := $(BIN)/snakemake $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPU
 
 demo: .venv/stamp
 	$(SNAKEMAKE) --configfile configs/demo.yaml --quiet host reason
+	$(SNAKEMAKE) --configfile configs/demo.yaml --quiet all --report results/demo/report.html
 	@cat results/demo/tables/table1.md
 	@echo
-	@echo "Table:            results/demo/tables/table1.md (.csv, .tex)"
-	@echo "Weight masks:     results/demo/figures/weight_masks_digits.png (.pdf)"
-	@echo "Occurrence maps:  results/demo/figures/occurrence_maps_digits.png (.pdf)"
+	@echo "Everything in one page:  results/demo/report.html"
+	@echo "Tables:                  results/demo/tables/ (table1.md, .csv, .tex, .html; ...)"
+	@echo "Weight masks (Fig. 6):   results/demo/figures/figure6_digits.png (.pdf)"
+	@echo "Occurrence (Fig. 3):     results/demo/figures/figure3_digits.png (.pdf)"
 
 test: .venv/stamp
 	$(BIN)/ruff check .

@@ -36,7 +36,7 @@ def environment() -> dict[str, str]:
 
 def run_snakemake(place: Path, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     command = [*SNAKEMAKE, *map(str, arguments)]
-    return subprocess.run(command, cwd=place, env=environment(), capture_output=True, text=True, timeout=600)
+    return subprocess.run(command, cwd=place, env=environment(), capture_output=True, text=True, timeout=3000)
 
 
 def changed(params: dict[str, Any], dotted: str, value: Any) -> dict[str, Any]:

@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers import SNAKEMAKE, copy_checkout, environment
 from jsonschema import Draft202012Validator
+from PIL import Image
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -174,6 +176,33 @@ def test_an_edited_source_file_reruns_the_jobs_that_use_it(
 def test_a_touched_source_file_reruns_nothing(snakemake: Run, finished: Path) -> None:
     os.utime(finished / "src/patchvae/training/loop.py")
     assert wanted(snakemake, finished, *CONFIG) == set()
+
+
+def test_a_data_set_of_ones_own_takes_a_few_lines(snakemake: Run, root: Path, tmp_path: Path) -> None:
+    """The overlay of docs/adding-a-dataset.md, on a folder of few images and for one epoch."""
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 24), ("test", 8)):
+        for number, name in enumerate(("iris", "tulip")):
+            folder = tmp_path / "flowers" / split / name
+            folder.mkdir(parents=True)
+            for index in range(count):
+                pixels = generator.integers(0, 100, (70, 90, 3), dtype=np.uint8)
+                pixels[..., number] += 150
+                Image.fromarray(pixels).save(folder / f"{index}.png")
+    text = (root / "docs/adding-a-dataset.md").read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(text.replace("/data/flowers", str(tmp_path / "flowers")).replace("_epochs: 90", "_epochs: 1"))
+    small = tmp_path / "small.yaml"
+    small.write_text(
+        "{pretrain: {batch_size: 16}, finetune: {batch_size: 16}, table1: {variants: [patchvae, random]}}\n"
+    )
+    place = copy_checkout(tmp_path / "checkout")
+    done = snakemake(place, *CORES, "--configfile", overlay, small)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    with open(place / "results/mine/tables/table1.csv", newline="") as stream:
+        measured = {row["model"] for row in csv.DictReader(stream) if row["mean"]}
+    assert measured == {"patchvae", "random"}
+    assert (place / "results/mine/figures/figure4_flowers.png").exists()
 
 
 METRICS = "results/test/metrics/pretrain/digits-tiny/patchvae-gan/seed0.json"

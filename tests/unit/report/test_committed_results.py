@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from patchvae.config import load_params, resolve
-from patchvae.report.tables import write_table1
+from patchvae.config import load_params
+from patchvae.plan import resolve
+from patchvae.report.tables.table1 import write_table1
 
 ROOT = Path(__file__).parents[3]
 RUN = ROOT / "results" / "cifar100-quick"
@@ -17,17 +18,26 @@ def test_the_table_is_rebuilt_from_its_metrics(tmp_path):
     params = load_params([ROOT / "params.yaml", ROOT / "configs" / "cifar100-quick.yaml"])
     config = resolve(params, "table1", {"run": params["run"]})
     metrics = sorted((RUN / "metrics" / "finetune").rglob("*.json"))
-    rebuilt = {kind: tmp_path / f"table1.{kind}" for kind in ("csv", "md", "tex")}
+    rebuilt = {kind: tmp_path / f"table1.{kind}" for kind in ("csv", "md", "tex", "html")}
     write_table1(config, ROOT / "paper" / "table1.csv", metrics, **rebuilt)
     for kind, path in rebuilt.items():
         assert path.read_bytes() == (RUN / "tables" / f"table1.{kind}").read_bytes(), kind
+
+
+def differing(ran, now):
+    """Keys of a configuration that has been run whose value is another one now; keys that came later aside."""
+    return [
+        key
+        for key, value in ran.items()
+        if (differing(value, now[key]) if isinstance(value, dict) and isinstance(now[key], dict) else value != now[key])
+    ]
 
 
 def test_the_configuration_is_still_the_one_that_was_run():
     params = load_params([ROOT / "params.yaml", ROOT / "configs" / "cifar100-quick.yaml"])
     for path in sorted((RUN / "metrics").rglob("*.json")):
         metrics = json.loads(path.read_text())
-        assert metrics["config"] == resolve(params, metrics["rule"], metrics), path
+        assert differing(metrics["config"], resolve(params, metrics["rule"], metrics)) == [], path
 
 
 @pytest.mark.parametrize("rule", ["pretrain", "finetune"])

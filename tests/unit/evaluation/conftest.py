@@ -54,7 +54,7 @@ def config():
             "image_size": 32,
             "input_scaling": "symmetric",
             "precision": "fp32",
-            "model": {"name": variant, "init": "kaiming", **MODELS[variant], **(model or {})},
+            "model": {"name": variant, "backbone": "resnet9", "init": "kaiming", **MODELS[variant], **(model or {})},
             "sample": True,
             "temperature": 1.0,
             **changes,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from patchvae.data.digits import GRID
+from patchvae.data.digits import BLOCK, CELL
 from patchvae.data.packed import PackedSplit, load_split, write_packed
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.parts import (
@@ -36,7 +36,7 @@ def measured(config, data, path, out):
 
 def test_cells_of_the_scenes(scenes, cells):
     split, test = load_split(scenes, "test"), cells[1]
-    assert test.patches.shape == (60 * 16, 8 * 8 * 3) and test.grid == GRID
+    assert test.patches.shape == (60 * 16, 8 * 8 * 3) and test.grid == BLOCK // CELL
     # Cell 6 of image 3 is in row 1, column 2.
     expected = split.images[3, 8:16, 16:24].reshape(-1) / 255
     assert test.patches[3 * 16 + 6] == pytest.approx(expected, abs=1e-6)

@@ -20,6 +20,7 @@ from patchvae.report.parts import Survey
 CONFIG = {"patch_size": 8, "per_channel": True, "normalise": "mean-one", "rows": 3}
 MODEL = {
     "name": "patchvae",
+    "backbone": "resnet9",
     "init": "kaiming",
     "num_parts": 3,
     "part_dim": 2,

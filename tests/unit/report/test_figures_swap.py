@@ -39,7 +39,7 @@ def test_unlit_cells_do_not_change() -> None:
     torch.manual_seed(0)
 
     class Model:
-        decoder = Decoder(6).eval()
+        decoder = Decoder(6, 8).eval()
 
     occurrence = torch.rand(1, 2, 4, 4)
     occurrence[0, 0] = 0

@@ -20,13 +20,14 @@ logger = logging.getLogger(__name__)
 
 def resolve(args: argparse.Namespace) -> None:
     """Print the configuration of one job as sorted JSON."""
-    from patchvae import config, plan
+    from patchvae import config
+    from patchvae.resolve import resolve
 
     params = config.load_params(args.params or ["params.yaml"])
     if args.schema:
         config.validate(params, args.schema)
     wildcards = dict(pair.partition("=")[::2] for pair in args.wildcards)
-    print(json.dumps(plan.resolve(params, args.rule, wildcards), sort_keys=True, indent=1))
+    print(json.dumps(resolve(params, args.rule, wildcards), sort_keys=True, indent=1))
 
 
 def checksum(args: argparse.Namespace) -> None:

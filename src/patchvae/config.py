@@ -12,12 +12,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from patchvae.errors import PatchVAEError
+from patchvae.models.sizes import REGIMES, STRIDES
 
 Params = dict[str, Any]
 
-REGIMES = ("none", "conv1", "conv1-3", "conv1-5")
 MODEL_OF_PARTS = "patchvae"
-STRIDES = {"resnet9": 8, "resnet18": 32}  # written again in models.resnet, which needs PyTorch
 SWEEPABLE = ("input_scaling", "model", "pretrain", "gan", "bigan", "finetune")
 
 

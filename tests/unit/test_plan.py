@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from helpers import changed
 
-from patchvae import plan
+from patchvae import variants
 from patchvae.config import merge
 from patchvae.errors import PatchVAEError
-from patchvae.plan import jobs, resolve
+from patchvae.plan import jobs
+from patchvae.resolve import resolve
 
 Params = dict[str, Any]
 
@@ -204,10 +205,10 @@ def cell_count(params: Params, root: Path) -> dict[str, int]:
         supervised = row["model"] == "imagenet-supervised"
         variant, regime = (params["table2"]["supervised"], "none") if supervised else (row["model"], "conv1-5")
         counts["table2"] += 2 * (("finetune", "imagenet", variant, regime) in planned)
-    for key, (table, column) in plan.SWEEPS.items():
+    for key, (table, column) in variants.SWEEPS.items():
         for row in rows(table):
             value = next(v for v in params["ablations"][key] if float(v) == float(row[column]))
-            variant = plan.swept(params, key, value)
+            variant = variants.swept(params, key, value)
             counts["sweeps"] += ("finetune", row["dataset"], variant, "conv1-5") in planned
     for row in rows("table7"):
         counts["table7"] += 2 * (("reconstruct", "imagenet", row["model"], None) in planned)
@@ -225,12 +226,12 @@ def test_no_job_is_planned_twice(params: Params) -> None:
 
 
 def test_a_swept_value_that_the_variant_has_is_the_variant_itself(params: Params) -> None:
-    assert plan.swept(params, "num_parts", 16) == "patchvae"
-    assert plan.swept(params, "beta_occ", 0.6) == "patchvae"
-    assert plan.swept(params, "num_parts", 4) == "patchvae.num_parts=4"
+    assert variants.swept(params, "num_parts", 16) == "patchvae"
+    assert variants.swept(params, "beta_occ", 0.6) == "patchvae"
+    assert variants.swept(params, "num_parts", 4) == "patchvae.num_parts=4"
     params["ablations"] = {"occurrence_prior": ["1/N", 0.05]}
     params["model"]["occurrence_prior"] = 0.05
-    assert plan.swept(params, "occurrence_prior", "1/N") == "patchvae.occurrence_prior=1_N"
+    assert variants.swept(params, "occurrence_prior", "1/N") == "patchvae.occurrence_prior=1_N"
     config = resolve(params, "pretrain", {"dataset": "cifar100", "variant": "patchvae.occurrence_prior=1_N", "seed": 0})
     assert config["model"]["occurrence_prior"] == "1/N" and config["variant"] == "patchvae.occurrence_prior=1_N"
 
@@ -242,7 +243,7 @@ def test_any_key_can_be_swept_and_a_sweep_of_fine_tuning_shares_its_pretraining(
     assert config["head_dropout"] == 0.5 and config["pretrained"] == {"dataset": "cifar100", "variant": "patchvae"}
     trained = {w["variant"] for rule, w in jobs(small) if rule == "pretrain" and "." in w["variant"]}
     assert trained == {"patchvae.pretrain.lr=0.001", "patchvae.detach_occurrence=False"}
-    assert plan.sweep_tables(small).keys() == {
+    assert variants.sweep_tables(small).keys() == {
         "sweep_finetune.head_dropout",
         "sweep_pretrain.lr",
         "sweep_detach_occurrence",
@@ -256,6 +257,17 @@ def test_a_data_set_can_have_values_of_its_own(params: Params) -> None:
     assert models["cifar100"]["num_parts"] == 16 and models["cifar100"]["backbone"] == "resnet9"
     cell = {"dataset": "imagenet", "variant": "random", "regime": "none", "seed": 0}
     assert resolve(params, "finetune", cell)["head_pool"] == "average"
+
+
+def test_tables_are_told_which_data_sets_are_stand_ins(params: Params) -> None:
+    assert resolve(params, "table1", {})["demo"] == []
+    assert resolve(params, "table1", {})["imagenet"] == ["imagenet64"]
+    params["datasets"]["indoor67"]["stand_in"] = params["datasets"]["imagenet64"]["stand_in"] = True
+    assert resolve(params, "table1", {})["demo"] == ["indoor67"]
+    assert resolve(params, "table1", {})["imagenet"] == []
+    params["ablations"] = {"num_parts": [4]}
+    params["ablation_base"]["datasets"] = ["digits", "cifar100"]
+    assert resolve(params, "figure_sweep", {"table": "table3"})["demo"] == ["digits"]
 
 
 def test_the_row_with_labels_is_pretrained_once_on_another_data_set(params: Params) -> None:

@@ -11,11 +11,12 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
 
-from patchvae import plan
+from patchvae import plan, variants
 from patchvae.config import load_params, merge, validate
 from patchvae.errors import PatchVAEError
 from patchvae.files import canonical
 from patchvae.provenance import source_files
+from patchvae.resolve import resolve
 
 # Jobs run with the Python that runs Snakemake, and with this checkout's package, installed or not.
 shell.prefix(
@@ -45,11 +46,11 @@ JOBS = list(plan.jobs(PARAMS))
 wildcard_constraints:
     run=re.escape(PARAMS["run"]),
     dataset="|".join(map(re.escape, PARAMS["datasets"])),
-    variant="|".join(map(re.escape, plan.variants(PARAMS))),
+    variant="|".join(map(re.escape, variants.variants(PARAMS))),
     regime="[^/]+",
     seed="[0-9]+",
     name="[^/]+",
-    table="|".join(map(re.escape, plan.sweep_tables(PARAMS))) or "(?!)",
+    table="|".join(map(re.escape, variants.sweep_tables(PARAMS))) or "(?!)",
     figure="|".join(plan.PARTS_FIGURES),
 
 
@@ -58,7 +59,7 @@ def config_of(rule):
 
     def config_json(wildcards):
         try:
-            return canonical(plan.resolve(PARAMS, rule, dict(wildcards)))
+            return canonical(resolve(PARAMS, rule, dict(wildcards)))
         except PatchVAEError as error:
             raise WorkflowError(str(error))
 
@@ -81,22 +82,22 @@ def datasets_of(*formats):
 
 
 def raw_files(wildcards):
-    dataset = plan.raw(PARAMS, wildcards.dataset)
-    return expand("data/raw/{dataset}/{name}", dataset=dataset, name=plan.sources(PARAMS, dataset))
+    dataset = variants.raw(PARAMS, wildcards.dataset)
+    return expand("data/raw/{dataset}/{name}", dataset=dataset, name=variants.sources(PARAMS, dataset))
 
 
 def raw_folder(wildcards):
-    return f"data/raw/{plan.raw(PARAMS, wildcards.dataset)}"
+    return f"data/raw/{variants.raw(PARAMS, wildcards.dataset)}"
 
 
 def mask_files(wildcards):
     """The weight masks of a variant trained with L_w, else nothing."""
-    return "data/masks/{dataset}/train.npy" if plan.weighted(PARAMS, wildcards.variant) else []
+    return "data/masks/{dataset}/train.npy" if variants.weighted(PARAMS, wildcards.variant) else []
 
 
 def label_files(wildcards):
     """The labels of a variant trained with them, else nothing."""
-    model = plan.settings(PARAMS, wildcards.dataset, wildcards.variant)[1]["model"]
+    model = variants.settings(PARAMS, wildcards.dataset, wildcards.variant)[1]["model"]
     return "data/packed/{dataset}/train_labels.npy" if model == "supervised" else []
 
 
@@ -111,7 +112,7 @@ METRICS = {
 
 def pretrained_checkpoint(wildcards):
     """The pretrained weights that a fine-tuning starts from."""
-    source = plan.pretrained(PARAMS, wildcards.dataset, wildcards.variant)
+    source = variants.pretrained(PARAMS, wildcards.dataset, wildcards.variant)
     return CHECKPOINT.format(run=wildcards.run, seed=wildcards.seed, **source)
 
 
@@ -140,7 +141,7 @@ def table2_metrics(wildcards):
 
 
 def sweep_metrics(wildcards):
-    return seeds_of("finetune", plan.sweep_cells(PARAMS, plan.sweep_tables(PARAMS)[wildcards.table]))
+    return seeds_of("finetune", plan.sweep_cells(PARAMS, variants.sweep_tables(PARAMS)[wildcards.table]))
 
 
 def every_metrics(*rules):

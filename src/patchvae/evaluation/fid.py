@@ -16,7 +16,7 @@ from torch import Tensor
 
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.inception import weights_or_reason
-from patchvae.evaluation.pretrained import finish, load_model, open_split
+from patchvae.evaluation.pretrained import load_model, open_split
 from patchvae.evaluation.reconstruction import KINDS, reconstructions
 from patchvae.training.run import Run, start
 
@@ -120,4 +120,4 @@ def fid(
     else:
         record["fid"] = measure(run, checkpoint, images, weights)
         seen = len(images)
-    finish(run, metrics, record, time.perf_counter() - began, seen)
+    run.finish(metrics, record, time.perf_counter() - began, seen)

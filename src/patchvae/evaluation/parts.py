@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, normalized_mutual_info_scor
 from torch import nn
 
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.pretrained import batches, finish, for_measuring, load_model, open_split
+from patchvae.evaluation.pretrained import batches, for_measuring, load_model, open_split
 from patchvae.hardware import autocast
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Scaling
@@ -154,4 +154,4 @@ def score_parts(
         record[name] = score(logits, assign(logits["test"]), train, test)
     clusters = cluster_scores(train.patches, test.patches, config["model"]["num_parts"], config["seed"])
     record["kmeans"] = score(clusters, clusters["test"].argmax(axis=1), train, test)
-    finish(run, metrics, record, time.perf_counter() - began, len(train.images) + len(test.images))
+    run.finish(metrics, record, time.perf_counter() - began, len(train.images) + len(test.images))

@@ -14,7 +14,6 @@ from patchvae.data.packed import PackedSplit, load_split
 from patchvae.errors import PatchVAEError
 from patchvae.models.factory import build_model
 from patchvae.training.batches import Scaling
-from patchvae.training.run import Run
 
 BATCH = 50
 # What a checkpoint's own configuration has to say alike, so that no number is filed under another model's name.
@@ -60,9 +59,3 @@ def batches(images: npt.NDArray[np.uint8], device: torch.device) -> Iterator[Ten
 def to_unit(images: Tensor, scaling: Scaling) -> Tensor:
     """The inverse of a Scaling: network values (B, 3, S, S) -> colours in [0, 1]."""
     return images * scaling.std + scaling.mean
-
-
-def finish(run: Run, metrics: Path, record: dict[str, Any], seconds: float, images: int) -> None:
-    """Write a measuring job's metrics file."""
-    # These jobs are short and keep no state: the folder that `finish` drops was never made.
-    run.finish(metrics, run.state_path(metrics.parent), record, seconds, images)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.pretrained import batches, finish, load_model, open_split, to_unit
+from patchvae.evaluation.pretrained import batches, load_model, open_split, to_unit
 from patchvae.hardware import autocast
 from patchvae.models.patchvae import PatchVAE, patch_code, sample_occurrence
 from patchvae.models.vae import BetaVAE
@@ -116,4 +116,4 @@ def reconstruct(
         if not math.isfinite(value):
             raise PatchVAEError(f"{checkpoint}: the {name} of its reconstructions is {value}")
     record = {"split": "test", "count": len(images), **means}
-    finish(run, metrics, record, time.perf_counter() - began, len(images))
+    run.finish(metrics, record, time.perf_counter() - began, len(images))

@@ -9,7 +9,8 @@ from torch import nn
 
 from patchvae.models.generators import Decoder, GlobalDecoder
 from patchvae.models.patchvae import PatchEncoder
-from patchvae.models.resnet import STRIDES, Classifier, count_parameters
+from patchvae.models.resnet import Classifier, count_parameters
+from patchvae.models.sizes import STRIDES
 from patchvae.models.vae import GlobalEncoder
 
 # name: image side, classes (Sec. 4.1)

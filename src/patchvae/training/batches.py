@@ -30,6 +30,7 @@ class Feed:
     """Rows of packed arrays on the device, step by step.
 
     Arrays that are too large for the GPU are read from the disk by one thread, a step ahead, while the GPU computes.
+    The order is then that thread's alone: it remembers its last pass.
     """
 
     def __init__(self, order: "Order", arrays: list[Tensor], device: torch.device) -> None:

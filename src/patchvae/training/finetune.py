@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from patchvae import checkpoint
 from patchvae.files import file_digest
 from patchvae.hardware import autocast
-from patchvae.models.resnet import REGIMES, Classifier
+from patchvae.models.resnet import Classifier
+from patchvae.models.sizes import REGIMES
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Feed, Order, Scaling, mirror, open_array
 from patchvae.training.loop import train
@@ -181,7 +182,7 @@ def finetune(
         "history": history,
         "epochs": task.epochs,
     }
-    run.finish(metrics, state_path, record, seconds, task.images)
+    run.finish(metrics, record, seconds, task.images, state_path)
 
 
 def last_and_best(accuracies: list[float]) -> dict[str, float | int]:

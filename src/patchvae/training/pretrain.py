@@ -149,4 +149,4 @@ def pretrain(
     checkpoint.save(output, {"model": weights, "config": config})
     loss = {name: value for name, value in history[-1].items() if name != "epoch"} if history else {}
     record = {"loss": loss, "history": history, "epochs": epochs}
-    run.finish(metrics, state_path, record, seconds, seen)
+    run.finish(metrics, record, seconds, seen, state_path)

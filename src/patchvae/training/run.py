@@ -56,8 +56,10 @@ class Run:
         name = hashlib.sha256(canonical(key).encode()).hexdigest()[:20]
         return scratch / name / "state.pt"
 
-    def finish(self, metrics: Path, state_path: Path, record: dict[str, Any], seconds: float, images: int) -> None:
-        """Write the metrics file, then drop the state that is no longer needed."""
+    def finish(
+        self, metrics: Path, record: dict[str, Any], seconds: float, images: int, state_path: Path | None = None
+    ) -> None:
+        """Write the metrics file, then drop the state, where there was one, which is no longer needed."""
         config = self.config
         identity = {key: config[key] for key in ("dataset", "variant", "regime", "seed") if key in config}
         write_json(
@@ -79,7 +81,8 @@ class Run:
                 **record,
             },
         )
-        shutil.rmtree(state_path.parent, ignore_errors=True)
+        if state_path is not None:
+            shutil.rmtree(state_path.parent, ignore_errors=True)
 
 
 def start(rule: str, module: str, config: dict[str, Any], data: Path, device: str, threads: int | None) -> Run:

@@ -7,8 +7,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from patchvae.config import load_params
-from patchvae.plan import resolve
 from patchvae.report.tables.table1 import write_table1
+from patchvae.resolve import resolve
 
 ROOT = Path(__file__).parents[3]
 RUN = ROOT / "results" / "cifar100-quick"

@@ -164,8 +164,8 @@ def test_demo_says_so(config: dict[str, Any], tmp_path: Path) -> None:
     config |= {"datasets": ["digits"], "demo": ["digits"], "schedule": schedule}
     text, markdown, tex = write(config, all_metrics(config), tmp_path)
     assert all(row["paper"] == "" for row in rows(text).values())
-    assert markdown.startswith("> **DEMO on digit scenes - not comparable with the paper")
-    assert "DEMO on digit scenes - not comparable with the paper" in tex
+    assert markdown.startswith("> **DEMO on stand-in data - not comparable with the paper")
+    assert "DEMO on stand-in data - not comparable with the paper" in tex
     assert "CIFAR" not in markdown + tex
     assert "BiGAN" not in markdown
     assert "parentheses" not in markdown
@@ -196,7 +196,7 @@ def test_two_datasets_and_a_variant_of_ones_own(config: dict[str, Any], tmp_path
 
 def test_the_tenth_row_saw_labels(config: dict[str, Any], tmp_path: Path) -> None:
     config |= {"variants": ["imagenet-pretrained", "random", "patchvae"]}
-    config["pretrained_on"] = {"imagenet-pretrained": "imagenet"}
+    config |= {"pretrained_on": {"imagenet-pretrained": "imagenet64"}, "imagenet": ["imagenet64"]}
     files = all_metrics(config)
     for seed, regime in itertools.product((0, 1), ("conv1", "conv1-5")):
         files[f"{regime}-{seed}"] = metrics("imagenet-pretrained", "cifar100", regime, seed, 60.0)
@@ -205,11 +205,18 @@ def test_the_tenth_row_saw_labels(config: dict[str, Any], tmp_path: Path) -> Non
     assert "| ImageNet-pretrained φ | 60.00 ± 0.00 (55.99) | 60.00 ± 0.00 (54.36) |" in markdown
     assert "| PatchVAE | **41.50 ± 2.12** (43.07) |" in markdown
     assert "our best per column among φ trained without labels" in markdown
-    assert "ImageNet-pretrained φ: pretrained with the labels of ImageNet." in markdown
+    assert "ImageNet-pretrained φ: pretrained with the labels of ImageNet at 64×64." in markdown
     assert r"ImageNet-pretrained $\phi$ & 60.00" in tex
-    config |= {"pretrained_on": {"imagenet-pretrained": "tiny"}, "demo": ["tiny"]}
+    config |= {"pretrained_on": {"imagenet-pretrained": "tiny"}, "imagenet": [], "demo": ["tiny"]}
     markdown = write(config, files, tmp_path)[1]
     assert "pretrained with the labels of tiny (demo), not of ImageNet." in markdown
+
+
+def test_no_number_of_the_paper_stands_beside_a_stand_in(config: dict[str, Any], tmp_path: Path) -> None:
+    text, markdown, _ = write(config | {"demo": ["cifar100"]}, all_metrics(config), tmp_path)
+    assert {row["paper"] for row in rows(text).values()} == {""}
+    assert "28.72" not in markdown and "cifar100 (demo)" in markdown
+    assert markdown.startswith("> **DEMO on stand-in data - not comparable with the paper (cifar100)")
 
 
 def test_all_files_or_none(config: dict[str, Any], tmp_path: Path) -> None:

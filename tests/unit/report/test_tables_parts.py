@@ -60,9 +60,10 @@ def test_numbers_by_hand(config: dict[str, Any], tmp_path: Path) -> None:
     assert lines(markdown)[2][:3] == ["PatchVAE, untrained (control)", "0.300 ± 0.000", "**0.500 ± 0.000**"]
     assert lines(markdown)[2][3] == "**0.250 ± 0.000**"
     assert lines(markdown)[3][0] == "k-means on raw patches (control)"
-    assert "DEMO on digit scenes - not comparable with the paper (digits)" in markdown
+    assert "DEMO on stand-in data - not comparable with the paper (digits)" in markdown
     assert "digits (demo): 1 epoch of pretraining, 10,000 test images. more: 3 epochs" in markdown
     assert "6.0 minutes" in markdown
+    assert "by chance AP is 0.375 and 0.250" in markdown
     assert r"\multicolumn{3}{c}{digits (demo)} & \multicolumn{3}{c}{more} \\" in tex
 
 

@@ -85,7 +85,14 @@ def test_data_sets_side_by_side(config: dict[str, Any], root: Path, tmp_path: Pa
     # Made-up data have no column of the paper.
     assert lines(markdown)[0] == ["N", "Indoor67 paper", "Indoor67 ours", "digits (demo) ours"]
     assert lines(markdown)[1] == ["4", "14.40", "28.00 ± 0.00", "28.00 ± 0.00"]
-    assert "DEMO on digit scenes - not comparable with the paper (digits)" in markdown
+    assert "DEMO on stand-in data - not comparable with the paper (digits)" in markdown
+
+
+def test_a_stand_in_has_no_number_of_the_paper(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    config |= {"datasets": ["indoor67"], "demo": ["indoor67"]}
+    text, markdown, _ = write(write_sweep, tmp_path, contents(["indoor67"]), config, root / "paper/table3.csv")
+    assert {row["paper"] for row in rows(text, "value", "dataset").values()} == {""}
+    assert lines(markdown)[0] == ["N", "indoor67 (demo) ours"]
 
 
 def test_a_base_that_is_no_number_and_values_spelt_in_other_ways(

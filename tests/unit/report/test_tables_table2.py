@@ -68,14 +68,21 @@ def test_numbers_by_hand(config: dict[str, Any], root: Path, tmp_path: Path) -> 
     assert r"Supervised & 61.37 & 52.00 $\pm$ 2.83 & 83.79 & 81.00 $\pm$ 1.41 \\" in tex
 
 
+def test_a_stand_in_for_imagenet_has_no_number_of_the_paper(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    stand_in = config | {"demo": ["imagenet"]}
+    text, markdown, _ = write(write_table2, tmp_path, contents("imagenet"), stand_in, root / "paper/table2.csv")
+    assert {row["paper"] for row in rows(text, "model", "metric").values()} == {""}
+    assert "61.37" not in markdown and "DEMO on stand-in data" in markdown
+
+
 def test_another_data_set_has_no_number_of_the_paper(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
     paper = root / "paper/table2.csv"
     text, markdown, tex = write(write_table2, tmp_path, contents("digits"), config | {"dataset": "digits"}, paper)
     assert {row["paper"] for row in rows(text, "model", "metric").values()} == {""}
     assert [row[0] for row in lines(markdown)] == ["Model", "PatchVAE", "Supervised", "Random φ (control)"]
     assert lines(markdown)[0][1:] == ["Top-1 (%) ours", "Top-5 (%) ours"]
-    assert markdown.startswith("> **DEMO on digit scenes - not comparable with the paper (digits).**")
-    assert r"\textbf{DEMO on digit scenes" in tex
+    assert markdown.startswith("> **DEMO on stand-in data - not comparable with the paper (digits).**")
+    assert r"\textbf{DEMO on stand-in data" in tex
     assert "of ImageNet, so none of its numbers stands here" in markdown
 
 

@@ -100,7 +100,7 @@ def test_another_data_set_has_no_number_of_the_paper(config: dict[str, Any], roo
     text, markdown, _ = write(write_table7, tmp_path, contents("digits"), config, root / "paper/table7.csv")
     assert {row["paper"] for row in rows(text, "model", "metric").values()} == {""}
     assert not [name for name in lines(markdown)[0] if "paper" in name]
-    assert markdown.startswith("> **DEMO on digit scenes")
+    assert markdown.startswith("> **DEMO on stand-in data")
     assert "E60" not in markdown
 
 

@@ -16,9 +16,9 @@ def test_a_pass_takes_every_image_once_and_only_those_asked_for():
 
 def test_reading_ahead_gives_the_same_rows_in_any_order_of_steps():
     rows, labels = torch.arange(20.0).view(10, 2), torch.arange(10)
-    order = Order(torch.arange(10), 3, "dataset", flip=True, seed=1)
-    plain = Feed(order, [rows, labels], torch.device("cpu"))
-    ahead = Feed(order, [rows, labels], torch.device("meta"))  # another device than the arrays': a thread reads
+    orders = [Order(torch.arange(10), 3, "dataset", flip=True, seed=1) for _ in range(2)]
+    plain = Feed(orders[0], [rows, labels], torch.device("cpu"))
+    ahead = Feed(orders[1], [rows, labels], torch.device("meta"))  # another device than the arrays': a thread reads
     ahead.device = torch.device("cpu")
     assert plain.reader is None and ahead.reader is not None
     for step in (0, 1, 2, 7, 8, 3):

@@ -74,10 +74,13 @@ def schedules(config: Mapping[str, Any], results: pd.DataFrame, datasets: Sequen
 
 
 def pretrained_with_labels(config: Mapping[str, Any]) -> list[str]:
-    """A sentence per variant whose φ was pretrained with labels, from `pretrained_on`: variant -> data set."""
+    """A sentence per variant whose φ was pretrained with labels, from `pretrained_on`: variant -> data set.
+
+    config: `imagenet` names the data sets that are ImageNet at whatever size.
+    """
     return [
         f"{display_name(variant)}: pretrained with the labels of {dataset_name(config, dataset)}"
-        + ("." if dataset == "imagenet" else ", not of ImageNet.")
+        + ("." if dataset in config["imagenet"] else ", not of ImageNet.")
         for variant, dataset in config.get("pretrained_on", {}).items()
         if variant in config["variants"]
     ]

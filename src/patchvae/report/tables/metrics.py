@@ -106,6 +106,11 @@ def read_paper(path: Path | str, keys: Sequence[str], numbers: Sequence[str]) ->
     return frame
 
 
+def comparable(paper: pd.Series, demo: Sequence[str]) -> pd.Series:
+    """The paper's numbers without those of data sets that ours only stand in for."""
+    return paper[~paper.index.isin(list(demo), level="dataset")]
+
+
 def read_paper_by_metric(path: Path | str, columns: Mapping[str, str]) -> pd.Series:
     """The paper's numbers by (model, metric), from a column per metric; columns: metric -> its column."""
     wide = read_paper(path, ["model"], list(columns.values()))

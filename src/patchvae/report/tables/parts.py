@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from patchvae.data.digits import BLOCK, CELL, DISTRACTORS, REPEATS
 from patchvae.report.tables.metrics import ORIGIN, Row, best, collect, number, records, summarise
 from patchvae.report.tables.sheet import Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import dataset_name, demo_line, display_name, measured, plural, seeds
@@ -27,11 +28,14 @@ def scores(content: Row) -> Iterator[Row]:
 
 def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     """The protocol behind the numbers, in plain sentences."""
+    cells, occupied = (BLOCK // CELL) ** 2, REPEATS + DISTRACTORS
     text = [
         f"Run {config['run']}: how well parts of {display_name(config['variant'])} find what is in test images,"
         f" {seeds(config)}; all scores go from 0 to 1, more is better; bold: the best per column.",
         "AP: average precision of the best part's occurrence map, for cells that are occupied and for those of the"
         " repeated digit; NMI: normalised mutual information of parts and digits.",
+        f"Of {cells} cells {occupied} are occupied and {REPEATS} hold the repeated digit, so by chance AP is"
+        f" {occupied / cells:.3f} and {REPEATS / cells:.3f}. The part is picked on training images.",
         "Controls: the same network as it was initialised, and clusters of raw pixels.",
         "The paper has no such table.",
     ]

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from patchvae.report.tables.finetunings import LEARNING, collect_accuracies, schedules, selection
-from patchvae.report.tables.metrics import SUMMARY, best, read_paper, summarise
+from patchvae.report.tables.metrics import SUMMARY, best, comparable, read_paper, summarise
 from patchvae.report.tables.sheet import Sheet, side_by_side, texts_of, write_texts
 from patchvae.report.tables.words import dataset_name, demo_line, display_name, measured, regime_name
 
@@ -34,7 +34,7 @@ def paper_numbers(path: Path | str | None, config: Mapping[str, Any], values: Se
         index = pd.MultiIndex.from_arrays([[], []], names=["value", "dataset"])
         return pd.Series([], index=index, dtype=float)
     numbers = read_paper(path, [config["paper_column"], "dataset"], ["top1"]).top1.rename_axis(["value", "dataset"])
-    numbers = numbers[numbers.index.isin(config["datasets"], level="dataset")]
+    numbers = comparable(numbers[numbers.index.isin(config["datasets"], level="dataset")], config["demo"])
     return numbers.rename(lambda text: next((v for v in values if same(v, text)), text), level="value")
 
 

@@ -14,7 +14,7 @@ from patchvae.report.tables.finetunings import (
     schedules,
     selection,
 )
-from patchvae.report.tables.metrics import best, read_paper, records, summarise
+from patchvae.report.tables.metrics import best, comparable, read_paper, records, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import bold, dataset_name, demo_line, display_name, in_order, measured, regime_name
 
@@ -54,7 +54,7 @@ def write_table1(
     """Write Table 1 as tidy CSV, Markdown, LaTeX and HTML.
 
     config: a resolved `table1` configuration (run, seeds, datasets, variants, regimes, select, schedule, demo and,
-    where a φ was pretrained with labels, pretrained_on: variant -> data set);
+    where a φ was pretrained with labels, pretrained_on: variant -> data set, and imagenet: those that are ImageNet);
     paper_csv: columns model, dataset, regime, top1 (percent);
     metrics_files: one metrics file of a fine-tuning per (variant, data set, regime, seed) of `config`, in any order.
     In the CSV, `mean` and `std` are over seeds at the epoch that `select` names, `seconds` is the fine-tunings' sum,
@@ -67,7 +67,7 @@ def write_table1(
     paper = read_paper(paper_csv, KEYS, ["top1"]).top1
     models = in_order(list(paper.index.get_level_values("model")), config["variants"])
     cells = {"model": models, "dataset": datasets, "regime": regimes}
-    table = summarise(results, paper, cells, **LEARNING)
+    table = summarise(results, comparable(paper, config["demo"]), cells, **LEARNING)
     sheet = Sheet(
         label="table1",
         warning=demo_line(config, datasets),

@@ -17,17 +17,25 @@ from patchvae.report.tables.finetunings import (
 )
 from patchvae.report.tables.metrics import best, read_paper_by_metric, summarise
 from patchvae.report.tables.sheet import Sheet, side_by_side, texts_of, write_texts
-from patchvae.report.tables.words import bold, dataset_name, demo_line, display_name, in_order, measured, regime_name
+from patchvae.report.tables.words import (
+    bold,
+    dataset_name,
+    demo_line,
+    display_name,
+    in_order,
+    measured,
+    of_imagenet,
+    regime_name,
+)
 
 WHOLE = "none"  # the regime that freezes nothing
-PAPER_DATASET = "imagenet"
 
 
-def paper_numbers(path: Path | str, dataset: str) -> pd.Series:
-    """The paper's accuracies by (model, metric); none when `dataset` is not ImageNet, which they are of."""
+def paper_numbers(path: Path | str, imagenet: bool) -> pd.Series:
+    """The paper's accuracies by (model, metric); none when ours are not of ImageNet, which they are of."""
     numbers = read_paper_by_metric(path, {metric: metric for metric in METRICS})
     numbers = numbers.rename({"imagenet-supervised": "supervised"}, level="model")
-    return numbers if dataset == PAPER_DATASET else numbers.iloc[:0]
+    return numbers if imagenet else numbers.iloc[:0]
 
 
 def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
@@ -38,7 +46,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
         f" {selection(config)}; {bold(results.model)}.",
         f"Supervised: started as {display_name(config['supervised'])}, then all of it is trained with labels.",
     ]
-    if dataset == PAPER_DATASET:
+    if of_imagenet(config):
         text.append("The paper's numbers are at the paper's own schedule.")
     else:
         text.append("The paper's Table 2 is of ImageNet, so none of its numbers stands here.")
@@ -70,7 +78,7 @@ def write_table2(
     wanted.append((config["supervised"], dataset, WHOLE))
     results = collect_accuracies(config, metrics_files, wanted, list(METRICS))
     results["model"] = results.model.mask(results.regime == WHOLE, "supervised")
-    paper = paper_numbers(paper_csv, dataset)
+    paper = paper_numbers(paper_csv, of_imagenet(config))
     models = in_order(list(paper.index.get_level_values("model")), [*config["variants"], "supervised"])
     table = summarise(results, paper, {"model": models, "metric": list(METRICS)}, **LEARNING)
     whole = table.model == "supervised"

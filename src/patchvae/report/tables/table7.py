@@ -9,9 +9,17 @@ import pandas as pd
 
 from patchvae.report.tables.metrics import Row, best, collect, number, read_paper_by_metric, records, summarise
 from patchvae.report.tables.sheet import Sheet, side_by_side, texts_of, write_texts
-from patchvae.report.tables.words import dataset_name, demo_line, display_name, in_order, measured, plural, seeds
+from patchvae.report.tables.words import (
+    dataset_name,
+    demo_line,
+    display_name,
+    in_order,
+    measured,
+    of_imagenet,
+    plural,
+    seeds,
+)
 
-PAPER_DATASET = "imagenet"
 # Our metric -> column of the paper that it may be compared with: its PSNR is of normalised tensors (E60).
 PAPER = {"psnr_normalised": "psnr", "fid": "fid", "ssim": "ssim"}
 HEADINGS = {
@@ -65,7 +73,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
         f"Run {config['run']}: reconstructions of {images} of {dataset_name(config, dataset)} after {epochs} of"
         f" pretraining, {seeds(config)}; arrows point to the better side, bold: our best per column."
     ]
-    if dataset == PAPER_DATASET:
+    if of_imagenet(config):
         text.append(
             "The paper's PSNR is too low for images in [0, 1], where constant grey has about 11 dB, and fits tensors"
             " normalised by mean and standard deviation with peak 1 (E60), so it stands beside ours of that kind; our"
@@ -97,7 +105,7 @@ def write_table7(
     wanted = itertools.product(("reconstruct", "fid"), config["variants"], [dataset], config["seeds"])
     results = collect(metrics_files, {"reconstruct": reconstruction, "fid": distance}, CELL, list(wanted))
     paper = read_paper_by_metric(paper_csv, PAPER)
-    if dataset != PAPER_DATASET:
+    if not of_imagenet(config):
         paper = paper.iloc[:0]
     models = in_order(list(paper.index.get_level_values("model")), config["variants"])
     table = summarise(results, paper, {"model": models, "metric": list(HEADINGS)})

@@ -10,7 +10,13 @@ CONTROLS = {"random": "Random φ (control)", "random+bn": "Random φ, BatchNorm 
 MODELS = {"beta-vae": "β-VAE", "patchvae": "PatchVAE", "bigan": "BiGAN"}
 # Their φ saw labels: printed beside the others, never the best among them.
 LABELLED = {"imagenet-pretrained": "ImageNet-pretrained φ", "supervised": "Supervised"}
-DATASETS = {"cifar100": "CIFAR-100", "indoor67": "Indoor67", "places205": "Places205", "imagenet": "ImageNet"}
+DATASETS = {
+    "cifar100": "CIFAR-100",
+    "indoor67": "Indoor67",
+    "places205": "Places205",
+    "imagenet": "ImageNet",
+    "imagenet64": "ImageNet at 64×64",
+}
 REGIMES = {"conv1": "Conv1", "conv1-3": "Conv[1-3]", "conv1-5": "Conv[1-5]"}
 WHEN = {"last": "after the last epoch", "best": "at the epoch that is best on the test set (optimistic)"}
 
@@ -35,8 +41,13 @@ def in_order(paper: Sequence[str], ours: Sequence[str]) -> list[str]:
 
 
 def dataset_name(config: Mapping[str, Any], dataset: str) -> str:
-    """A data set's name as printed; made-up data are marked."""
+    """A data set's name as printed; made-up data and stand-ins are marked."""
     return f"{dataset} (demo)" if dataset in config["demo"] else DATASETS.get(dataset, dataset)
+
+
+def of_imagenet(config: Mapping[str, Any]) -> bool:
+    """Whether a table's one data set is ImageNet, as the paper's Tables 2 and 7 are, and no stand-in."""
+    return bool(config["dataset"] == "imagenet" and "imagenet" not in config["demo"])
 
 
 def regime_name(regime: str) -> str:
@@ -45,9 +56,9 @@ def regime_name(regime: str) -> str:
 
 
 def demo_line(config: Mapping[str, Any], datasets: Sequence[str]) -> str:
-    """The warning that made-up data call for, or nothing."""
+    """The warning that made-up data and stand-ins call for, or nothing."""
     made_up = [dataset for dataset in datasets if dataset in config["demo"]]
-    return f"DEMO on digit scenes - not comparable with the paper ({', '.join(made_up)})." if made_up else ""
+    return f"DEMO on stand-in data - not comparable with the paper ({', '.join(made_up)})." if made_up else ""
 
 
 def plural(count: int, thing: str) -> str:

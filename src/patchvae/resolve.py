@@ -142,18 +142,18 @@ def _protocol(params: Params, names: list[str]) -> Params:
 
 
 def _table1(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    table = params["table1"]
-    labels = {name: params["variants"][name].get("pretrain_on") for name in table["variants"]}
+    table, datasets = params["table1"], params["datasets"]
+    sources = {name: params["variants"][name].get("pretrain_on") for name in table["variants"]}
+    labels = {name: dataset for name, dataset in sources.items() if dataset}
+    demo = [name for name in dict.fromkeys([*table["datasets"], *labels.values()]) if is_demo(datasets[name])]
+    imagenet = [name for name in labels.values() if datasets[name]["format"] == "imagenet" and name not in demo]
     return {
         **_protocol(params, table["datasets"]),
         **table,
         "select": params["select"],
-        "pretrained_on": {name: dataset for name, dataset in labels.items() if dataset},
-        "imagenet": [
-            name
-            for name, block in params["datasets"].items()
-            if block["format"] == "imagenet" and name in labels.values() and not is_demo(block)
-        ],
+        "demo": demo,
+        "pretrained_on": labels,
+        "imagenet": imagenet,
     }
 
 

@@ -263,7 +263,7 @@ def test_tables_are_told_which_data_sets_are_stand_ins(params: Params) -> None:
     assert resolve(params, "table1", {})["demo"] == []
     assert resolve(params, "table1", {})["imagenet"] == ["imagenet64"]
     params["datasets"]["indoor67"]["stand_in"] = params["datasets"]["imagenet64"]["stand_in"] = True
-    assert resolve(params, "table1", {})["demo"] == ["indoor67"]
+    assert resolve(params, "table1", {})["demo"] == ["indoor67", "imagenet64"]
     assert resolve(params, "table1", {})["imagenet"] == []
     params["ablations"] = {"num_parts": [4]}
     params["ablation_base"]["datasets"] = ["digits", "cifar100"]

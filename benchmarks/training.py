@@ -15,6 +15,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,38 +24,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from patchvae.config import load_params
 from patchvae.hardware import describe, pick_device, pick_precision
 from patchvae.models.patchvae import PatchVAE
+from patchvae.resolve import resolve
 from patchvae.training.pretrain import PretrainTask, seeded_model
 
-MODEL = {
-    "name": "patchvae",
-    "init": "kaiming",
-    "num_parts": 16,
-    "part_dim": 6,
-    "occurrence_prior": "1/N",
-    "occurrence_kl": "sum",
-    "hard_occurrence": False,
-    "detach_occurrence": True,
-    "temperature": {"start": 1.0, "rate": 3e-5, "floor": 0.1, "schedule": "exponential", "interval": 1},
-    "beta_app": 1.0,
-    "beta_occ": 0.6,
-}
-CONFIG = {
-    "dataset": "benchmark",
-    "image_size": 32,
-    "flip": False,
-    "input_scaling": "symmetric",
-    "variant": "patchvae",
-    "model": MODEL,
-    "seed": 0,
-    "epochs": 1,
-    "lr": 1e-4,
-    "adam_betas": [0.9, 0.999],
-    "epoch_images": "dataset",
-    "weighted_loss": False,
-    "gan": None,
-}
+ROOT = Path(__file__).resolve().parents[1]
+JOB = {"dataset": "cifar100", "variant": "patchvae", "seed": 0}
+CONFIG = resolve(load_params([ROOT / "params.yaml"]), "pretrain", JOB)
 
 
 class Photographs(Dataset[Tensor]):
@@ -110,7 +88,7 @@ def ours(pixels: Tensor, batch_size: int, device: torch.device, precision: str) 
     def run(steps: int) -> int:
         for step in range(steps):
             terms = task.step(step)
-        float(terms["loss"])
+        float(terms["loss"].detach())
         return steps * batch_size
 
     return run

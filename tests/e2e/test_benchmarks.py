@@ -1,0 +1,28 @@
+"""The benchmarks run; what they measure is no test's business."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "printed"),
+    [
+        ("training.py", ["--rounds", "1", "--steps", "1", "--batch-size", "8"], "ratio"),
+        ("preparing.py", ["--repeats", "1"], "images/s"),
+    ],
+)
+def test_a_benchmark_runs(root: Path, script: str, options: list[str], printed: str) -> None:
+    done = subprocess.run(
+        [sys.executable, f"benchmarks/{script}", *options],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": "src"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert printed in done.stdout

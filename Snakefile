@@ -25,4 +25,4 @@ include: "workflow/rules/figures.smk"
 rule all:
     default_target: True
     input:
-        report_files(),
+        every_output(),

@@ -20,12 +20,13 @@ logger = logging.getLogger(__name__)
 
 def resolve(args: argparse.Namespace) -> None:
     """Print the configuration of one job as sorted JSON."""
-    from patchvae import config
+    from patchvae.checks import validate
+    from patchvae.config import load_params
     from patchvae.resolve import resolve
 
-    params = config.load_params(args.params or ["params.yaml"])
+    params = load_params(args.params or ["params.yaml"])
     if args.schema:
-        config.validate(params, args.schema)
+        validate(params, args.schema)
     wildcards = dict(pair.partition("=")[::2] for pair in args.wildcards)
     print(json.dumps(resolve(params, args.rule, wildcards), sort_keys=True, indent=1))
 

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 
 from patchvae.config import Params, sweeps
-from patchvae.variants import pretrained, raw, sources, sweep_tables, swept, weighted
+from patchvae.variants import SUFFIXES, pretrained, swept
 
 PARAMETER_TABLES = ("table8", "table9", "table10", "table11", "table12")
 # Figures of one PatchVAE, and what draws them
@@ -21,92 +21,96 @@ Cell = tuple[str, str, str]  # data set, variant, regime
 def table1_cells(params: Params) -> list[Cell]:
     """Fine-tuned cells of Table 1."""
     table = params["table1"]
-    return list(itertools.product(table["datasets"], table["variants"], table["regimes"]))
+    rows = [*table["variants"], *table["labelled"]["variants"]]
+    return list(itertools.product(table["datasets"], rows, table["regimes"]))
 
 
 def table2_cells(params: Params) -> list[Cell]:
-    """Fine-tuned cells of Table 2, the supervised row last."""
+    """Fine-tuned cells of Table 2, the supervised row last; none without a data set."""
     table = params["table2"]
-    rows = [(table["dataset"], variant, table["regime"]) for variant in table["variants"]]
-    return [*rows, (table["dataset"], table["supervised"], "none")]
+    rows = [*((variant, table["regime"]) for variant in table["variants"]), *((v, "none") for v in table["supervised"])]
+    return [(dataset, variant, regime) for dataset in table["datasets"] for variant, regime in rows]
 
 
 def sweep_cells(params: Params, key: str) -> list[Cell]:
-    """Fine-tuned cells of a sweep's table."""
+    """Fine-tuned cells of a sweep; the row of the model's own value is Table 1's."""
     base, values = params["ablation_base"], params["ablations"][key]
     return [(d, swept(params, key, value), base["regime"]) for d, value in itertools.product(base["datasets"], values)]
 
 
-def cells(params: Params) -> Iterator[Cell]:
-    """Fine-tuned cells of all tables, some more than once."""
-    yield from table1_cells(params)
-    if params["table2"]:
-        yield from table2_cells(params)
+def base_cells(params: Params) -> list[Cell]:
+    """Cells of Table 1 that the sweeps' tables share: the swept variant's in their regime, on every data set."""
+    base = params["ablation_base"]
+    return [(dataset, base["variant"], base["regime"]) for dataset in params["table1"]["datasets"]]
+
+
+def cells(params: Params) -> Iterator[tuple[str, Cell]]:
+    """Fine-tuned cells with the table that they are made for: table1, table2 or a swept key."""
+    yield from (("table1", cell) for cell in table1_cells(params))
+    yield from (("table2", cell) for cell in table2_cells(params))
     for key in sweeps(params):
-        yield from sweep_cells(params, key)
+        yield from ((key, cell) for cell in sweep_cells(params, key))
 
 
 def models(params: Params) -> Iterator[tuple[str, str]]:
-    """Every pretrained model that the run needs, as data set and variant, some more than once."""
-    for dataset, variant, _ in cells(params):
-        source = pretrained(params, dataset, variant)
-        yield source["dataset"], source["variant"]
-    if params["table7"]:
-        yield from itertools.product([params["table7"]["dataset"]], params["table7"]["variants"])
-    for block in filter(None, (params["parts"], params["figures"])):
-        yield from itertools.product(block["datasets"], [block["variant"]])
+    """Every pretrained model of the run, as data set and variant."""
+    for table in ("table1", "table2"):
+        for objective, names in params[table]["objectives"].items():
+            for dataset, name in itertools.product(params[table]["datasets"], names):
+                yield dataset, name + SUFFIXES[objective]
+    labelled = params["table1"]["labelled"]
+    yield from ((labelled["dataset"], variant) for variant in labelled["variants"])
+    yield from itertools.product(params["parts"]["pretrained"], params["parts"]["variants"])
+    for key in sweeps(params):
+        for dataset, variant, _ in sweep_cells(params, key):
+            if pretrained(params, dataset, variant)["variant"] == variant:
+                yield dataset, variant
 
 
 def jobs(params: Params) -> Iterator[tuple[str, Params]]:
     """Every job of a run as (rule, wildcards), each once, none before what it needs."""
-    run, seeds = params["run"], params["seeds"]
-    needed = list(dict.fromkeys(models(params)))
-    fine_tuned = list(dict.fromkeys(cells(params)))
-    datasets = dict.fromkeys([*(d for d, _ in needed), *(d for d, _, _ in fine_tuned)])
-    for dataset in dict.fromkeys(raw(params, dataset) for dataset in datasets):
-        for name in sources(params, dataset):
-            yield "download", {"dataset": dataset, "name": name}
-    for dataset in datasets:
-        made = params["datasets"][dataset]["format"] == "digit-scenes"
-        yield "digit_scenes" if made else "prepare", {"dataset": dataset}
-        if any(weighted(params, variant) for d, variant in needed if d == dataset):
-            yield "masks", {"dataset": dataset}
-    for (dataset, variant), seed in itertools.product(needed, seeds):
+    run, seeds, data = params["run"], params["seeds"], params["data"]
+    for dataset in data["archives"]:
+        yield "download", {"dataset": dataset}
+        yield "prepare", {"dataset": dataset}
+    for dataset in data["scenes"]:
+        yield "digit_scenes", {"dataset": dataset}
+    for dataset in data["weighted"]:
+        yield "masks", {"dataset": dataset}
+    for (dataset, variant), seed in itertools.product(models(params), seeds):
         yield "pretrain", {"run": run, "dataset": dataset, "variant": variant, "seed": seed}
-    for (dataset, variant, regime), seed in itertools.product(fine_tuned, seeds):
-        yield "finetune", {"run": run, "dataset": dataset, "variant": variant, "regime": regime, "seed": seed}
+    for (table, (dataset, variant, regime)), seed in itertools.product(cells(params), seeds):
+        wildcards = {"table": table, "regime": regime, "variant": variant, "dataset": dataset}
+        yield "finetune", {"run": run, **wildcards, "seed": seed}
     yield from _measurements(params)
     yield from _reports(params)
 
 
 def _measurements(params: Params) -> Iterator[tuple[str, Params]]:
     """Jobs that measure pretrained models in other ways than by fine-tuning."""
-    run, seeds = params["run"], params["seeds"]
-    if params["table7"]:
+    run, seeds, parts = params["run"], params["seeds"], params["parts"]
+    for _ in params["table2"]["datasets"]:
         yield "inception", {}
-        for variant, seed in itertools.product(params["table7"]["variants"], seeds):
-            wildcards = {"run": run, "dataset": params["table7"]["dataset"], "variant": variant, "seed": seed}
-            yield "reconstruct", wildcards
-            yield "fid", wildcards
-    if params["parts"]:
-        block = params["parts"]
-        for dataset, seed in itertools.product(block["datasets"], seeds):
-            yield "parts", {"run": run, "dataset": dataset, "variant": block["variant"], "seed": seed}
+    for dataset, variant, seed in itertools.product(params["table2"]["datasets"], params["table7"]["variants"], seeds):
+        wildcards = {"run": run, "dataset": dataset, "variant": variant, "seed": seed}
+        yield "reconstruct", wildcards
+        yield "fid", wildcards
+    for dataset, variant, seed in itertools.product(parts["datasets"], parts["variants"], seeds):
+        yield "parts", {"run": run, "dataset": dataset, "variant": variant, "seed": seed}
 
 
 def _reports(params: Params) -> Iterator[tuple[str, Params]]:
     """Jobs that write tables and figures."""
     run = {"run": params["run"]}
     yield "table1", run
-    if params["table2"]:
+    for _ in params["table2"]["datasets"]:
         yield "table2", run
-    for table in sweep_tables(params):
-        yield "sweep", run | {"table": table}
-        yield "figure_sweep", run | {"table": table}
-    if params["table7"]:
         yield "table7", run
+    for key in params["ablation_base"]["keys"]:
+        yield "sweep", run | {"key": key}
+        yield "figure_sweep", run | {"key": key}
     yield "parameter_tables", run
-    if params["parts"]:
+    for _ in params["parts"]["variants"]:
         yield "parts_table", run
     for dataset in params["figures"]["datasets"]:
         yield "figure_masks", run | {"dataset": dataset}

@@ -1,89 +1,94 @@
 """Variants, sweeps and data sets: what a name in the parameters stands for."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from patchvae.config import Params, get, merge, put, setting, sweeps
+from patchvae.config import Params, get, put, setting, sweeps
 
-OVERRIDES = ("model", "pretrain", "finetune", "masks")  # blocks of which a data set may have values of its own
-# Swept key: the paper's table and its column of values
-SWEEPS = {
-    "num_parts": ("table3", "n_parts"),
-    "part_dim": ("table4", "d_p"),
-    "occurrence_prior": ("table5", "prior"),
-    "beta_occ": ("table6", "beta_occ"),
-}
+# What pretraining adds to a variant's name, by the list of `objectives` in which the variant stands
+SUFFIXES = {"plain": "", "lw": "+lw", "gan": "-gan", "gan+lw": "-gan+lw", "bigan": "", "none": ""}
+# Swept key: the column of the paper's values, which lie in paper/sweep_KEY.csv
+SWEEPS = {"num_parts": "n_parts", "part_dim": "d_p", "occurrence_prior": "prior", "beta_occ": "beta_occ"}
 
 
-def sweep_table(key: str) -> str:
-    """The name of the table of a swept key: `table3` to `table6`, or `sweep_KEY`."""
-    return SWEEPS[key][0] if key in SWEEPS else f"sweep_{key}"
+class Variant(NamedTuple):
+    """A row's name taken apart."""
 
-
-def sweep_tables(params: Params) -> dict[str, str]:
-    """Tables of the run's sweeps, each with its swept key."""
-    return {sweep_table(key): key for key in sweeps(params)}
+    base: str  # key of `variants`
+    gan: bool
+    weighted: bool  # trained with L_w
+    key: str | None = None  # the swept key with its value
+    value: Any = None
 
 
 def text_of(value: Any) -> str:
-    """A swept value as text; a fraction's stroke cannot be in a file's name."""
-    return str(value).replace("/", "_")
+    """A swept value as it stands in names, the same for DVC and Snakemake."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def swept(params: Params, key: str, value: Any) -> str:
-    """The variant with one value of a sweep: the swept variant itself where the value is the one that it has."""
-    base: str = params["ablation_base"]["variant"]
-    return base if get(params, setting(params, key)) == value else f"{base}.{key}={text_of(value)}"
+    """The variant with one value of a sweep."""
+    return f"{params['ablation_base']['variant']}.{key}={text_of(value)}"
 
 
-def variants(params: Params) -> dict[str, tuple[str, str, Any] | None]:
-    """All variants by name; those of a sweep with their base, key and value."""
-    names: dict[str, tuple[str, str, Any] | None] = dict.fromkeys(params["variants"])
+def objective_lists(params: Params) -> dict[str, list[tuple[str, str]]]:
+    """Lists of variants that are pretrained, by dotted key, each with the names that they become: (variant, row)."""
+    return {
+        f"{table}.objectives.{name}": [(variant, variant + SUFFIXES[name]) for variant in names]
+        for table in ("table1", "table2")
+        for name, names in params[table]["objectives"].items()
+    }
+
+
+def variants(params: Params) -> dict[str, Variant]:
+    """All variants by name: rows of tables, and the values of sweeps."""
+    known = {name: Variant(name, False, False) for name in params["variants"]}
+    for key, names in objective_lists(params).items():
+        objective = key.rpartition(".")[2]
+        for base, name in names:
+            known[name] = Variant(base, "gan" in objective.split("+"), "lw" in objective.split("+"))
+    start = known[params["ablation_base"]["variant"]]
     for key, values in sweeps(params).items():
         for value in values:
-            names.setdefault(swept(params, key, value), (params["ablation_base"]["variant"], key, value))
-    return names
+            known[swept(params, key, value)] = start._replace(key=key, value=value)
+    return known
 
 
-def settings(params: Params, dataset: str, variant: str | None = None) -> tuple[Params, Params]:
-    """The parameters as a data set and a variant have them, and the variant's block."""
-    block = params["datasets"][dataset]
-    own = merge(params, {name: block[name] for name in OVERRIDES if name in block})
-    if variant is None:
-        return own, {}
-    origin = variants(params)[variant]
-    if origin is not None:
-        variant, key, value = origin
-        own = put(own, setting(params, key), value)
-    return own, own["variants"][variant]
+def family(params: Params, dataset: str) -> Params:
+    """The block that holds `model` and `pretrain` of a data set: Table 2 has its own."""
+    block: Params = params["table2"] if dataset in params["table2"]["datasets"] else params
+    return block
+
+
+def settings(params: Params, dataset: str, variant: str) -> tuple[Params, Params]:
+    """The parameters as a variant has them on a data set (whose own `model` and `pretrain` they hold), and its block."""
+    chosen, own = variants(params)[variant], params
+    if chosen.key is not None:
+        own = put(own, setting(params, chosen.key), chosen.value)
+    own = own | {key: family(own, dataset)[key] for key in ("model", "pretrain")}
+    return own, own["variants"][chosen.base]
 
 
 def pretrained(params: Params, dataset: str, variant: str) -> dict[str, str]:
     """Which pretraining a fine-tuning starts from: its data set and variant."""
-    origin = variants(params)[variant]
-    if origin is None:
-        return {"dataset": params["variants"][variant].get("pretrain_on", dataset), "variant": variant}
-    base, key, _ = origin
+    labelled = params["table1"]["labelled"]
+    if variant in labelled["variants"]:
+        return {"dataset": labelled["dataset"], "variant": variant}
+    key = variants(params)[variant].key
     # A sweep over the fine-tuning shares one pretraining.
-    return {"dataset": dataset, "variant": base if setting(params, key)[0] == "finetune" else variant}
+    shared = key is not None and setting(params, key)[0] == "finetune"
+    return {"dataset": dataset, "variant": params["ablation_base"]["variant"] if shared else variant}
 
 
 def weighted(params: Params, variant: str) -> bool:
     """Whether a variant trains with L_w and so needs weight masks."""
-    origin = variants(params)[variant]
-    return bool(params["variants"][origin[0] if origin else variant].get("weighted_loss", False))
-
-
-def raw(params: Params, dataset: str) -> str:
-    """The data set whose sources a data set is made from: itself, or the one it shares them with."""
-    return str(params["datasets"][dataset].get("raw", dataset))
+    return variants(params)[variant].weighted
 
 
 def sources(params: Params, dataset: str) -> Params:
-    """The sources of a data set by file name, without those that an overlay set to null; none for digit scenes."""
-    named = params["datasets"][raw(params, dataset)].get("sources", {})
-    return {name: source for name, source in named.items() if source}
+    """The sources of a data set by file name, without those that an overlay set to null."""
+    return {name: source for name, source in params["datasets"][dataset]["sources"].items() if source}
 
 
-def is_demo(block: Params) -> bool:
-    """Whether a data set only stands in for one of the paper's."""
-    return block["format"] == "digit-scenes" or bool(block.get("stand_in"))
+def base_value(params: Params, key: str) -> Any:
+    """The value that the swept variant itself has."""
+    return get(params, setting(params, key))

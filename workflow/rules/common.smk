@@ -9,10 +9,12 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.basedir)
-sys.path.insert(0, str(ROOT / "src"))
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflow")]
 
+from layout import CHECKPOINT, METRICS, MODULES, OUTPUTS
 from patchvae import plan, variants
-from patchvae.config import load_params, merge, validate
+from patchvae.checks import validate
+from patchvae.config import load_params, merge, sweeps
 from patchvae.errors import PatchVAEError
 from patchvae.files import canonical
 from patchvae.provenance import source_files
@@ -49,8 +51,8 @@ wildcard_constraints:
     variant="|".join(map(re.escape, variants.variants(PARAMS))),
     regime="[^/]+",
     seed="[0-9]+",
-    name="[^/]+",
-    table="|".join(map(re.escape, variants.sweep_tables(PARAMS))) or "(?!)",
+    table="|".join(map(re.escape, ["table1", "table2", *sweeps(PARAMS)])),
+    key="|".join(map(re.escape, sweeps(PARAMS))) or "(?!)",
     figure="|".join(plan.PARTS_FIGURES),
 
 
@@ -66,28 +68,18 @@ def config_of(rule):
     return config_json
 
 
-def code_of(module):
-    """The source files behind one command, as inputs, so that editing one reruns the jobs that use it and no others."""
-    return [os.path.relpath(path) for path in source_files(module)]
+def code_of(command):
+    """The source files behind a command, as inputs, so that editing one reruns the jobs that use it and no others."""
+    return [os.path.relpath(path) for path in source_files(MODULES[command])]
 
 
 def figure_code(wildcards):
-    return code_of(plan.PARTS_FIGURES[wildcards.figure])
+    return code_of(wildcards.figure)
 
 
-def datasets_of(*formats):
-    """A pattern of the data sets stored in one of these formats."""
-    names = [name for name, block in PARAMS["datasets"].items() if block["format"] in formats]
-    return "|".join(map(re.escape, names)) or "(?!)"
-
-
-def raw_files(wildcards):
-    dataset = variants.raw(PARAMS, wildcards.dataset)
-    return expand("data/raw/{dataset}/{name}", dataset=dataset, name=variants.sources(PARAMS, dataset))
-
-
-def raw_folder(wildcards):
-    return f"data/raw/{variants.raw(PARAMS, wildcards.dataset)}"
+def names(datasets):
+    """A pattern of these data sets."""
+    return "|".join(map(re.escape, datasets)) or "(?!)"
 
 
 def mask_files(wildcards):
@@ -97,17 +89,8 @@ def mask_files(wildcards):
 
 def label_files(wildcards):
     """The labels of a variant trained with them, else nothing."""
-    model = variants.settings(PARAMS, wildcards.dataset, wildcards.variant)[1]["model"]
-    return "data/packed/{dataset}/train_labels.npy" if model == "supervised" else []
-
-
-CHECKPOINT = "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt"
-METRICS = {
-    "finetune": "results/{run}/metrics/finetune/{dataset}/{variant}/{regime}/seed{seed}.json",
-    "reconstruct": "results/{run}/metrics/reconstruct/{dataset}/{variant}/seed{seed}.json",
-    "fid": "results/{run}/metrics/fid/{dataset}/{variant}/seed{seed}.json",
-    "parts": "results/{run}/metrics/parts/{dataset}/{variant}/seed{seed}.json",
-}
+    labelled = PARAMS["table1"]["labelled"]["variants"]
+    return "data/packed/{dataset}/train_labels.npy" if wildcards.variant in labelled else []
 
 
 def pretrained_checkpoint(wildcards):
@@ -122,26 +105,26 @@ def drawn_checkpoint(wildcards):
     return CHECKPOINT.format(run=wildcards.run, dataset=wildcards.dataset, variant=variant, seed=seed)
 
 
-def seeds_of(rule, wanted):
-    """Metrics files of one rule for the wanted (data set, variant, regime), regime None where the rule has none."""
-    wanted = set(wanted)
+def finetunings(table, cells=None):
+    """Metrics files of a table's fine-tunings: of all its cells, or of these (data set, variant, regime)."""
     return [
-        METRICS[rule].format(**job)
-        for name, job in JOBS
-        if name == rule and (job["dataset"], job["variant"], job.get("regime")) in wanted
+        METRICS["finetune"].format(**job)
+        for rule, job in JOBS
+        if rule == "finetune" and job["table"] == table
+        if cells is None or (job["dataset"], job["variant"], job["regime"]) in cells
     ]
 
 
 def table1_metrics(wildcards):
-    return seeds_of("finetune", plan.table1_cells(PARAMS))
+    return finetunings("table1")
 
 
 def table2_metrics(wildcards):
-    return seeds_of("finetune", plan.table2_cells(PARAMS))
+    return finetunings("table2")
 
 
 def sweep_metrics(wildcards):
-    return seeds_of("finetune", plan.sweep_cells(PARAMS, variants.sweep_tables(PARAMS)[wildcards.table]))
+    return finetunings(wildcards.key) + finetunings("table1", plan.base_cells(PARAMS))
 
 
 def every_metrics(*rules):
@@ -153,26 +136,6 @@ def every_metrics(*rules):
     return files
 
 
-def paper_csv(wildcards):
-    """The paper's numbers for a sweep, where it has any."""
-    path = f"paper/{wildcards.table}.csv"
-    return path if (ROOT / path).exists() else []
-
-
-KINDS = ("csv", "md", "tex", "html")
-REPORTS = {
-    "table1": [f"results/{{run}}/tables/table1.{kind}" for kind in KINDS],
-    "table2": [f"results/{{run}}/tables/table2.{kind}" for kind in KINDS],
-    "sweep": [f"results/{{run}}/tables/{{table}}.{kind}" for kind in KINDS],
-    "table7": [f"results/{{run}}/tables/table7.{kind}" for kind in KINDS],
-    "parameter_tables": [f"results/{{run}}/tables/{table}.{kind}" for table in plan.PARAMETER_TABLES for kind in KINDS],
-    "parts_table": [f"results/{{run}}/tables/parts.{kind}" for kind in KINDS],
-    "figure_masks": ["results/{run}/figures/figure6_{dataset}.png", "results/{run}/figures/figure6_{dataset}.pdf"],
-    "figure_parts": ["results/{run}/figures/{figure}_{dataset}.png", "results/{run}/figures/{figure}_{dataset}.pdf"],
-    "figure_sweep": ["results/{run}/figures/{table}.png", "results/{run}/figures/{table}.pdf"],
-}
-
-
-def report_files():
-    """Everything a run ends in."""
-    return [path.format(**job) for rule, job in JOBS for path in REPORTS.get(rule, ())]
+def every_output():
+    """Everything a run makes, reports and what they do not need alike."""
+    return [path.format(**job) for rule, job in JOBS for path in OUTPUTS[rule]]

@@ -1,10 +1,13 @@
+# The archives themselves may not be passed on and stay in data/raw, which no rule declares; the record says what they were.
 rule download:
     input:
-        code=code_of("patchvae.data.sources"),
+        code=code_of("download"),
     output:
-        "data/raw/{dataset}/{name}",
+        "data/sources/{dataset}.json",
     log:
-        "logs/data/download/{dataset}/{name}.log",
+        "logs/data/download/{dataset}.log",
+    wildcard_constraints:
+        dataset=names(PARAMS["data"]["archives"]),
     threads: 1
     resources:
         mem_mb=500,
@@ -12,15 +15,16 @@ rule download:
     params:
         cfg=config_of("download"),
     message:
-        "Download {wildcards.name} of {wildcards.dataset}"
+        "Download {wildcards.dataset}"
     shell:
-        "python -m patchvae.cli download --log {log:q} --config {params.cfg:q} --out {output:q}"
+        "python -m patchvae.cli download --log {log:q} --config {params.cfg:q}"
+        " --raw-dir data/raw/{wildcards.dataset:q} --out {output:q}"
 
 
 rule prepare:
     input:
-        code=code_of("patchvae.data.prepare"),
-        raw=raw_files,
+        code=code_of("prepare"),
+        sources="data/sources/{dataset}.json",
     output:
         multiext(
             "data/packed/{dataset}/",
@@ -33,24 +37,23 @@ rule prepare:
     log:
         "logs/data/prepare/{dataset}.log",
     wildcard_constraints:
-        dataset=datasets_of("cifar100", "indoor67", "places205", "imagenet", "folders", "lists"),
+        dataset=names(PARAMS["data"]["archives"]),
     threads: 8
     resources:
         mem_mb=4000,
         runtime="1d",
     params:
         cfg=config_of("prepare"),
-        raw=raw_folder,
     message:
         "Pack {wildcards.dataset} into arrays"
     shell:
         "python -m patchvae.cli prepare --log {log:q} --config {params.cfg:q} --threads {threads}"
-        " --raw-dir {params.raw:q} --out-dir data/packed/{wildcards.dataset:q}"
+        " --sources {input.sources:q} --raw-dir data/raw/{wildcards.dataset:q} --out-dir data/packed/{wildcards.dataset:q}"
 
 
 rule digit_scenes:
     input:
-        code=code_of("patchvae.data.prepare"),
+        code=code_of("prepare"),
     output:
         multiext(
             "data/packed/{dataset}/",
@@ -65,7 +68,7 @@ rule digit_scenes:
     log:
         "logs/data/digit_scenes/{dataset}.log",
     wildcard_constraints:
-        dataset=datasets_of("digit-scenes"),
+        dataset=names(PARAMS["data"]["scenes"]),
     threads: 1
     resources:
         mem_mb=1000,

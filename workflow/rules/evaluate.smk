@@ -1,6 +1,6 @@
 rule reconstruct:
     input:
-        code=code_of("patchvae.evaluation.reconstruction"),
+        code=code_of("reconstruct"),
         data=multiext("data/packed/{dataset}/", "test_images.npy", "manifest.json"),
         checkpoint=CHECKPOINT,
     output:
@@ -27,7 +27,7 @@ rule reconstruct:
 # Ends well without the weights too, and says why they are missing: the other cells of Table 7 do not need them.
 rule inception:
     input:
-        code=code_of("patchvae.evaluation.inception"),
+        code=code_of("inception"),
     output:
         "data/inception.json",
     log:
@@ -46,7 +46,7 @@ rule inception:
 
 rule fid:
     input:
-        code=code_of("patchvae.evaluation.fid"),
+        code=code_of("fid"),
         data=multiext("data/packed/{dataset}/", "test_images.npy", "manifest.json"),
         checkpoint=CHECKPOINT,
         inception="data/inception.json",
@@ -73,7 +73,7 @@ rule fid:
 
 rule parts:
     input:
-        code=code_of("patchvae.evaluation.parts"),
+        code=code_of("parts"),
         data=multiext(
             "data/packed/{dataset}/",
             "train_images.npy",
@@ -90,7 +90,7 @@ rule parts:
     log:
         "logs/{run}/parts/{dataset}/{variant}/seed{seed}.log",
     wildcard_constraints:
-        dataset=datasets_of("digit-scenes"),
+        dataset=names(PARAMS["data"]["scenes"]),
     threads: 1
     resources:
         mem_mb=3000,

@@ -1,6 +1,6 @@
 rule figure_masks:
     input:
-        code=code_of("patchvae.report.figures"),
+        code=code_of("figure_masks"),
         images="data/packed/{dataset}/test_images.npy",
     output:
         png=report(
@@ -63,18 +63,18 @@ rule figure_parts:
 
 rule figure_sweep:
     input:
-        code=code_of("patchvae.report.sweeps"),
-        table="results/{run}/tables/{table}.csv",
+        code=code_of("figure_sweep"),
+        table="results/{run}/tables/sweep_{key}.csv",
     output:
         png=report(
-            "results/{run}/figures/{table}.png",
+            "results/{run}/figures/sweep_{key}.png",
             caption="../report/sweep_figure.rst",
             category="Ablations",
-            labels={"sweep": "{table}", "kind": "figure"},
+            labels={"sweep": "{key}", "kind": "figure"},
         ),
-        pdf="results/{run}/figures/{table}.pdf",
+        pdf="results/{run}/figures/sweep_{key}.pdf",
     log:
-        "logs/{run}/figures/{table}.log",
+        "logs/{run}/figures/sweep_{key}.log",
     threads: 1
     resources:
         mem_mb=1000,
@@ -82,7 +82,7 @@ rule figure_sweep:
     params:
         cfg=config_of("figure_sweep"),
     message:
-        "Draw the sweep of {wildcards.table}"
+        "Draw the sweep of {wildcards.key}"
     shell:
         "python -m patchvae.cli figure-sweep --log {log:q} --config {params.cfg:q} --table {input.table:q}"
         " --png {output.png:q} --pdf {output.pdf:q}"

@@ -1,6 +1,6 @@
 rule finetune:
     input:
-        code=code_of("patchvae.training.finetune"),
+        code=code_of("finetune"),
         data=multiext(
             "data/packed/{dataset}/",
             "train_images.npy",
@@ -11,11 +11,11 @@ rule finetune:
         ),
         pretrained=pretrained_checkpoint,
     output:
-        "results/{run}/metrics/finetune/{dataset}/{variant}/{regime}/seed{seed}.json",
+        METRICS["finetune"],
     log:
-        "logs/{run}/finetune/{dataset}/{variant}/{regime}/seed{seed}.log",
+        "logs/{run}/finetune/{table}/{regime}/{variant}/{dataset}/seed{seed}.log",
     benchmark:
-        "logs/{run}/benchmarks/finetune/{dataset}/{variant}/{regime}/seed{seed}.tsv"
+        "logs/{run}/benchmarks/finetune/{table}/{regime}/{variant}/{dataset}/seed{seed}.tsv"
     threads: 1
     resources:
         mem_mb=8000,

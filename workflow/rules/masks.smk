@@ -1,6 +1,6 @@
 rule masks:
     input:
-        code=code_of("patchvae.data.masks"),
+        code=code_of("masks"),
         images="data/packed/{dataset}/train_images.npy",
     output:
         "data/masks/{dataset}/train.npy",

@@ -1,6 +1,6 @@
 rule pretrain:
     input:
-        code=code_of("patchvae.training.pretrain"),
+        code=code_of("pretrain"),
         images="data/packed/{dataset}/train_images.npy",
         manifest="data/packed/{dataset}/manifest.json",
         masks=mask_files,

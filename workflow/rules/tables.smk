@@ -1,6 +1,6 @@
 rule table1:
     input:
-        code=code_of("patchvae.report.tables.table1"),
+        code=code_of("table1"),
         paper="paper/table1.csv",
         metrics=table1_metrics,
     output:
@@ -30,7 +30,7 @@ rule table1:
 
 rule table2:
     input:
-        code=code_of("patchvae.report.tables.table2"),
+        code=code_of("table2"),
         paper="paper/table2.csv",
         metrics=table2_metrics,
     output:
@@ -60,21 +60,21 @@ rule table2:
 
 rule sweep:
     input:
-        code=code_of("patchvae.report.tables.sweep"),
-        paper=paper_csv,
+        code=code_of("sweep"),
+        paper="paper/sweep_{key}.csv",
         metrics=sweep_metrics,
     output:
-        csv="results/{run}/tables/{table}.csv",
-        md="results/{run}/tables/{table}.md",
-        tex="results/{run}/tables/{table}.tex",
+        csv="results/{run}/tables/sweep_{key}.csv",
+        md="results/{run}/tables/sweep_{key}.md",
+        tex="results/{run}/tables/sweep_{key}.tex",
         html=report(
-            "results/{run}/tables/{table}.html",
+            "results/{run}/tables/sweep_{key}.html",
             caption="../report/sweep.rst",
             category="Ablations",
-            labels={"sweep": "{table}", "kind": "table"},
+            labels={"sweep": "{key}", "kind": "table"},
         ),
     log:
-        "logs/{run}/tables/{table}.log",
+        "logs/{run}/tables/sweep_{key}.log",
     threads: 1
     resources:
         mem_mb=1000,
@@ -82,7 +82,7 @@ rule sweep:
     params:
         cfg=config_of("sweep"),
     message:
-        "Sweep {wildcards.table} of run {wildcards.run}"
+        "Sweep of {wildcards.key} of run {wildcards.run}"
     shell:
         "python -m patchvae.cli sweep --log {log:q} --config {params.cfg:q} --paper {input.paper:q} --metrics {input.metrics:q}"
         " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
@@ -90,7 +90,7 @@ rule sweep:
 
 rule table7:
     input:
-        code=code_of("patchvae.report.tables.table7"),
+        code=code_of("table7"),
         paper="paper/table7.csv",
         metrics=every_metrics("reconstruct", "fid"),
     output:
@@ -120,7 +120,7 @@ rule table7:
 
 rule parts_table:
     input:
-        code=code_of("patchvae.report.tables.parts"),
+        code=code_of("parts_table"),
         metrics=every_metrics("parts"),
     output:
         csv="results/{run}/tables/parts.csv",
@@ -149,7 +149,7 @@ rule parts_table:
 
 rule parameter_tables:
     input:
-        code=code_of("patchvae.report.tables.parameters"),
+        code=code_of("parameter_tables"),
         paper="paper/parameter_counts.csv",
     output:
         csv=expand("results/{{run}}/tables/{table}.csv", table=plan.PARAMETER_TABLES),

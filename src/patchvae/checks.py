@@ -1,0 +1,206 @@
+"""Refusing parameters that make no sense, each with one sentence."""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from patchvae.config import Params, did_you_mean, get, put, read_yaml, setting, sweeps
+from patchvae.errors import PatchVAEError
+from patchvae.models.sizes import REGIMES, STRIDES
+from patchvae.plan import cells, models
+from patchvae.variants import base_value, family, objective_lists, pretrained, variants
+
+MODEL_OF_PARTS = "patchvae"
+# Models that may stand in each list of `objectives`
+KINDS = {"bigan": ("bigan",), "none": ("random",)} | dict.fromkeys(
+    ("plain", "lw", "gan", "gan+lw"), ("beta-vae", "patchvae")
+)
+SIZES = {"beta-vae": {"latent_dim"}, "bigan": {"latent_dim"}, "patchvae": {"num_parts", "part_dim"}}
+
+
+def validate(params: Params, schema_path: Path | str) -> None:
+    """Check parameters against the closed schema and against each other, swept values included.
+
+    Raises PatchVAEError with one sentence that holds the dotted key and what is wrong with it.
+    """
+    schema = Draft202012Validator(read_yaml(schema_path))
+    _refuse(schema, params, "")
+    for key, problem in _cross_checks(params):
+        raise PatchVAEError(f"parameters: {key}: {problem}")
+    for key, values in sweeps(params).items():
+        path = setting(params, key)
+        for value in values:
+            _refuse(schema, put(params, path, value), f"ablations.{key}: ")
+
+
+def _refuse(schema: Draft202012Validator, params: Params, prefix: str) -> None:
+    errors = list(schema.iter_errors(params))
+    if errors:
+        # A misspelt key is also a missing one: say the former.
+        errors.sort(key=lambda e: (e.validator != "additionalProperties", [str(part) for part in e.absolute_path]))
+        raise PatchVAEError(f"parameters: {prefix}{_sentence(errors[0])}")
+
+
+def _sentence(error: ValidationError) -> str:
+    path = [str(part) for part in error.absolute_path]
+    key = ".".join(path) or "top level"
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        unknown = next(str(name) for name in error.instance if name not in known)
+        return f"{'.'.join([*path, unknown])}: unknown key{did_you_mean(unknown, known)}"
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if name not in error.instance)
+        return f"{'.'.join([*path, missing])}: missing"
+    if error.validator == "enum":
+        known = [str(value) for value in error.validator_value]
+        hint = did_you_mean(str(error.instance), known)
+        return f"{key}: {error.instance!r} is none of {', '.join(known)}{hint}"
+    if error.validator in ("anyOf", "pattern"):
+        return f"{key}: {error.instance!r} does not fit: {error.schema['description']}"
+    return f"{key}: {error.message}"
+
+
+def _cross_checks(params: Params) -> Iterator[tuple[str, str]]:
+    """What a schema cannot say: (dotted key, problem). A check may take for granted what the ones before it refuse."""
+    for check in (_names, _objectives, _sweeps, _models, _measured, _datasets):
+        yield from check(params)
+
+
+def _names(params: Params) -> Iterator[tuple[str, str]]:
+    """Every name is the name of something."""
+    datasets, blocks = list(params["datasets"]), list(params["variants"])
+    asked: list[tuple[str, str, list[str]]] = []
+    lists = ("data.archives", "data.scenes", "data.weighted", "table1.datasets", "table2.datasets")
+    lists += ("ablation_base.datasets", "parts.datasets", "parts.pretrained", "figures.datasets")
+    for path in lists:
+        asked += [(path, name, datasets) for name in get(params, path.split("."))]
+    labelled = params["table1"]["labelled"]
+    asked += [("table1.labelled.dataset", labelled["dataset"], datasets)] if labelled["variants"] else []
+    asked += [("table1.labelled.variants", name, blocks) for name in labelled["variants"]]
+    asked += [("table2.supervised", name, blocks) for name in params["table2"]["supervised"]]
+    asked += [(key, base, blocks) for key, pairs in objective_lists(params).items() for base, _ in pairs]
+    asked += [("ablation_base.variant", params["ablation_base"]["variant"], blocks)]
+    asked += [("table1.regimes", name, list(REGIMES)) for name in params["table1"]["regimes"]]
+    asked += [(f"{block}.regime", params[block]["regime"], list(REGIMES)) for block in ("table2", "ablation_base")]
+    for key, name, known in asked:
+        if name not in known:
+            kind = {id(datasets): "data set", id(blocks): "variant"}.get(id(known), "regime")
+            yield key, f"unknown {kind} {name!r}, known are {', '.join(known)}{did_you_mean(name, known)}"
+
+
+def _objectives(params: Params) -> Iterator[tuple[str, str]]:
+    """A variant is pretrained in a way that its model can be, once, and with the sizes that it needs."""
+    kinds = {name: block["model"] for name, block in params["variants"].items()}
+    for key, pairs in objective_lists(params).items():
+        wanted = KINDS[key.rpartition(".")[2]]
+        for base, _ in pairs:
+            if kinds[base] not in wanted:
+                yield key, f"{base} is of model {kinds[base]}, this list is for {' and '.join(wanted)}"
+            model = ("table2", "model") if key.startswith("table2") else ("model",)
+            missing = SIZES.get(kinds[base], set()) - set(get(params, model).get(base, {}))
+            if missing:
+                yield ".".join((*model, base)), f"{' and '.join(sorted(missing))} missing"
+    for name in params["table1"]["labelled"]["variants"]:
+        if kinds[name] != "supervised":
+            yield "table1.labelled.variants", f"{name} is of model {kinds[name]}, this list is for supervised"
+    for name in params["table2"]["supervised"]:
+        if kinds[name] != "random":
+            yield "table2.supervised", f"{name} must be of model random, which is then trained whole"
+    for table in ("table1", "table2"):
+        rows = {row for key, pairs in objective_lists(params).items() for _, row in pairs if key.startswith(table)}
+        asked = [*params[table]["variants"], *(params["table2"]["supervised"] if table == "table2" else [])]
+        for row in asked if params[table]["datasets"] else []:
+            if row not in rows:
+                yield f"{table}.variants", f"{row} is in none of {table}.objectives{did_you_mean(row, list(rows))}"
+
+
+def _sweeps(params: Params) -> Iterator[tuple[str, str]]:
+    """Sweeps start from a row of Table 1 and do not repeat it."""
+    base, table = params["ablation_base"], params["table1"]
+    if set(base["keys"]) != set(sweeps(params)):
+        odd = sorted(set(base["keys"]) ^ set(sweeps(params)))[0]
+        yield "ablation_base.keys", f"{odd} must be here and have values under ablations, or neither"
+    if not sweeps(params):
+        return
+    if base["variant"] not in table["objectives"]["plain"] or base["variant"] not in table["variants"]:
+        yield "ablation_base.variant", f"{base['variant']} must be a row of Table 1 and in table1.objectives.plain"
+    if base["regime"] not in table["regimes"]:
+        yield "ablation_base.regime", f"{base['regime']} must be among table1.regimes"
+    for name in base["datasets"]:
+        if name not in table["datasets"]:
+            yield "ablation_base.datasets", f"{name} must be among table1.datasets"
+    for key, values in sweeps(params).items():
+        setting(params, key)
+        if base_value(params, key) in values:
+            where = ".".join(setting(params, key))
+            yield f"ablations.{key}", f"leave out {base_value(params, key)}, it is {where} and its row is Table 1's"
+
+
+def _models(params: Params) -> Iterator[tuple[str, str]]:
+    """No model is pretrained twice, and what it needs is packed."""
+    data = params["data"]
+    for (dataset, variant), count in Counter(models(params)).items():
+        if count > 1:
+            yield "objectives", f"{variant} would be pretrained on {dataset} {count} times: name it once"
+        if dataset not in (*data["archives"], *data["scenes"]):
+            yield "data", f"{dataset} must be in data.archives or data.scenes, {variant} is pretrained on it"
+        if variants(params)[variant].weighted and dataset not in data["weighted"]:
+            yield "data.weighted", f"{dataset} must be here, {variant} is pretrained on it with L_w"
+    for name in data["weighted"]:
+        if name not in (*data["archives"], *data["scenes"]):
+            yield "data.weighted", f"{name} must be in data.archives or data.scenes too"
+    for key in ("archives", "scenes"):
+        for name in data[key]:
+            if (params["datasets"][name]["format"] == "digit-scenes") != (key == "scenes"):
+                yield f"data.{key}", f"{name} is of format {params['datasets'][name]['format']}"
+    both = set(params["table1"]["datasets"]) & set(params["table2"]["datasets"])
+    for name in sorted(both):
+        yield "table2.datasets", f"{name} is in table1.datasets, whose models have other sizes"
+    for _, (dataset, variant, _) in cells(params):
+        source = pretrained(params, dataset, variant)["dataset"]
+        if "finetune_epochs" not in params["datasets"][dataset]:
+            yield f"datasets.{dataset}.finetune_epochs", "missing, and a table needs it"
+        if family(params, source)["model"]["backbone"] != family(params, dataset)["model"]["backbone"]:
+            yield "table1.labelled.dataset", f"the backbone of {source} is not that of {dataset}"
+
+
+def _measured(params: Params) -> Iterator[tuple[str, str]]:
+    """What is measured or drawn is pretrained, and has what is measured or drawn."""
+    known, there = variants(params), set(models(params))
+    reconstructed = itertools.product(["table7.variants"], params["table2"]["datasets"], params["table7"]["variants"])
+    drawn = itertools.product(["figures.variant"], params["figures"]["datasets"], [params["figures"]["variant"]])
+    scored = itertools.product(["parts.variants"], params["parts"]["datasets"], params["parts"]["variants"])
+    for key, dataset, variant in itertools.chain(reconstructed, drawn, scored):
+        wanted = ("beta-vae", MODEL_OF_PARTS) if key.startswith("table7") else (MODEL_OF_PARTS,)
+        kind = params["variants"][known[variant].base]["model"] if variant in known else None
+        if kind is None:
+            yield key, f"unknown variant {variant!r}{did_you_mean(variant, list(known))}"
+        elif kind not in wanted:
+            yield key, f"{variant} has no {'reconstruction' if key.startswith('table7') else 'occurrence maps'}"
+        elif (dataset, variant) not in there:
+            yield key, f"{variant} is not pretrained on {dataset}: add it to objectives or choose another"
+    parts = params["parts"]
+    if bool(parts["variants"]) != bool(parts["datasets"]):
+        yield "parts.variants", "must name a variant where parts.datasets names data sets, and none where it does not"
+    for name in parts["pretrained"] if any(known[v].gan or known[v].weighted for v in parts["variants"]) else []:
+        yield "parts.pretrained", f"{parts['variants'][0]} is pretrained for Table 1 only, so {name} cannot be here"
+    for name in parts["datasets"]:
+        if params["datasets"][name]["format"] != "digit-scenes":
+            yield "parts.datasets", f"{name} has no true occurrence maps, only digit scenes have"
+
+
+def _datasets(params: Params) -> Iterator[tuple[str, str]]:
+    """Sizes of images fit the networks and the masks."""
+    for name, dataset in params["datasets"].items():
+        size, patch = dataset["image_size"], dataset.get("mask_patch_size")
+        if patch is None and name in (*params["data"]["weighted"], *params["figures"]["datasets"]):
+            yield f"datasets.{name}.mask_patch_size", "missing, and data.weighted or figures.datasets needs it"
+        if patch is not None and size % patch:
+            yield f"datasets.{name}.image_size", f"{size} is not a multiple of its mask_patch_size = {patch}"
+        phi = family(params, name)["model"]["backbone"]
+        if size % STRIDES[phi]:
+            yield f"datasets.{name}.image_size", f"{size} is not a multiple of {phi}'s stride {STRIDES[phi]}"

@@ -1,0 +1,30 @@
+"""Prints every job of the Snakefile as JSON: rule, wildcards, inputs, outputs. Arguments: overlays."""
+
+import contextlib
+import io
+import json
+import sys
+from pathlib import Path
+
+from snakemake.api import SnakemakeApi
+from snakemake.settings.enums import Quietness
+from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
+
+with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+    workflow = api.workflow(
+        resource_settings=ResourceSettings(cores=1),
+        config_settings=ConfigSettings(configfiles=[Path(name) for name in sys.argv[1:]]),
+        snakefile=Path("Snakefile"),
+    )
+    with contextlib.redirect_stdout(io.StringIO()):
+        workflow.dag(DAGSettings(forceall=True)).printfilegraph()  # builds it
+    jobs = [
+        {
+            "rule": job.rule.name,
+            "wildcards": dict(job.wildcards_dict),
+            "inputs": sorted(map(str, job.input)),
+            "outputs": sorted(map(str, job.output)),
+        }
+        for job in workflow._workflow.dag.jobs
+    ]
+json.dump(jobs, sys.stdout)

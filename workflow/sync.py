@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Keep Snakemake's provenance and DVC's lock in step; runs no job.
+
+workflow/sync.py adopt              after `snakemake`: record the finished run in dvc.lock and DVC's cache
+workflow/sync.py align              after `dvc repro`, `dvc pull`, `dvc checkout`: tell Snakemake what DVC knows
+workflow/sync.py track OVERLAY...   make the run of these overlays the one of params.yaml, which DVC tracks
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from layout import METRICS, OUTPUTS, ROOT
+from ruamel.yaml import YAML
+
+from patchvae.checks import validate
+from patchvae.config import Params, load_params, merge, read_yaml
+from patchvae.errors import PatchVAEError
+from patchvae.files import atomic
+from patchvae.plan import jobs
+
+SCHEMA = ROOT / "workflow/schemas/params.schema.yaml"
+ASIDE = ROOT / "scratch/unlisted"
+
+
+def stages() -> set[tuple[str, str]]:
+    """(rule, first output) of every stage that DVC makes of dvc.yaml and params.yaml; the check's has none."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(ROOT)) as repo:
+            commands = [stage.cmd.split() for stage in repo.index.stages]
+    except DvcException as error:
+        raise PatchVAEError(f"dvc.yaml: {' '.join(str(error).split())}") from error
+    return {(words[1], words[2]) for words in commands if words[0] == "workflow/job"}
+
+
+def missing_stages(params: Params) -> None:
+    """Raise PatchVAEError for the first job without a stage, or stage without a job."""
+    wanted = {(rule, OUTPUTS[rule][0].format(**wildcards)): rule for rule, wildcards in jobs(params)}
+    found = stages()
+    for rule, path in wanted:
+        if (rule, path) not in found:
+            raise PatchVAEError(f"dvc.yaml: no stage makes {path}, add one like those of {rule} (docs/dvc.md)")
+    for rule, path in sorted(found - set(wanted)):
+        raise PatchVAEError(f"dvc.yaml: a stage of {rule} makes {path}, which no job of params.yaml does")
+
+
+def set_aside(params: Params) -> None:
+    """Move metrics files of the run that no job names any more to scratch/unlisted.
+
+    Tables depend on folders of metrics, so that a file left over from a removed value would differ between clones.
+    """
+    named = {METRICS[rule].format(**wildcards) for rule, wildcards in jobs(params) if rule in METRICS}
+    for path in sorted((ROOT / "results" / params["run"] / "metrics").rglob("*.json")):
+        name = path.relative_to(ROOT).as_posix()
+        if name not in named:
+            (ASIDE / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, ASIDE / name)
+
+
+def run(*command: str) -> "subprocess.CompletedProcess[str]":
+    """A command of the engines' with its output."""
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def refuse(what: str, done: "subprocess.CompletedProcess[str]") -> None:
+    """End with one sentence, after what the engine said."""
+    print((done.stdout + done.stderr)[-2000:], file=sys.stderr)
+    raise PatchVAEError(what)
+
+
+def snakemake_has_work() -> "subprocess.CompletedProcess[str] | None":
+    """The dry run's words if Snakemake has anything to do or cannot say, else None."""
+    done = run("snakemake", "-n", "--nocolor", "all")
+    said = done.stdout + done.stderr
+    clean = done.returncode == 0 and "Nothing to be done" in said and "missing provenance" not in said
+    return None if clean else done
+
+
+def dvc_changes() -> "subprocess.CompletedProcess[str] | None":
+    """What `dvc status` says if anything differs from dvc.lock, else None."""
+    done = run("dvc", "status")
+    return None if done.returncode == 0 and "up to date" in done.stdout + done.stderr else done
+
+
+def adopt() -> None:
+    """Record what Snakemake has finished in dvc.lock and the cache, without running a job."""
+    params = tracked()
+    unfinished = snakemake_has_work()
+    if unfinished:
+        refuse("adopt: Snakemake has work left, so nothing was recorded: finish it with `snakemake` first", unfinished)
+    set_aside(params)
+    for command in (["workflow/check"], ["dvc", "commit", "--quiet", "--force"]):
+        done = run(*command)
+        if done.returncode:
+            refuse(f"adopt: `{' '.join(command)}` failed: mend it and run adopt again", done)
+    changes = dvc_changes()
+    if changes:
+        refuse("adopt: DVC still sees changes, listed above", changes)
+
+
+def align() -> None:
+    """Let Snakemake take DVC's word for every result, without running a job."""
+    set_aside(tracked())
+    changes = dvc_changes()
+    if changes:
+        refuse("align: DVC sees changes, listed above: run `dvc repro`, `dvc pull` or `dvc checkout` first", changes)
+    done = run("snakemake", "--cores", "1", "--quiet", "all", "--touch", "--forceall", "all")
+    if done.returncode:
+        refuse("align: Snakemake could not record the results", done)
+    unfinished = snakemake_has_work()
+    if unfinished:
+        refuse("align: Snakemake still wants to run something", unfinished)
+
+
+def tracked() -> Params:
+    """The parameters of the run that DVC tracks."""
+    params = load_params([ROOT / "params.yaml"])
+    validate(params, SCHEMA)
+    return params
+
+
+def track(overlays: list[Path]) -> None:
+    """Lay overlays over params.yaml itself; its comments stay."""
+    yaml = YAML()
+    yaml.width = 4096
+    content = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    plain = load_params([ROOT / "params.yaml"])
+    for path in overlays:
+        overlay = read_yaml(path)
+        plain = merge(plain, overlay)
+        update(content, overlay)
+    validate(plain, SCHEMA)
+    with atomic(ROOT / "params.yaml") as partial, open(partial, "w", encoding="utf-8") as stream:
+        yaml.dump(content, stream)
+
+
+def update(content: Params, overlay: Params) -> None:
+    """`config.merge` in place, on a tree that keeps its comments."""
+    for key, value in overlay.items():
+        if isinstance(content.get(key), dict) and isinstance(value, dict):
+            update(content[key], value)
+        else:
+            content[key] = value
+
+
+def main() -> None:
+    """Parse and do; raises PatchVAEError."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, dest="command")
+    for function in (adopt, align):
+        commands.add_parser(function.__name__, help=function.__doc__)
+    commands.add_parser("track", help=track.__doc__).add_argument("overlays", nargs="+", type=Path)
+    args = parser.parse_args()
+    for tool in ("snakemake", "dvc"):
+        if shutil.which(tool) is None:
+            raise PatchVAEError(f"{tool} is not on the PATH: source .venv/bin/activate")
+    {"adopt": adopt, "align": align, "track": lambda: track(args.overlays)}[args.command]()
+    print(f"{args.command}: done")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except PatchVAEError as error:
+        sys.exit(f"{error}")

@@ -25,7 +25,7 @@ from PIL import Image
 from patchvae.data.archives import file_names, read_wanted
 from patchvae.data.photos import is_photo
 from patchvae.data.prepare import prepare
-from patchvae.data.sources import fetch
+from patchvae.data.sources import fetch_all
 
 SYNTHETIC = 500  # distinct photographs
 
@@ -71,7 +71,7 @@ def write_archive(path: Path, archive: Path | None, repeats: int) -> int:
 def measure(folder: Path, config: dict[str, Any], threads: int, results: Any) -> None:
     """In a process of its own: pack `folder`/raw; reports seconds, CPU seconds and the peak memory in MB."""
     began, busy = time.perf_counter(), time.process_time()
-    prepare(config, folder / "raw", folder / "packed", threads)
+    prepare(config, folder / "photos.json", folder / "raw", folder / "packed", threads)
     seconds, busy = time.perf_counter() - began, time.process_time() - busy
     status = Path("/proc/self/status").read_text(encoding="ascii")
     peak = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
@@ -91,13 +91,14 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             count = write_archive(folder / "photos.tar", args.archive, repeats)
-            fetch("photos.tar", str(folder / "photos.tar"), "unverified", folder / "raw" / "photos.tar")
+            source = {"location": str(folder / "photos.tar"), "checksum": "unverified"}
+            fetched = {"dataset": "benchmark", "sources": {"photos.tar": source}}
+            fetch_all(fetched, folder / "raw", folder / "photos.json")
             config = {
                 "dataset": "benchmark",
                 "format": "folders",
                 "image_size": args.image_size,
                 "num_classes": 2,
-                "sources": {"photos.tar": "unverified"},
                 "max_undecodable": 0,
             }
             results = context.SimpleQueue()

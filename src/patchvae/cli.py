@@ -39,17 +39,17 @@ def checksum(args: argparse.Namespace) -> None:
 
 
 def download(args: argparse.Namespace) -> None:
-    """Fetch one source of a data set and check it."""
+    """Fetch the sources of a data set, check them, and record what they are."""
     from patchvae.data import sources
 
-    sources.fetch(args.config["name"], args.config["location"], args.config["checksum"], args.out)
+    sources.fetch_all(args.config, args.raw_dir, args.out)
 
 
 def prepare(args: argparse.Namespace) -> None:
     """Pack a data set into arrays."""
     from patchvae.data.prepare import prepare
 
-    prepare(args.config, args.raw_dir, args.out_dir, args.threads)
+    prepare(args.config, args.sources, args.raw_dir, args.out_dir, args.threads)
 
 
 def masks(args: argparse.Namespace) -> None:
@@ -228,9 +228,10 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--schema", type=Path, metavar="FILE", help="check the parameters against this schema first")
     command("checksum", checksum).add_argument("path", type=Path)
-    job("download", download, out="the file to write")
+    job("download", download, raw_dir="folder of the sources", out="record to write (JSON)")
     sub = job("prepare", prepare, out_dir="folder of the packed data set")
-    sub.add_argument("--raw-dir", type=Path, metavar="PATH", help="folder of the downloaded sources")
+    sub.add_argument("--sources", type=Path, metavar="PATH", help="record of the sources, for formats that have any")
+    sub.add_argument("--raw-dir", type=Path, metavar="PATH", help="folder of the sources")
     sub.add_argument("--threads", type=int, metavar="N", help="images decoded at a time (default: all cores)")
     job("masks", masks, images="images of one split (.npy)", out="masks to write (.npy)")
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -12,6 +12,7 @@ from patchvae.errors import PatchVAEError
 
 ALGORITHMS = ("md5", "sha256")
 UNVERIFIED = "unverified"  # for files whose publisher names no checksum
+LISTING = "listing"  # in place of the algorithm: of names and sizes, for a folder that nobody read
 CHUNK = 1 << 20
 
 
@@ -66,13 +67,28 @@ def files_below(folder: Path) -> list[str]:
     return found
 
 
-def listing(folder: Path) -> str:
-    """Digest of the path, size and date of every file below a folder: what can be told without reading them."""
-    digest = hashlib.sha256()
+class Listing(NamedTuple):
+    """What can be told of the files below a folder without reading them.
+
+    `names` is a digest of their relative paths and sizes, the same wherever the folder lies, `dated` one of their
+    dates too, and `size` is the sum of their bytes.
+    """
+
+    names: str
+    dated: str
+    size: int
+
+
+def listing(folder: Path) -> Listing:
+    """List a folder; raises PatchVAEError as `files_below`, and OSError for what cannot be read."""
+    names, dated, size = hashlib.sha256(), hashlib.sha256(), 0
     for relative in files_below(folder):
         status = os.stat(folder / relative)
-        digest.update(os.fsencode(relative) + f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
+        line = os.fsencode(relative) + f"\0{status.st_size}".encode()
+        names.update(line + b"\n")
+        dated.update(line + f"\0{status.st_mtime_ns}\n".encode())
+        size += status.st_size
+    return Listing(f"{LISTING}:{names.hexdigest()}", dated.hexdigest(), size)
 
 
 def _scan(folder: Path, prefix: str) -> Iterator[str]:

@@ -16,13 +16,13 @@ LONGEST = 1 << 16  # bytes; a pointer is shorter
 log = logging.getLogger(__name__)
 
 
-def write_pointer(name: str, target: Path | str, expected: str, out: Path | str) -> None:
-    """Check the local file or folder `target` against `expected` and write a pointer to it at `out`.
+def write_pointer(name: str, target: Path | str, expected: str, out: Path | str) -> str:
+    """Check the local file or folder `target` against `expected`, write a pointer to it at `out`, return its checksum.
 
-    The pointer is JSON: `patchvae_source` (absolute path), `checksum`, and what betrays a change later: `size` and
-    `mtime_ns` of a file, `listing` of a folder. `unverified` as `expected` records a file's true sha256 and checks
-    nothing of a folder, which is only listed. Raises PatchVAEError for what cannot be read, a wrong checksum, and a
-    target that the pointer would replace.
+    The pointer is JSON: `patchvae_source` (absolute path), `checksum`, and what betrays a change later: `size` in
+    bytes, and `mtime_ns` of a file, `listing` of a folder. For `unverified` the checksum is a file's true sha256, and
+    `listing:HEX` (see `checksums.Listing`) of a folder, whose files are not read. Raises PatchVAEError for what cannot
+    be read, a wrong checksum, and a target that the pointer would replace.
     """
     target, out = Path(os.path.abspath(target)), Path(out)
     try:
@@ -37,9 +37,10 @@ def write_pointer(name: str, target: Path | str, expected: str, out: Path | str)
         actual = checksum(target, expected.partition(":")[0])
         match(name, target, actual, expected)
     else:
-        actual = UNVERIFIED if target.is_dir() else checksum(target)
+        actual = listing(target).names if target.is_dir() else checksum(target)
         log.warning("%s is not checked against a published checksum; %s has %s", name, target, actual)
     write_json(out, {KEY: str(target), "checksum": actual, **state})
+    return actual
 
 
 def locate(path: Path | str) -> Path:
@@ -57,7 +58,7 @@ def locate(path: Path | str) -> Path:
     except OSError as error:
         raise PatchVAEError(f"{target}, to which {path} points, cannot be read: {error.strerror or error}") from error
     if state != {key: pointer.get(key) for key in state}:
-        raise PatchVAEError(f"{target} has changed since {path} was written: delete {path} to check it again")
+        raise PatchVAEError(f"{target} has changed since {path} was written")
     return target
 
 
@@ -78,6 +79,7 @@ def read_pointer(path: Path) -> dict[str, Any] | None:
 
 def _state(target: Path) -> dict[str, Any]:
     if target.is_dir():
-        return {"listing": listing(target)}
+        _, dated, size = listing(target)
+        return {"size": size, "listing": dated}
     status = target.stat()
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}

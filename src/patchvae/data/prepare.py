@@ -14,7 +14,7 @@ from patchvae.data.packed import PackedSplit, load_manifest, write_packed
 from patchvae.data.packer import pack_photos
 from patchvae.data.photos import PhotoSet
 from patchvae.data.places205 import read_places205
-from patchvae.data.pointers import read_pointer
+from patchvae.data.records import check_sources
 from patchvae.errors import PatchVAEError
 
 Reader = Callable[[Mapping[str, Any], Any], PhotoSet | tuple[list[str], dict[str, PackedSplit]]]
@@ -34,39 +34,38 @@ log = logging.getLogger(__name__)
 
 
 def prepare(
-    config: Mapping[str, Any], raw_dir: Path | str | None, out_dir: Path | str, threads: int | None = None
+    config: Mapping[str, Any],
+    sources: Path | None,
+    raw_dir: Path | None,
+    out_dir: Path | str,
+    threads: int | None = None,
 ) -> None:
-    """Read the raw files in `raw_dir` (None where the format has none) and write the packed data set to `out_dir`.
+    """Read the raw files in `raw_dir` that the record `sources` names and write the packed data set to `out_dir`.
 
-    `config` has dataset, format, image_size, num_classes, and sources (name -> checksum, already verified by the
-    download) or what its format needs instead; for photographs also max_undecodable. `threads` decode photographs,
-    by default as many as there are CPUs. Raises PatchVAEError naming the file or key that is wrong.
+    Both are None where the format has no raw files. `config` has dataset, format, image_size, num_classes, and what
+    the format needs besides; for photographs also max_undecodable. `threads` decode photographs, by default as many as
+    there are CPUs. Raises PatchVAEError naming the file or key that is wrong, and a raw file that is not on this
+    machine or not the recorded one.
     """
     reader = FORMATS.get(config["format"])
     if reader is None:
         raise PatchVAEError(
             f"unknown format {config['format']!r} of {config['dataset']}; known are {', '.join(FORMATS)}"
         )
-    sources = config.get("sources", {})
-    if sources and raw_dir is None:
-        raise PatchVAEError(f"{config['dataset']} has sources, but no raw directory was given")
-    raw_dir = None if raw_dir is None else Path(raw_dir)
-    data = reader(config, raw_dir)
+    checksums: dict[str, str] = {}
+    if reader is not read_digit_scenes:
+        if sources is None or raw_dir is None:
+            raise PatchVAEError(f"{config['dataset']} is made from raw files: give their folder and their record")
+        checksums = check_sources(sources, raw_dir)
+    data = reader({**config, "sources": checksums}, raw_dir)
     classes = data.classes if isinstance(data, PhotoSet) else data[0]
     if len(classes) != config["num_classes"]:
         raise PatchVAEError(
             f"num_classes of {config['dataset']} is {config['num_classes']}, its files say {len(classes)}"
         )
-    # What was read, which the configuration does not tell of an unverified source.
-    checksums = {name: _checksum(raw_dir, name, expected) for name, expected in sources.items()}
     if isinstance(data, PhotoSet):
         pack_photos(out_dir, config, data, checksums, threads)
     else:
         write_packed(out_dir, config["dataset"], config["format"], classes, data[1], checksums)
     counts = {split: entry["count"] for split, entry in load_manifest(out_dir)["splits"].items()}
     log.info("packed %s: %s", out_dir, ", ".join(f"{split} {count}" for split, count in counts.items()))
-
-
-def _checksum(raw_dir: Path | None, name: str, expected: str) -> str:
-    pointer = None if raw_dir is None else read_pointer(raw_dir / name)
-    return expected if pointer is None else pointer["checksum"]

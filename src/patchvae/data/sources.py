@@ -1,4 +1,4 @@
-"""Raw files of a data set: downloaded, or referred to where they lie already, and checked against a checksum."""
+"""Raw files of a data set: downloaded, or referred to where they lie already, checked against a checksum, recorded."""
 
 import http.client
 import logging
@@ -6,21 +6,23 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from patchvae.data.checksums import CHUNK, UNVERIFIED, check_form, checksum, match
-from patchvae.data.pointers import write_pointer
+from patchvae.data.checksums import ALGORITHMS, CHUNK, UNVERIFIED, check_form, checksum, match
+from patchvae.data.pointers import read_pointer, write_pointer
+from patchvae.data.records import Entry, read_record, size_of, write_record
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic
 
 TRIES = 3
 TIMEOUT = 30.0  # seconds without a byte before a try is given up
 PAUSE = 2.0  # seconds before the second try, twice that before the third
+REMOTE = ("http", "https", "ftp")
 
 log = logging.getLogger(__name__)
 
@@ -33,40 +35,90 @@ class _Interrupted(Exception):
         self.permanent = permanent
 
 
-def fetch(name: str, location: str, expected: str, out: Path | str) -> None:
+def fetch_all(config: Mapping[str, Any], raw_dir: Path, out: Path) -> None:
+    """Fetch every source of a data set to `raw_dir`/NAME, then write the record of them at `out` (see `records`).
+
+    `config` has dataset and sources (name -> location and checksum, as `fetch` takes them). A download that is there
+    already is kept when it has the wanted checksum: the configured one; without one that of an earlier record at
+    `out`; without either any will do. Raises PatchVAEError naming the first source that cannot be had: `out` is then
+    as it was, and files that are complete stay.
+    """
+    expected = {name: check_form(name, source["checksum"]) for name, source in config["sources"].items()}
+    known = _known(out)
+    entries = {}
+    for name, source in config["sources"].items():
+        path = raw_dir / name
+        try:
+            actual = _kept(source["location"], expected[name], known.get(name), path)
+            if actual is None:
+                actual = fetch(name, source["location"], expected[name], path)
+            entries[name] = Entry(checksum=actual, size=size_of(path))
+        except PatchVAEError as error:
+            raise PatchVAEError(f"source {name} of {config['dataset']}: {error}") from error
+    write_record(out, config["dataset"], entries)
+
+
+def _known(record: Path) -> dict[str, Entry]:
+    """What an earlier record says, of which a broken one says nothing."""
+    try:
+        return read_record(record)
+    except PatchVAEError:
+        return {}
+
+
+def _kept(location: str, expected: str, known: Entry | None, path: Path) -> str | None:
+    """The checksum to record of a file that lies at `path` already, or None when it must be fetched."""
+    if _scheme(location) not in REMOTE or not path.is_file() or read_pointer(path) is not None:
+        return None
+    wanted = known["checksum"] if known and expected == UNVERIFIED else expected
+    algorithm = wanted.partition(":")[0]
+    if wanted != UNVERIFIED and (algorithm not in ALGORITHMS or checksum(path, algorithm) != wanted):
+        log.warning("%s is there, but has not the checksum %s: fetching it again", path, wanted)
+        return None
+    log.info("%s is there already", path)
+    # A record holds the sha256 of an unverified file, whatever an earlier one was checked against.
+    return checksum(path) if expected == UNVERIFIED and not wanted.startswith("sha256:") else wanted
+
+
+def fetch(name: str, location: str, expected: str, out: Path | str) -> str:
     """Put the source `name` at `out`: download it from an http(s) or ftp URL, or point to a local file or folder.
 
     `expected` is `md5:hex`, `sha256:hex` (see `checksum`) or `unverified`. A local source (a path or file URL) is not
     copied: `out` becomes a pointer to it (see `pointers.locate`). An interrupted download leaves `.NAME.partial`
     beside `out`, and the next call goes on from there.
+    Returns `expected` in lower case; for `unverified` a file's sha256 or a folder's `listing:HEX`.
     Raises PatchVAEError for a place that cannot be read, a wrong checksum (naming both) and a full disk.
     """
     out = Path(out)
     expected = check_form(name, expected)
-    scheme = urlsplit(location).scheme if "://" in location else "path"
-    if scheme in ("http", "https", "ftp"):
-        _download(name, location, expected, out)
-    elif scheme == "file":
-        write_pointer(name, urllib.request.url2pathname(urlsplit(location).path), expected, out)
-    elif scheme == "path":
-        write_pointer(name, Path(location).expanduser(), expected, out)
-    else:
-        raise PatchVAEError(f"the location of {name} must be an http(s), ftp or file URL or a path, not {location}")
+    scheme = _scheme(location)
+    if scheme in REMOTE:
+        return _download(name, location, expected, out)
+    if scheme == "file":
+        return write_pointer(name, urllib.request.url2pathname(urlsplit(location).path), expected, out)
+    if scheme == "path":
+        return write_pointer(name, Path(location).expanduser(), expected, out)
+    raise PatchVAEError(f"the location of {name} must be an http(s), ftp or file URL or a path, not {location}")
 
 
-def _download(name: str, url: str, expected: str, out: Path) -> None:
+def _scheme(location: str) -> str:
+    return urlsplit(location).scheme if "://" in location else "path"
+
+
+def _download(name: str, url: str, expected: str, out: Path) -> str:
     """Download with resumption; `atomic` turns a full disk into a clear error and gives `out` its name last."""
     received = out.with_name(f".{out.name}.partial")
     with atomic(out) as partial:
         try:
-            _receive_verified(name, url, expected, received)
+            actual = _receive_verified(name, url, expected, received)
         except OSError:  # of the disk: those of the network became _Interrupted; a part would keep the disk full
             received.unlink(missing_ok=True)
             raise
         os.replace(received, partial)
+    return actual
 
 
-def _receive_verified(name: str, url: str, expected: str, received: Path) -> None:
+def _receive_verified(name: str, url: str, expected: str, received: Path) -> str:
     """Try up to TRIES times to complete `received`; drop it when its checksum is wrong, keep it otherwise."""
     actual = ""
     for attempt in range(1, TRIES + 1):
@@ -79,17 +131,19 @@ def _receive_verified(name: str, url: str, expected: str, received: Path) -> Non
             time.sleep(PAUSE * attempt)
             continue
         if expected == UNVERIFIED:
-            log.warning("%s is not checked against a published checksum; it has %s", name, checksum(received))
-            return
+            actual = checksum(received)
+            log.warning("%s is not checked against a published checksum; it has %s", name, actual)
+            return actual
         actual = checksum(received, expected.partition(":")[0])
         if actual == expected:
-            return
+            return actual
         received.unlink()
         if not resumed:
             break
         # The first part may stem from an older file at the same address: once more from the start.
         log.warning("the resumed download of %s has a wrong checksum, starting again", url)
     match(name, url, actual, expected)
+    return actual
 
 
 def _receive(name: str, url: str, received: Path) -> bool:

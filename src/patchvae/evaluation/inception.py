@@ -27,8 +27,8 @@ def weights_path() -> Path:
 def fetch_inception(config: dict[str, Any], out: Path) -> None:
     """Put the Inception weights where pytorch-fid finds them and write at `out` whether they are there.
 
-    config: `location` (URL or local file) and `checksum` (sha256:HEX). `out` becomes `{state: present, file, sha256}`
-    or, when they cannot be had, `{state: missing, why}` with a warning: only the FIDs need them (E62).
+    config: `location` (URL or local file) and `checksum` (sha256:HEX). `out` becomes `{state: present, sha256}`, or,
+    when they cannot be had, `{state: missing, why}` with a warning: only the FIDs need them (E62).
     Raises PatchVAEError for a checksum of another form.
     """
     checksum = config["checksum"].lower()
@@ -42,7 +42,7 @@ def fetch_inception(config: dict[str, Any], out: Path) -> None:
         logger.warning("FIDs will be left out: %s", error)
         write_json(out, {"state": "missing", "why": str(error)})
     else:
-        write_json(out, {"state": "present", "file": str(target), "sha256": sha256})
+        write_json(out, {"state": "present", "sha256": sha256})
 
 
 def _bring(location: str, checksum: str, target: Path) -> None:

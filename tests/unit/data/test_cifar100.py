@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from raw_files import prepare_raw
 
 from patchvae.data.packed import load_manifest, load_split
 from patchvae.data.prepare import prepare
@@ -28,7 +29,7 @@ CONFIG = {
 
 
 def test_packs_pixels_labels_and_names(tmp_path: Path, cifar_batches: Batches, cifar_archive: Maker) -> None:
-    prepare(CONFIG, cifar_archive(cifar_batches).parent, tmp_path / "out")
+    prepare_raw(CONFIG, cifar_archive(cifar_batches).parent, tmp_path / "out")
     for split, count in (("train", 12), ("test", 8)):
         data, rows = load_split(tmp_path / "out", split), cifar_batches[split][b"data"]
         assert data.images.shape == (count, 32, 32, 3)
@@ -44,11 +45,11 @@ def test_packs_pixels_labels_and_names(tmp_path: Path, cifar_batches: Batches, c
 def test_extracted_folder_in_place_of_the_archive(
     tmp_path: Path, cifar_batches: Batches, cifar_archive: Maker, below: str
 ) -> None:
-    prepare(CONFIG, cifar_archive(cifar_batches).parent, tmp_path / "out")
+    prepare_raw(CONFIG, cifar_archive(cifar_batches).parent, tmp_path / "out")
     with tarfile.open(tmp_path / "archives" / NAME) as tar:
         tar.extractall(tmp_path / "extracted", filter="data")
     fetch(NAME, str(tmp_path / "extracted" / below), "unverified", tmp_path / "raw" / NAME)
-    prepare(CONFIG, tmp_path / "raw", tmp_path / "again")
+    prepare_raw(CONFIG, tmp_path / "raw", tmp_path / "again")
     for file in ("train_images.npy", "test_labels.npy"):
         assert (tmp_path / "again" / file).read_bytes() == (tmp_path / "out" / file).read_bytes()
 
@@ -60,7 +61,7 @@ def test_python_2_and_numpy_1_names(tmp_path: Path, cifar_batches: Batches, cifa
         old[name] = pickle.dumps(batch, protocol=2).replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
     old["meta"] = b"}U\x10fine_label_names](U\x05appleU\x04bearU\x05clockU\x07dolphines."
     assert b"numpy.core.multiarray" in old["train"] and b"_core" not in old["train"]
-    prepare(CONFIG, cifar_archive(old).parent, tmp_path / "out")
+    prepare_raw(CONFIG, cifar_archive(old).parent, tmp_path / "out")
     np.testing.assert_array_equal(load_split(tmp_path / "out", "test").labels, [0, 1, 2, 3] * 2)
     assert load_manifest(tmp_path / "out")["classes"][0] == "apple"
 
@@ -74,7 +75,7 @@ def test_pickle_that_asks_for_anything_else_is_refused(
 
     archive = cifar_archive(cifar_batches | {"train": Evil()})
     with pytest.raises(PatchVAEError, match="cifar-100-python/train in .*mkdir"):
-        prepare(CONFIG, archive.parent, tmp_path / "out")
+        prepare_raw(CONFIG, archive.parent, tmp_path / "out")
     assert not (tmp_path / "evil").exists() and not (tmp_path / "out").exists()
 
 
@@ -82,7 +83,7 @@ def test_pickle_that_asks_for_anything_else_is_refused(
 def test_missing_member(tmp_path: Path, cifar_batches: Batches, cifar_archive: Maker, member: str) -> None:
     del cifar_batches[member]
     with pytest.raises(PatchVAEError, match=f"has no file cifar-100-python/{member}"):
-        prepare(CONFIG, cifar_archive(cifar_batches).parent, tmp_path / "out")
+        prepare_raw(CONFIG, cifar_archive(cifar_batches).parent, tmp_path / "out")
 
 
 BAD_MEMBERS = [
@@ -105,7 +106,7 @@ def test_bad_member(
 ) -> None:
     archive = cifar_archive(cifar_batches | {member: content})
     with pytest.raises(PatchVAEError, match=f"cifar-100-python/{member} in {archive}.*{message}|{message}.*{archive}"):
-        prepare(CONFIG, archive.parent, tmp_path / "out")
+        prepare_raw(CONFIG, archive.parent, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -118,7 +119,7 @@ def test_bad_labels(
 ) -> None:
     cifar_batches["test"] = {b"data": np.zeros((5, 3072), np.uint8), b"fine_labels": labels}
     with pytest.raises(PatchVAEError, match=message):
-        prepare(CONFIG, cifar_archive(cifar_batches).parent, tmp_path / "out")
+        prepare_raw(CONFIG, cifar_archive(cifar_batches).parent, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -133,11 +134,13 @@ def test_bad_labels(
 def test_bad_config(
     tmp_path: Path, cifar_batches: Batches, cifar_archive: Maker, changes: dict[str, Any], message: str
 ) -> None:
+    raw = cifar_archive(cifar_batches).parent
+    (raw / "other").touch()
     with pytest.raises(PatchVAEError, match=message):
-        prepare(CONFIG | changes, cifar_archive(cifar_batches).parent, tmp_path / "out")
+        prepare_raw(CONFIG | changes, raw, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_sources_without_a_raw_folder(tmp_path: Path) -> None:
-    with pytest.raises(PatchVAEError, match="no raw directory"):
-        prepare(CONFIG, None, tmp_path / "out")
+    with pytest.raises(PatchVAEError, match="cifar100 is made from raw files: give their folder and their record"):
+        prepare(CONFIG, None, None, tmp_path / "out")

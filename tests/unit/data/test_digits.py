@@ -113,7 +113,7 @@ def test_seed_decides_everything_and_sizes_do_not_interfere(splits: dict[str, Pa
 
 
 def test_prepare_keeps_the_occurrence(tmp_path: Path, splits: dict[str, PackedSplit]) -> None:
-    prepare(CONFIG, None, tmp_path)
+    prepare(CONFIG, None, None, tmp_path)
     loaded = load_split(tmp_path, "test")
     assert loaded.occurrence is not None and splits["test"].occurrence is not None
     np.testing.assert_array_equal(loaded.occurrence, splits["test"].occurrence)
@@ -132,5 +132,5 @@ def test_prepare_keeps_the_occurrence(tmp_path: Path, splits: dict[str, PackedSp
 )
 def test_bad_config(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(PatchVAEError, match=message):
-        prepare(CONFIG | changes, None, tmp_path / "out")
+        prepare(CONFIG | changes, None, None, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from raw_files import prepare_raw
 from scipy.io import savemat
 
 from patchvae.data.packed import load_manifest, load_split
 from patchvae.data.prepare import prepare
-from patchvae.data.sources import fetch
+from patchvae.data.sources import fetch_all
 from patchvae.errors import PatchVAEError
 
 Tar = Callable[..., Path]
@@ -53,11 +54,10 @@ def write_tree(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 def run(tmp_path: Path, format: str, classes: int, locations: Mapping[str, Path]) -> Path:
     """Fetch the sources and prepare them; returns the folder of the packed data set."""
-    for name, location in locations.items():
-        fetch(name, str(location), "unverified", tmp_path / "raw" / name)
-    sources = dict.fromkeys(locations, "unverified")
-    config = {"dataset": "set", "format": format, "image_size": SIZE, "num_classes": classes, "sources": sources}
-    prepare(config, tmp_path / "raw", tmp_path / "out", 2)
+    sources = {name: {"location": str(place), "checksum": "unverified"} for name, place in locations.items()}
+    fetch_all({"dataset": "set", "sources": sources}, tmp_path / "raw", tmp_path / "set.json")
+    config = {"dataset": "set", "format": format, "image_size": SIZE, "num_classes": classes}
+    prepare(config, tmp_path / "set.json", tmp_path / "raw", tmp_path / "out", 2)
     return tmp_path / "out"
 
 
@@ -340,13 +340,15 @@ def test_lists_with_blanks_in_paths(tmp_path: Path, make_tar: Tar, top: str) -> 
 )
 def test_source_that_is_not_configured(tmp_path: Path, format: str, sources: list[str], missing: str) -> None:
     config: dict[str, Any] = {"dataset": "set", "format": format, "image_size": SIZE, "num_classes": 2}
+    write_tree(tmp_path, dict.fromkeys(sources, b""))
     with pytest.raises(PatchVAEError, match=f"needs the source {missing}: set datasets.set.sources.{missing}.location"):
-        prepare(config | {"sources": dict.fromkeys(sources, "md5:1")}, tmp_path, tmp_path / "out")
+        prepare_raw(config | {"sources": dict.fromkeys(sources, "md5:1")}, tmp_path, tmp_path / "out")
 
 
 def test_source_that_no_format_knows(tmp_path: Path, make_tar: Tar) -> None:
+    readme = write_tree(tmp_path, {"Readme.txt": b"places"}) / "Readme.txt"
     with pytest.raises(PatchVAEError, match=r"datasets\.set\.sources\.Readme\.txt is not a source of the format"):
-        run(tmp_path, "places205", 2, places(make_tar) | {"Readme.txt": tmp_path})
+        run(tmp_path, "places205", 2, places(make_tar) | {"Readme.txt": readme})
 
 
 def test_folders_want_one_source(tmp_path: Path) -> None:
@@ -361,8 +363,9 @@ def test_source_that_changed_after_its_download(tmp_path: Path, make_tar: Tar) -
     archive = sources["imagesPlaces205_resize.tar.gz"]
     archive.write_bytes(archive.read_bytes() + b"\0")
     config = {"dataset": "set", "format": "places205", "image_size": SIZE, "num_classes": 2}
-    with pytest.raises(PatchVAEError, match=rf"{archive} has changed since"):
-        prepare(config | {"sources": dict.fromkeys(sources, "md5:1")}, tmp_path / "raw", tmp_path / "out")
+    record = tmp_path / "set.json"
+    with pytest.raises(PatchVAEError, match=rf"{archive} has changed since.*`snakemake --force {record}`"):
+        prepare(config, record, tmp_path / "raw", tmp_path / "out")
 
 
 def test_wrong_number_of_classes(tmp_path: Path, make_tar: Tar) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from raw_files import prepare_raw, record
 
 from patchvae.data import packer
 from patchvae.data.packed import load_manifest, load_split
 from patchvae.data.photos import decode
-from patchvae.data.prepare import prepare
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json, write_json
 
@@ -78,7 +78,7 @@ def left(out: Path) -> list[str]:
 @pytest.mark.parametrize("archive", ["images.tar", "images.tar.gz", "folder"])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_rows_are_in_the_order_of_the_lists(raw: Raw, out: Path, archive: str, threads: int) -> None:
-    prepare(CONFIG, raw.write(archive), out, threads)
+    prepare_raw(CONFIG, raw.write(archive), out, threads)
     for split, labels in (("train", [0, 1, 0, 1, 0, 1, 0, 1]), ("test", [0, 1, 1, 0])):
         data = load_split(out, split)
         np.testing.assert_array_equal(data.images, raw.pixels(split))
@@ -111,7 +111,7 @@ def test_images_in_flight_are_few(raw: Raw, out: Path, photo: Photo, monkeypatch
     raw.write()
     monkeypatch.setattr(packer, "read_wanted", counting)
     monkeypatch.setattr(packer, "decode", slow)
-    prepare(CONFIG, raw.folder, out, 2)
+    prepare_raw(CONFIG, raw.folder, out, 2)
     assert 2 <= most[0] <= packer.IN_FLIGHT * 2 + 1
     np.testing.assert_array_equal(load_split(out, "train").images, raw.pixels("train"))
 
@@ -120,7 +120,7 @@ def test_images_in_flight_are_few(raw: Raw, out: Path, photo: Photo, monkeypatch
 def test_undecodable_image_stops_preparation(raw: Raw, out: Path, content: bytes | str) -> None:
     raw.photos["3.jpg"] = raw.photos["3.jpg"][:-20] if isinstance(content, str) else content
     with pytest.raises(PatchVAEError, match=r"3\.jpg in .*images cannot be decoded \(.+\).*mine.max_undecodable .* 0"):
-        prepare(CONFIG, raw.write(), out)
+        prepare_raw(CONFIG, raw.write(), out)
     assert left(out) == []
 
 
@@ -128,9 +128,9 @@ def test_permitted_undecodable_images_are_left_out_and_listed(raw: Raw, out: Pat
     for name in ("7.jpg", "2.jpg", "5.jpg", "10.jpg"):
         raw.photos[name] = b"no image"
     with pytest.raises(PatchVAEError, match="max_undecodable allows 3"):
-        prepare(CONFIG | {"max_undecodable": 3}, raw.write(), out)
+        prepare_raw(CONFIG | {"max_undecodable": 3}, raw.write(), out)
     assert left(out) == []
-    prepare(CONFIG | {"max_undecodable": 4}, raw.folder, out, 3)
+    prepare_raw(CONFIG | {"max_undecodable": 4}, raw.folder, out, 3)
     skipped = load_manifest(out)["skipped"]
     assert [(entry["split"], entry["image"]) for entry in skipped] == [
         ("train", "7.jpg"),
@@ -152,21 +152,21 @@ def test_class_whose_images_are_all_undecodable(raw: Raw, out: Path) -> None:
     for name in ("8.jpg", "10.jpg"):
         raw.photos[name] = b""
     with pytest.raises(PatchVAEError, match=r"mine \(test\): the class dog has no image"):
-        prepare(CONFIG | {"max_undecodable": 5}, raw.write(), out)
+        prepare_raw(CONFIG | {"max_undecodable": 5}, raw.write(), out)
     assert left(out) == []
 
 
 def test_image_smaller_than_the_crop(raw: Raw, out: Path, photo: Photo) -> None:
     raw.photos["4.jpg"] = photo(4, 50, 31)
     with pytest.raises(PatchVAEError, match=r"4\.jpg in .* has 50 x 31 pixels, less than image_size 32"):
-        prepare(CONFIG | {"max_undecodable": 5}, raw.write(), out)
+        prepare_raw(CONFIG | {"max_undecodable": 5}, raw.write(), out)
     assert left(out) == []
 
 
 def test_same_bytes_in_both_splits(raw: Raw, out: Path) -> None:
     raw.photos["9.jpg"] = raw.photos["3.jpg"]
     with pytest.raises(PatchVAEError, match=r"mine: 3\.jpg in train and 9\.jpg in test are the same image"):
-        prepare(CONFIG, raw.write(), out)
+        prepare_raw(CONFIG, raw.write(), out)
     assert left(out) == []
 
 
@@ -184,7 +184,7 @@ def test_same_bytes_in_both_splits(raw: Raw, out: Path) -> None:
 def test_bad_list(raw: Raw, out: Path, split: str, row: tuple[str, str], message: str, archive: str) -> None:
     raw.rows[split].append(row)
     with pytest.raises(PatchVAEError, match=message):
-        prepare(CONFIG, raw.write(archive), out)
+        prepare_raw(CONFIG, raw.write(archive), out)
     assert left(out) == []
 
 
@@ -193,7 +193,7 @@ def test_class_without_an_image_in_a_split(raw: Raw, out: Path, split: str) -> N
     raw.rows["test" if split == "train" else "train"] = [("0.jpg", "cat"), ("1.jpg", "dog"), ("2.jpg", "eel")]
     raw.rows[split] = [(f"{i}.jpg", "cat" if i % 2 else "dog") for i in range(3, 12)]
     with pytest.raises(PatchVAEError, match=rf"mine \({split}\): the class eel has no image"):
-        prepare(CONFIG | {"num_classes": 3}, raw.write(), out)
+        prepare_raw(CONFIG | {"num_classes": 3}, raw.write(), out)
     assert left(out) == []
 
 
@@ -204,7 +204,7 @@ def test_class_without_an_image_in_a_split(raw: Raw, out: Path, split: str) -> N
         ("altered", "images is truncated or damaged"),
         ("escape", "images is refused: its entry ../up.jpg escapes its folder"),
         ("no archive", "images is truncated or damaged"),
-        ("missing", "cannot read .*images: No such file"),
+        ("missing", "images is not on this machine"),
         ("empty list", r"test\.txt is empty"),
         ("binary list", r"test\.txt is not a text file"),
     ],
@@ -225,7 +225,7 @@ def test_damaged_source(raw: Raw, out: Path, damage: str, message: str) -> None:
     elif "list" in damage:
         (raw.folder / "test.txt").write_bytes(b"" if damage == "empty list" else b"\xff\xfe\x00")
     with pytest.raises(PatchVAEError, match=message):
-        prepare(CONFIG, raw.folder, out)
+        prepare_raw(CONFIG, raw.folder, out)
     assert left(out) == []
 
 
@@ -238,7 +238,7 @@ def test_archive_that_breaks_off_while_it_is_packed(raw: Raw, out: Path, monkeyp
 
     monkeypatch.setattr(packer, "read_wanted", cut)
     with pytest.raises(PatchVAEError, match="images is truncated or damaged"):
-        prepare(CONFIG, raw.write(), out)
+        prepare_raw(CONFIG, raw.write(), out)
     assert left(out) == []
 
 
@@ -247,22 +247,23 @@ def test_full_disk(raw: Raw, out: Path, photo: Photo) -> None:
     raw.photos |= {f"{i}.jpg": photo(i) for i in range(12, 40)}
     raw.rows["train"] += [(f"{i}.jpg", "cat") for i in range(12, 40)]  # 36 x 3 KiB
     with pytest.raises(PatchVAEError, match=r"cannot write .*train_images\.npy: File too large"):
-        prepare(CONFIG, raw.write("folder"), out)
+        prepare_raw(CONFIG, raw.write("folder"), out)
     assert left(out) == []
 
 
 def test_failed_second_run_leaves_no_manifest(raw: Raw, out: Path) -> None:
-    prepare(CONFIG, raw.write("folder"), out)
+    prepare_raw(CONFIG, raw.write("folder"), out)
     (raw.folder / "images" / "3.jpg").write_bytes(b"damaged")
     with pytest.raises(PatchVAEError, match=r"3\.jpg"):
-        prepare(CONFIG, raw.folder, out)
+        prepare_raw(CONFIG, raw.folder, out)
     assert "manifest.json" not in left(out) and not [name for name in left(out) if "partial" in name]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_kill_leaves_no_manifest_and_no_half_file(raw: Raw, out: Path, number: signal.Signals) -> None:
     raw.write("folder")
-    write_json(raw.folder / "config.json", CONFIG)
+    write_json(raw.folder / "config.json", {key: value for key, value in CONFIG.items() if key != "sources"})
+    sources = record(raw.folder, CONFIG["sources"], raw.folder / "sources.json")
     script = (
         "import os, sys, time\n"
         "from patchvae import cli\n"
@@ -271,7 +272,8 @@ def test_kill_leaves_no_manifest_and_no_half_file(raw: Raw, out: Path, number: s
         "packer.decode = lambda *a: (os.write(1, b'begun\\n'), time.sleep(0.3), decode(*a))[-1]\n"
         "sys.exit(cli.main(sys.argv[1:]))\n"
     )
-    config = ["--config", f"@{raw.folder}/config.json", "--raw-dir", str(raw.folder), "--out-dir", str(out)]
+    config = ["--config", f"@{raw.folder}/config.json", "--sources", str(sources)]
+    config += ["--raw-dir", str(raw.folder), "--out-dir", str(out)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
         [sys.executable, "-c", script, "prepare", *config], stdout=subprocess.PIPE, env=environment
@@ -281,6 +283,6 @@ def test_kill_leaves_no_manifest_and_no_half_file(raw: Raw, out: Path, number: s
         process.communicate()
     assert process.returncode != 0
     assert [name for name in left(out) if not name.startswith(".")] == []
-    prepare(CONFIG, raw.folder, out)
+    prepare_raw(CONFIG, raw.folder, out)
     assert [name for name in left(out) if name.startswith(".")] == []
     assert read_json(out / "manifest.json")["splits"]["train"]["count"] == 8

@@ -100,7 +100,7 @@ def test_local_weights_are_put_where_pytorch_fid_looks(as_url, home, local, tmp_
     fetch_inception({"location": location, "checksum": f"sha256:{digest}"}, tmp_path / "status.json")
     expected = home / "hub/checkpoints" / pytorch_fid.inception.FID_WEIGHTS_URL.rpartition("/")[2]
     status = json.loads((tmp_path / "status.json").read_text())
-    assert status == {"state": "present", "file": str(expected), "sha256": digest}
+    assert status == {"state": "present", "sha256": digest}  # the same on every machine
     assert expected.read_bytes() == b"weights" and list(expected.parent.iterdir()) == [expected]
     assert weights_or_reason(tmp_path / "status.json") == expected == weights_path()
 

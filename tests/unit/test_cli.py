@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from patchvae import cli
 from patchvae.errors import PatchVAEError
+from patchvae.files import read_json
 
 
 @pytest.fixture
@@ -114,6 +117,29 @@ def test_masks_without_a_value_means_none(monkeypatch: pytest.MonkeyPatch) -> No
     assert cli.main(["pretrain", "--config", "{}", "--masks", *paths]) == 0
     assert cli.main(["pretrain", "--config", "{}", "--masks", "w.npy", *paths]) == 0
     assert [args.masks for args in seen] == [None, Path("w.npy")]
+
+
+@pytest.mark.usefixtures("restored")
+def test_download_and_prepare_meet_in_the_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, name in enumerate(("train/cat/a.png", "train/dog/b.png", "test/cat/c.png", "test/dog/d.png")):
+        (tmp_path / "pets" / name).parent.mkdir(parents=True)
+        Image.fromarray(np.full((32, 32, 3), number, dtype=np.uint8)).save(tmp_path / "pets" / name)
+    source = {"location": str(tmp_path / "pets"), "checksum": "unverified"}
+    raw, record = ["--raw-dir", str(tmp_path / "raw")], str(tmp_path / "sources" / "pets.json")
+    download = ["download", *raw, "--out", record, "--config"]
+    missing = {"a": source, "b": source | {"location": "/nowhere"}}
+    assert cli.main([*download, json.dumps({"dataset": "pets", "sources": missing})]) == 1
+    assert "patchvae: error: source b of pets: cannot read /nowhere" in capsys.readouterr().err
+    assert not Path(record).exists()
+    assert cli.main([*download, json.dumps({"dataset": "pets", "sources": {"a": source}})]) == 0
+
+    config = json.dumps({"dataset": "pets", "format": "folders", "image_size": 32, "num_classes": 2})
+    prepare = ["prepare", "--config", config, "--out-dir", str(tmp_path / "packed"), "--threads", "1"]
+    assert cli.main(prepare) == 1
+    assert "pets is made from raw files" in capsys.readouterr().err
+    assert cli.main([*prepare, *raw, "--sources", record]) == 0
+    recorded = read_json(record)["sources"]["a"]["checksum"]
+    assert read_json(tmp_path / "packed" / "manifest.json")["source"] == {"a": recorded}
 
 
 def test_parameters_prints_csv(root: Path) -> None:

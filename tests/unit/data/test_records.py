@@ -1,0 +1,233 @@
+"""Fetching all sources of a data set, the record of them, and what `prepare` makes of it."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from patchvae.data import sources
+from patchvae.data.checksums import checksum
+from patchvae.data.prepare import prepare
+from patchvae.data.records import check_sources, read_record
+from patchvae.data.sources import fetch_all
+from patchvae.errors import PatchVAEError
+
+BODY = bytes(range(256)) * 1000
+OTHER = BODY[::-1]
+MD5 = f"md5:{hashlib.md5(BODY).hexdigest()}"
+SHA = f"sha256:{hashlib.sha256(BODY).hexdigest()}"
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "PAUSE", 0.0)
+
+
+class Machine:
+    """A folder with raw files and the record of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.raw, self.record = folder, folder / "raw" / "set", folder / "sources" / "set.json"
+
+    def fetch(self, **locations: tuple[object, str]) -> dict[str, Any]:
+        """Fetch sources, name=(location, checksum); returns what the record says of them."""
+        named = {name: {"location": str(place), "checksum": text} for name, (place, text) in locations.items()}
+        fetch_all({"dataset": "set", "sources": named}, self.raw, self.record)
+        return dict(read_record(self.record))
+
+    def local(self, name: str, content: bytes = BODY) -> Path:
+        path = self.folder / "own" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    def photos(self) -> Path:
+        self.local("photos/b/two", b"22")
+        return self.local("photos/one", b"1").parent
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path / "here")
+
+
+def test_record_is_the_same_on_every_machine(server: Any, machine: Machine, tmp_path: Path) -> None:
+    """In another folder, of files with other dates, named in another order, by a path or a URL."""
+    server.body = BODY
+    other = Machine(tmp_path / "there" / "far away")
+    ours = {"a": (machine.local("a"), SHA), "b": (server.url, "unverified"), "c": (server.url, MD5)}
+    machine.fetch(**ours, d=(machine.photos(), "unverified"))
+    photos = other.photos()
+    os.utime(photos / "one", ns=(0, 0))
+    upper = MD5.upper().replace("MD5", "md5")
+    theirs = {"c": (other.local("c"), upper), "b": (other.local("b").as_uri(), "unverified")}
+    other.fetch(d=(f"{photos}/", "unverified"), **theirs, a=(server.url, SHA))
+    assert machine.record.read_bytes() == other.record.read_bytes()
+    listing = hashlib.sha256(b"b/two\0002\none\0001\n").hexdigest()
+    assert json.loads(machine.record.read_text()) == {
+        "dataset": "set",
+        "sources": {
+            "a": {"checksum": SHA, "size": len(BODY)},
+            "b": {"checksum": SHA, "size": len(BODY)},
+            "c": {"checksum": MD5, "size": len(BODY)},
+            "d": {"checksum": f"listing:{listing}", "size": 3},
+        },
+    }
+
+
+def test_verified_folder(machine: Machine) -> None:
+    expected = checksum(machine.photos(), "md5")
+    assert machine.fetch(d=(machine.photos(), expected)) == {"d": {"checksum": expected, "size": 3}}
+
+
+@pytest.mark.parametrize("expected", [MD5, SHA, "unverified"])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_nothing_is_fetched_twice(server: Any, machine: Machine, expected: str, recorded: bool) -> None:
+    server.body = BODY
+    first = machine.fetch(a=(server.url, expected))
+    if not recorded:
+        machine.record.unlink()
+    assert machine.fetch(a=(server.url, expected)) == first
+    assert len(server.asked) == 1
+    assert machine.fetch(a=(server.url, expected), b=(server.url, expected)).keys() == {"a", "b"}
+    assert len(server.asked) == 2
+
+
+def test_unverified_file_is_recorded_by_its_sha256_whatever_it_was_before(server: Any, machine: Machine) -> None:
+    server.body = BODY
+    machine.fetch(a=(server.url, MD5))
+    assert machine.fetch(a=(server.url, "unverified"))["a"]["checksum"] == SHA
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("why", ["wrong checksum", "another one recorded", "a listing recorded", "pointer", "absent"])
+def test_another_file_in_its_place_is_fetched_again(server: Any, machine: Machine, why: str) -> None:
+    server.body, expected = BODY, SHA if why == "wrong checksum" else "unverified"
+    if why == "pointer":
+        machine.fetch(a=(machine.local("a"), "unverified"))
+    else:
+        if why == "a listing recorded":
+            machine.fetch(a=(machine.photos(), "unverified"))
+            (machine.raw / "a").unlink()
+        else:
+            machine.fetch(a=(server.url, "unverified"))
+        (machine.raw / "a").write_bytes(OTHER)
+        if why == "absent":
+            (machine.raw / "a").unlink()
+    server.asked.clear()
+    assert machine.fetch(a=(server.url, expected)) == {"a": {"checksum": SHA, "size": len(BODY)}}
+    assert len(server.asked) == 1 and (machine.raw / "a").read_bytes() == BODY
+
+
+def test_unverified_file_without_a_record_is_taken_as_it_is(server: Any, machine: Machine) -> None:
+    machine.raw.mkdir(parents=True)
+    (machine.raw / "a").write_bytes(OTHER)
+    found = machine.fetch(a=(server.url, "unverified"))
+    assert found["a"]["checksum"] == checksum(machine.raw / "a") and server.asked == []
+
+
+@pytest.mark.parametrize("record", ["", "{", "[]", '{"sources": {"a": 1}}', '{"sources": {}}'])
+def test_broken_record_is_written_anew(server: Any, machine: Machine, record: str) -> None:
+    server.body = BODY
+    machine.record.parent.mkdir(parents=True)
+    machine.record.write_text(record)
+    with pytest.raises(PatchVAEError, match=f"{machine.record}"):
+        read_record(machine.record)
+    assert machine.fetch(a=(server.url, SHA)) == {"a": {"checksum": SHA, "size": len(BODY)}}
+
+
+def test_pointer_is_always_written_anew(machine: Machine) -> None:
+    machine.fetch(a=(machine.local("a"), "unverified"))
+    machine.local("a", b"changed")
+    found = machine.fetch(a=(machine.local("a", b"changed"), "unverified"))
+    assert found["a"] == {"checksum": f"sha256:{hashlib.sha256(b'changed').hexdigest()}", "size": 7}
+    assert check_sources(machine.record, machine.raw) == {"a": found["a"]["checksum"]}
+
+
+@pytest.mark.parametrize(
+    ("location", "expected", "message"),
+    [
+        ("URL", "sha256:" + "0" * 64, "^source b of set: b from .* has the checksum"),
+        ("/nowhere/b", SHA, "^source b of set: cannot read /nowhere/b"),
+        ("s3://bucket/b", SHA, "^source b of set: the location of b must be"),
+        ("EMPTY", SHA, "^source b of set: the folder .* holds no file"),
+    ],
+)
+def test_failure_names_the_source_and_leaves_no_record_but_what_is_complete(
+    server: Any, machine: Machine, tmp_path: Path, location: str, expected: str, message: str
+) -> None:
+    server.body = BODY
+    (tmp_path / "empty").mkdir()
+    place = {"URL": server.url, "EMPTY": tmp_path / "empty"}.get(location, location)
+    with pytest.raises(PatchVAEError, match=message):
+        machine.fetch(a=(server.url, SHA), b=(place, expected), c=(server.url, SHA))
+    assert not machine.record.exists() and [path.name for path in machine.raw.iterdir()] == ["a"]
+    server.asked.clear()
+    assert machine.fetch(a=(server.url, SHA), b=(server.url, SHA), c=(server.url, SHA)).keys() == {"a", "b", "c"}
+    assert len(server.asked) == 2
+
+
+def test_malformed_checksum_is_told_before_anything_is_fetched(server: Any, machine: Machine) -> None:
+    with pytest.raises(PatchVAEError, match="the checksum of b must be"):
+        machine.fetch(a=(server.url, SHA), b=(server.url, "listing:00"))
+    assert server.asked == [] and not machine.record.exists()
+
+
+def test_failure_leaves_an_earlier_record_as_it_was(server: Any, machine: Machine) -> None:
+    server.body = BODY
+    machine.fetch(a=(server.url, SHA))
+    before = machine.record.read_bytes()
+    with pytest.raises(PatchVAEError, match="source b of set"):
+        machine.fetch(a=(server.url, SHA), b=("/nowhere", SHA))
+    assert machine.record.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("absent", r"raw/set/a is not on this machine, RECORD only names it"),
+        ("altered", r"raw/set/a has 3 bytes instead of the 256000 in RECORD"),
+        ("target gone", r"own/p, to which .*raw/set/p points, cannot be read: No such file or directory"),
+        ("target altered", r"own/p has changed since .*raw/set/p was written"),
+        ("target of another size", r"raw/set/p has 3 bytes instead of the 256000 in RECORD"),
+        ("another target", rf"raw/set/p has the checksum sha256:.* instead of {SHA} in RECORD"),
+        ("no record", r"cannot read RECORD"),
+        ("no such record", r"RECORD is not the record of a download"),
+    ],
+)
+def test_raw_files_that_are_not_those_of_the_record(
+    server: Any, machine: Machine, tmp_path: Path, change: str, message: str
+) -> None:
+    server.body = BODY
+    machine.fetch(a=(server.url, SHA), p=(machine.local("p"), "unverified"))
+    record = machine.record.read_bytes()
+    if change == "absent":
+        (machine.raw / "a").unlink()
+    elif change == "altered":
+        (machine.raw / "a").write_bytes(b"abc")
+    elif change == "target gone":
+        machine.local("p").unlink()
+    elif change == "target altered":
+        machine.local("p", b"abc")
+    elif "target" in change:
+        machine.fetch(p=(machine.local("p", b"abc" if change == "target of another size" else OTHER), "unverified"))
+        machine.record.write_bytes(record)
+    elif change == "no record":
+        machine.record.unlink()
+    else:
+        machine.record.write_text('{"sources": {"a": {"checksum": "md5:0"}}}')
+    config = {"dataset": "set", "format": "lists", "image_size": 32, "num_classes": 2}
+    with pytest.raises(PatchVAEError, match=message.replace("RECORD", str(machine.record))) as caught:
+        prepare(config, machine.record, machine.raw, tmp_path / "out")
+    if change != "no record":
+        assert str(caught.value).endswith(f": fetch it again with `snakemake --force {machine.record}`")
+    assert not (tmp_path / "out").exists()
+
+
+def test_checksums_of_two_kinds_are_not_compared(machine: Machine) -> None:
+    machine.fetch(a=(machine.local("a"), "unverified"))
+    machine.record.write_text(json.dumps({"sources": {"a": {"checksum": MD5, "size": len(BODY)}}}))
+    assert check_sources(machine.record, machine.raw) == {"a": MD5}

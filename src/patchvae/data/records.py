@@ -57,9 +57,12 @@ def check_sources(record: Path | str, raw_dir: Path) -> dict[str, str]:
             locate(path)
         except PatchVAEError as error:
             raise PatchVAEError(f"{error}: {_again(record)}") from error
+        pointer = read_pointer(path)
         if (size := size_of(path)) != entry["size"]:
-            raise PatchVAEError(f"{path} has {size} bytes instead of the {entry['size']} in {record}: {_again(record)}")
-        checksum = (read_pointer(path) or entry)["checksum"]
+            # A download of an unverified file would take the one that is there.
+            remedy = ("" if pointer else "delete it and ") + _again(record)
+            raise PatchVAEError(f"{path} has {size} bytes instead of the {entry['size']} in {record}: {remedy}")
+        checksum = (pointer or entry)["checksum"]
         same_kind = checksum.partition(":")[0] == entry["checksum"].partition(":")[0]
         if same_kind and checksum != entry["checksum"]:
             raise PatchVAEError(

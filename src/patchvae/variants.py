@@ -60,7 +60,7 @@ def family(params: Params, dataset: str) -> Params:
 
 
 def settings(params: Params, dataset: str, variant: str) -> tuple[Params, Params]:
-    """The parameters as a variant has them on a data set (whose own `model` and `pretrain` they hold), and its block."""
+    """The parameters as a variant has them on a data set (its own `model` and `pretrain` among them), and its block."""
     chosen, own = variants(params)[variant], params
     if chosen.key is not None:
         own = put(own, setting(params, chosen.key), chosen.value)

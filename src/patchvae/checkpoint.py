@@ -8,8 +8,11 @@ import torch
 
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic
+from patchvae.provenance import config_sha256
 
 FORMAT = 1
+# What a checkpoint's own configuration has to say alike, so that no number is filed under another model's name.
+IDENTITY = ("dataset", "variant", "seed", "image_size", "input_scaling")
 
 
 def save(path: Path | str, content: dict[str, Any]) -> None:
@@ -47,6 +50,23 @@ def load_pretrained(path: Path | str, expected: dict[str, Any]) -> dict[str, Any
                 f"checkpoint {path} is of another model: its {key} is {config.get(key)!r}, not {value!r}"
             )
     return content
+
+
+def load_identified(path: Path | str, config: dict[str, Any]) -> dict[str, Any]:
+    """`load_pretrained` for a job whose config has the keys of IDENTITY."""
+    return load_pretrained(path, {key: config[key] for key in IDENTITY})
+
+
+def pretraining(config: dict[str, Any]) -> dict[str, Any]:
+    """What metrics files say of the pretraining behind them, from the config in its checkpoint."""
+    return {
+        "dataset": config["dataset"],
+        "variant": config["variant"],
+        "epochs": config.get("epochs", 0),  # a control has none
+        "model": config["model"],
+        "stand_in": config.get("stand_in", False),
+        "config_sha256": config_sha256(config),
+    }
 
 
 def backbone_weights(content: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -12,8 +12,9 @@ import numpy.typing as npt
 import torch
 from pytorch_fid.fid_score import calculate_frechet_distance  # type: ignore[import-untyped]
 from pytorch_fid.inception import InceptionV3  # type: ignore[import-untyped]
-from torch import Tensor
+from torch import Tensor, nn
 
+from patchvae.checkpoint import pretraining
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.inception import weights_or_reason
 from patchvae.evaluation.pretrained import load_model, open_split
@@ -82,9 +83,8 @@ def features(network: torch.nn.Module, images: Tensor) -> Tensor:
     return output.flatten(1)
 
 
-def measure(run: Run, checkpoint: Path, images: npt.NDArray[np.uint8], weights: Path) -> float:
-    """The FID between images (n, S, S, 3), n > 1, and what the checkpoint makes of them."""
-    model = load_model(checkpoint, run.config, KINDS, run.device)
+def measure(run: Run, model: nn.Module, images: npt.NDArray[np.uint8], weights: Path) -> float:
+    """The FID between images (n, S, S, 3), n > 1, and what the model makes of them."""
     network = load_inception(weights, run.device)
     real, fake = Moments(FEATURES, run.device), Moments(FEATURES, run.device)
     for originals, copies in reconstructions(run, model, images):
@@ -110,14 +110,16 @@ def fid(
     Raises PatchVAEError for broken inputs, and for weights that were fetched but are gone or altered.
     """
     run = start("fid", __name__, config, data, device, threads)
+    model, pretrained = load_model(checkpoint, config, KINDS, run.device)
     images = open_split(data, "test", config).images
     record: dict[str, Any] = {"split": "test", "count": len(images), "fid": None}
+    record["pretraining"] = pretraining(pretrained)
     weights = weights_or_reason(inception)
     began, seen = time.perf_counter(), 0
     if isinstance(weights, str):
         logger.warning("%s: no FID: %s", run.label, weights)
         record["why"] = weights
     else:
-        record["fid"] = measure(run, checkpoint, images, weights)
+        record["fid"] = measure(run, model, images, weights)
         seen = len(images)
     run.finish(metrics, record, time.perf_counter() - began, seen)

@@ -12,6 +12,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import average_precision_score, normalized_mutual_info_score
 from torch import nn
 
+from patchvae.checkpoint import pretraining
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.pretrained import batches, for_measuring, load_model, open_split
 from patchvae.hardware import autocast
@@ -140,18 +141,19 @@ def score_parts(
     as many clusters of raw patches. k-means always assigns one of N clusters, a PatchVAE one of N parts or none. Parts
     and clusters are picked on the training split and scored on the test split.
 
-    config: `dataset`, `variant`, `seed`, `image_size`, `input_scaling`, `precision`, `model`; data: packed digit
-    scenes; checkpoint: a pretraining checkpoint of a PatchVAE. Raises PatchVAEError for broken inputs, and for a model
-    whose grid is not that of the data.
+    config: `dataset`, `variant`, `seed`, `image_size`, `input_scaling`, `precision`; data: packed digit scenes;
+    checkpoint: a pretraining checkpoint of a PatchVAE. Raises PatchVAEError for broken inputs, and for a model whose
+    grid is not that of the data.
     """
     run = start("parts", __name__, config, data, device, threads)
-    trained = load_model(checkpoint, config, ("patchvae",), run.device)
+    trained, pretrained = load_model(checkpoint, config, ("patchvae",), run.device)
+    untrained = for_measuring(seeded_model(pretrained), run.device)
     train, test = (read_cells(data, split, config) for split in ("train", "test"))
     began = time.perf_counter()
-    record: dict[str, Any] = {"split": "test", "count": len(test.images)}
-    for name, model in (("trained", trained), ("untrained", for_measuring(seeded_model(config), run.device))):
+    record: dict[str, Any] = {"pretraining": pretraining(pretrained), "split": "test", "count": len(test.images)}
+    for name, model in (("trained", trained), ("untrained", untrained)):
         logits = {"train": occurrence_logits(run, model, train), "test": occurrence_logits(run, model, test)}
         record[name] = score(logits, assign(logits["test"]), train, test)
-    clusters = cluster_scores(train.patches, test.patches, config["model"]["num_parts"], config["seed"])
+    clusters = cluster_scores(train.patches, test.patches, pretrained["model"]["num_parts"], config["seed"])
     record["kmeans"] = score(clusters, clusters["test"].argmax(axis=1), train, test)
     run.finish(metrics, record, time.perf_counter() - began, len(train.images) + len(test.images))

@@ -16,24 +16,23 @@ from patchvae.models.factory import build_model
 from patchvae.training.batches import Scaling
 
 BATCH = 50
-# What a checkpoint's own configuration has to say alike, so that no number is filed under another model's name.
-IDENTITY = ("dataset", "variant", "seed", "model", "image_size", "input_scaling")
 
 
-def load_model(path: Path, config: dict[str, Any], kinds: tuple[str, ...], device: torch.device) -> nn.Module:
-    """The model of a pretraining checkpoint in evaluation mode, on a device.
+def load_model(
+    path: Path, config: dict[str, Any], kinds: tuple[str, ...], device: torch.device
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The model of a pretraining checkpoint in evaluation mode, on a device, and the pretraining's configuration.
 
-    config: has the keys of IDENTITY; kinds: the values of `model.name` that the job can measure.
+    config: has the keys of `checkpoint.IDENTITY`; kinds: the values of `model.name` that the job can measure.
     Raises PatchVAEError for a model of another kind, and for a checkpoint that is broken or of another model.
     """
-    if config["model"]["name"] not in kinds:
-        raise PatchVAEError(
-            f"model.name: {config['variant']} is a {config['model']['name']}, this needs a {' or '.join(kinds)}"
-        )
-    content = checkpoint.load_pretrained(path, {key: config[key] for key in IDENTITY})
-    model = build_model(config["model"], config["image_size"])
+    content = checkpoint.load_identified(path, config)
+    block = content["config"]["model"]
+    if block["name"] not in kinds:
+        raise PatchVAEError(f"{config['variant']} is a {block['name']}, this needs a {' or '.join(kinds)}")
+    model = build_model(block, config["image_size"])
     model.load_state_dict(content["model"])
-    return for_measuring(model, device)
+    return for_measuring(model, device), content["config"]
 
 
 def for_measuring(model: nn.Module, device: torch.device) -> nn.Module:

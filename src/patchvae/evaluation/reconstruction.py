@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
+from patchvae.checkpoint import pretraining
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.pretrained import batches, load_model, open_split, to_unit
 from patchvae.hardware import autocast
@@ -98,13 +99,13 @@ def reconstruct(
 ) -> None:
     """Measure the reconstructions of all test images by one pretrained model and write the metrics (Table 7).
 
-    config: `dataset`, `variant`, `seed`, `image_size`, `input_scaling`, `precision`, `model`, `sample`, `temperature`;
-    data: a packed data set; checkpoint: a pretraining checkpoint. Deviations E14, E60, E61; the table's rows are the
-    plain variants, without L_w (E63). Raises PatchVAEError for broken inputs, for a model without reconstructions, and
-    for NaN.
+    config: `dataset`, `variant`, `seed`, `image_size`, `input_scaling`, `precision`, `sample`, `temperature`; data: a
+    packed data set; checkpoint: a pretraining checkpoint, which tells the model. Deviations E14, E60, E61; the table's
+    rows are the plain variants, without L_w (E63). Raises PatchVAEError for broken inputs, for a model without
+    reconstructions, and for NaN.
     """
     run = start("reconstruct", __name__, config, data, device, threads)
-    model = load_model(checkpoint, config, KINDS, run.device)
+    model, pretrained = load_model(checkpoint, config, KINDS, run.device)
     images = open_split(data, "test", config).images
     began = time.perf_counter()
     sums: dict[str, float] = dict.fromkeys(("psnr", "ssim", "psnr_normalised"), 0.0)
@@ -115,5 +116,5 @@ def reconstruct(
     for name, value in means.items():
         if not math.isfinite(value):
             raise PatchVAEError(f"{checkpoint}: the {name} of its reconstructions is {value}")
-    record = {"split": "test", "count": len(images), **means}
+    record = {"pretraining": pretraining(pretrained), "split": "test", "count": len(images), **means}
     run.finish(metrics, record, time.perf_counter() - began, len(images))

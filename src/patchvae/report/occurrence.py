@@ -68,7 +68,7 @@ def draw_occurrence_maps(
 
 
 def draw(config: dict[str, Any], data: Path, path: Path, png: Path, pdf: Path) -> None:
-    """Draw Fig. 3 for one checkpoint; config: a resolved `figure_occurrence` configuration.
+    """Draw Fig. 3 for one checkpoint; config: the keys of `checkpoint.IDENTITY` and `rows`, the number of parts.
 
     Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
     """

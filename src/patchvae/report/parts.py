@@ -33,16 +33,15 @@ class Survey(NamedTuple):
 
 
 def load_patchvae(path: Path | str, config: dict[str, Any]) -> PatchVAE:
-    """The PatchVAE of a pretraining checkpoint, in evaluation mode; config has `variant`, `model`, `image_size`.
+    """The PatchVAE of a pretraining checkpoint, in evaluation mode; config has the keys of `checkpoint.IDENTITY`.
 
     Raises PatchVAEError when the checkpoint is of another model, or the variant no PatchVAE.
     """
-    if config["model"]["name"] != "patchvae":
+    content = checkpoint.load_identified(path, config)
+    model = build_model(content["config"]["model"], config["image_size"])
+    if not isinstance(model, PatchVAE):
         raise PatchVAEError(f"figures.variant: {config['variant']} has no occurrence maps, choose a patchvae variant")
-    content = checkpoint.load_pretrained(path, {key: config[key] for key in ("variant", "model")})
-    model = build_model(config["model"], config["image_size"])
     model.load_state_dict(content["model"])
-    assert isinstance(model, PatchVAE)
     return model.eval()
 
 

@@ -77,8 +77,8 @@ def draw_teaser(
 def draw(config: dict[str, Any], data: Path, path: Path, png: Path, pdf: Path) -> None:
     """Draw Fig. 1 for one checkpoint, from its training images.
 
-    config: `image_size`, `input_scaling`, `model`, `variant`, `max_images`, the most images looked at, and
-    `crop_cells`, the side of a crop in cells (E37b). Raises PatchVAEError for a variant or checkpoint that is no such
+    config: the keys of `checkpoint.IDENTITY`, `max_images`, the most images looked at, and `crop_cells`, the side of a
+    crop in cells (E37b). Raises PatchVAEError for a variant or checkpoint that is no such
     PatchVAE, and files that cannot be used.
     """
     model = load_patchvae(path, config)

@@ -46,7 +46,7 @@ def scenes(tmp_path_factory):
 def config():
     """A function of variant and changes, giving the configuration of a measuring job."""
 
-    def build(variant="patchvae", model=None, **changes):
+    def build(variant="patchvae", **changes):
         return {
             "dataset": "digits",
             "variant": variant,
@@ -54,7 +54,7 @@ def config():
             "image_size": 32,
             "input_scaling": "symmetric",
             "precision": "fp32",
-            "model": {"name": variant, "backbone": "resnet9", "init": "kaiming", **MODELS[variant], **(model or {})},
+            "stand_in": True,
             "sample": True,
             "temperature": 1.0,
             **changes,
@@ -64,8 +64,27 @@ def config():
 
 
 @pytest.fixture
+def pretrain_config():
+    """A function of variant and changes, giving as much of a pretraining's configuration as its model needs."""
+
+    def build(variant="patchvae", **changes):
+        return {
+            "dataset": "digits",
+            "variant": variant,
+            "seed": 0,
+            "image_size": 32,
+            "input_scaling": "symmetric",
+            "model": {"name": variant, "backbone": "resnet9", "init": "kaiming", **MODELS[variant]},
+            "epochs": 2,
+            **changes,
+        }
+
+    return build
+
+
+@pytest.fixture
 def save_model(tmp_path):
-    """A function that writes the checkpoint of a configuration's model, untrained unless one is given."""
+    """A function that writes the checkpoint of a pretraining's configuration, its model untrained unless given."""
 
     def save(config, model=None):
         path = tmp_path / f"{config['variant']}.pt"

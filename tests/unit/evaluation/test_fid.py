@@ -144,7 +144,7 @@ def test_a_checksum_that_proves_too_little(checksum, home, local, tmp_path):
 
 
 @pytest.mark.parametrize("fate", ["absent", "altered", "broken status"])
-def test_weights_that_are_gone(fate, home, local, config, scenes, save_model, tmp_path):
+def test_weights_that_are_gone(fate, home, local, config, pretrain_config, scenes, save_model, tmp_path):
     path, digest = local
     status = tmp_path / "status.json"
     fetch_inception({"location": str(path), "checksum": f"sha256:{digest}"}, status)
@@ -157,17 +157,17 @@ def test_weights_that_are_gone(fate, home, local, config, scenes, save_model, tm
         status.write_text('{"state": "present"}')
         message = "status.json does not say"
     with pytest.raises(PatchVAEError, match=message):
-        fid(config(), scenes, save_model(config()), status, tmp_path / "metrics.json", "cpu", 1)
+        fid(config(), scenes, save_model(pretrain_config()), status, tmp_path / "metrics.json", "cpu", 1)
     assert not (tmp_path / "metrics.json").exists()
 
 
-def test_without_weights_the_fid_is_null(home, config, scenes, save_model, tmp_path, caplog):
+def test_without_weights_the_fid_is_null(home, config, pretrain_config, scenes, save_model, tmp_path, caplog):
     (tmp_path / "status.json").write_text('{"state": "missing", "why": "there is no network"}')
     with caplog.at_level(logging.WARNING):
         fid(
             config(),
             scenes,
-            save_model(config()),
+            save_model(pretrain_config()),
             tmp_path / "status.json",
             tmp_path / "metrics.json",
             "cpu",
@@ -175,16 +175,25 @@ def test_without_weights_the_fid_is_null(home, config, scenes, save_model, tmp_p
         )
     record = json.loads((tmp_path / "metrics.json").read_text())
     assert (record["rule"], record["split"], record["count"]) == ("fid", "test", 60)
+    assert record["pretraining"]["variant"] == "patchvae" and record["pretraining"]["epochs"] == 2
     assert record["fid"] is None and record["why"] == "there is no network"
     assert any("there is no network" in message for message in caplog.messages)
 
 
-def test_weights_of_another_network(home, config, scenes, save_model, tmp_path):
+def test_weights_of_another_network(home, config, pretrain_config, scenes, save_model, tmp_path):
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pth")
     digest = hashlib.sha256((tmp_path / "other.pth").read_bytes()).hexdigest()
     fetch_inception({"location": str(tmp_path / "other.pth"), "checksum": f"sha256:{digest}"}, tmp_path / "status.json")
     with pytest.raises(PatchVAEError, match="6726825d.pth does not hold the weights of pytorch-fid's Inception"):
-        fid(config(), scenes, save_model(config()), tmp_path / "status.json", tmp_path / "metrics.json", "cpu", 1)
+        fid(
+            config(),
+            scenes,
+            save_model(pretrain_config()),
+            tmp_path / "status.json",
+            tmp_path / "metrics.json",
+            "cpu",
+            1,
+        )
 
 
 @pytest.fixture
@@ -201,7 +210,7 @@ def random_inception(home, monkeypatch, tmp_path):
     return tmp_path / "status.json"
 
 
-def test_the_whole_job(random_inception, config, scenes, save_model, tmp_path, monkeypatch):
+def test_the_whole_job(random_inception, config, pretrain_config, scenes, save_model, tmp_path, monkeypatch):
     """All but the root of a 2048 x 2048 matrix, which takes longer than the rest."""
     given = {}
 
@@ -213,7 +222,9 @@ def test_the_whole_job(random_inception, config, scenes, save_model, tmp_path, m
     split = PackedSplit(few, np.array([0, 1, 0, 1]))
     write_packed(tmp_path / "few", "digits", "digit-scenes", ["0", "1"], {"train": split, "test": split}, {})
     monkeypatch.setattr(fid_module, "calculate_frechet_distance", squared_distance_of_means)
-    fid(config(), tmp_path / "few", save_model(config()), random_inception, tmp_path / "metrics.json", "cpu", 1)
+    fid(
+        config(), tmp_path / "few", save_model(pretrain_config()), random_inception, tmp_path / "metrics.json", "cpu", 1
+    )
     record = json.loads((tmp_path / "metrics.json").read_text())
     assert record["count"] == 4 and record["fid"] > 0 and "why" not in record
     network = pytorch_fid.inception.InceptionV3([3]).eval()

@@ -100,10 +100,10 @@ def test_clusters_of_two_kinds_of_patches():
     assert scores["test"][0] == pytest.approx([-math.sqrt(2), 0] if bright == 0 else [0, -math.sqrt(2)])
 
 
-def test_logits_are_in_the_order_of_the_cells(cells, config, scenes):
+def test_logits_are_in_the_order_of_the_cells(cells, config, pretrain_config, scenes):
     test = cells[1]
     run = start("parts", "patchvae.evaluation.parts", config(), scenes, "cpu", 1)
-    model = seeded_model(config()).eval()
+    model = seeded_model(pretrain_config()).eval()
     logits = occurrence_logits(run, model, test)
     image = torch.from_numpy(test.images[52:53]).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.no_grad():
@@ -112,17 +112,18 @@ def test_logits_are_in_the_order_of_the_cells(cells, config, scenes):
     assert logits[52 * 16 + 6] == pytest.approx(expected.numpy(), rel=1e-3, abs=1e-4)
 
 
-def test_the_metrics(config, scenes, save_model, tmp_path):
-    path = save_model(config())
+def test_the_metrics(config, pretrain_config, scenes, save_model, tmp_path):
+    path = save_model(pretrain_config())
     record = measured(config(), scenes, path, tmp_path)
     assert (record["rule"], record["split"], record["count"]) == ("parts", "test", 60)
     for name in ("trained", "untrained", "kmeans"):
         assert set(record[name]) == {"ap_occupied", "ap_repeated", "nmi"}
         assert all(0 <= value <= 1 for value in record[name].values())
+    assert record["pretraining"]["model"] == pretrain_config()["model"]
     # The checkpoint was written before any training.
     assert record["trained"] == record["untrained"] != record["kmeans"]
     # Other weights change what is trained, and nothing else.
-    path = save_model(config(), seeded_model(config(seed=5)))
+    path = save_model(pretrain_config(), seeded_model(pretrain_config(seed=5)))
     other = measured(config(), scenes, path, tmp_path)
     assert other["trained"] != record["trained"]
     assert (other["untrained"], other["kmeans"]) == (record["untrained"], record["kmeans"])
@@ -150,14 +151,14 @@ def rewritten(folder, scenes, change):
         ),
     ],
 )
-def test_bad_data(change, message, config, scenes, save_model, tmp_path):
+def test_bad_data(change, message, config, pretrain_config, scenes, save_model, tmp_path):
     data = rewritten(tmp_path / "data", scenes, change)
     with pytest.raises(PatchVAEError, match=message):
-        score_parts(config(), data, save_model(config()), tmp_path / "metrics.json", "cpu", 1)
+        score_parts(config(), data, save_model(pretrain_config()), tmp_path / "metrics.json", "cpu", 1)
     assert not (tmp_path / "metrics.json").exists()
 
 
-def test_a_model_without_parts(config, scenes, save_model, tmp_path):
-    path = save_model(config("beta-vae"))
-    with pytest.raises(PatchVAEError, match="model.name: beta-vae is a beta-vae, this needs a patchvae"):
+def test_a_model_without_parts(config, pretrain_config, scenes, save_model, tmp_path):
+    path = save_model(pretrain_config("beta-vae"))
+    with pytest.raises(PatchVAEError, match="^beta-vae is a beta-vae, this needs a patchvae"):
         score_parts(config("beta-vae"), scenes, path, tmp_path / "metrics.json", "cpu", 1)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from patchvae.checkpoint import pretraining
 from patchvae.data.packed import load_split
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.pretrained import BATCH, batches, load_model, to_unit
@@ -79,13 +80,13 @@ def test_images_come_in_order_and_in_batches():
     assert np.array_equal(np.concatenate(parts), images)
 
 
-def test_codes_without_sampling(config):
+def test_codes_without_sampling(pretrain_config):
     torch.manual_seed(1)
     images = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
-        model = seeded_model(config("beta-vae")).eval()
+        model = seeded_model(pretrain_config("beta-vae")).eval()
         assert torch.equal(decode(model, images, 1.0, False), model.decoder(model.encoder(images)[0]))
-        model = seeded_model(config("patchvae")).eval()
+        model = seeded_model(pretrain_config("patchvae")).eval()
         logits, mean, _ = model.encoder(images)
         expected = model.decoder(patch_code(torch.sigmoid(logits), mean))
         assert torch.equal(decode(model, images, 1.0, False), expected)
@@ -95,8 +96,8 @@ def test_codes_without_sampling(config):
 
 
 @pytest.mark.parametrize("variant", ["beta-vae", "patchvae"])
-def test_sampling_is_that_of_training(variant, config):
-    model = seeded_model(config(variant)).eval()
+def test_sampling_is_that_of_training(variant, pretrain_config):
+    model = seeded_model(pretrain_config(variant)).eval()
     images = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         torch.manual_seed(7)
@@ -109,14 +110,18 @@ def test_sampling_is_that_of_training(variant, config):
 
 @pytest.mark.parametrize("scaling", ["symmetric", "imagenet"])
 @pytest.mark.parametrize("variant", ["beta-vae", "patchvae"])
-def test_metrics_are_means_over_all_test_images(variant, scaling, config, scenes, save_model, tmp_path):
+def test_metrics_are_means_over_all_test_images(
+    variant, scaling, config, pretrain_config, scenes, save_model, tmp_path
+):
     settings = config(variant, input_scaling=scaling)
-    path = save_model(settings)
+    path = save_model(pretrain_config(variant, input_scaling=scaling))
     record = measured(settings, scenes, path, tmp_path)
     assert (record["rule"], record["variant"], record["split"], record["count"]) == ("reconstruct", variant, "test", 60)
+    assert record["pretraining"] == pretraining(pretrain_config(variant, input_scaling=scaling))
+    assert (record["config"]["stand_in"], record["pretraining"]["stand_in"]) == (True, False)
     pixels = load_split(scenes, "test").images
     run = start("reconstruct", "patchvae.evaluation.reconstruction", settings, scenes, "cpu", 1)
-    model = load_model(path, settings, ("beta-vae", "patchvae"), CPU)
+    model, _ = load_model(path, settings, ("beta-vae", "patchvae"), CPU)
     originals, copies = (torch.cat(parts) for parts in zip(*reconstructions(run, model, pixels), strict=True))
     assert np.array_equal((originals * 255).round().permute(0, 2, 3, 1).numpy(), pixels)
     squared = (originals - copies).pow(2).mean((1, 2, 3))
@@ -128,8 +133,8 @@ def test_metrics_are_means_over_all_test_images(variant, scaling, config, scenes
     assert low <= copies.min() and copies.max() <= high + 1e-6
 
 
-def test_the_seed_decides_the_draws(config, scenes, save_model, tmp_path):
-    path = save_model(config())
+def test_the_seed_decides_the_draws(config, pretrain_config, scenes, save_model, tmp_path):
+    path = save_model(pretrain_config())
     first = measured(config(), scenes, path, tmp_path)
     torch.rand(5)
     assert measured(config(), scenes, path, tmp_path)["psnr"] == first["psnr"]
@@ -137,35 +142,36 @@ def test_the_seed_decides_the_draws(config, scenes, save_model, tmp_path):
     assert measured(config(sample=False), scenes, path, tmp_path)["psnr"] != first["psnr"]
 
 
-def test_nothing_but_the_metrics_is_left(config, scenes, save_model, tmp_path):
+def test_nothing_but_the_metrics_is_left(config, pretrain_config, scenes, save_model, tmp_path):
     out = tmp_path / "out"
     (out / "neighbour").mkdir(parents=True)
-    measured(config(), scenes, save_model(config()), out)
+    measured(config(), scenes, save_model(pretrain_config()), out)
     assert sorted(path.name for path in out.iterdir()) == ["metrics.json", "neighbour"]
 
 
 @pytest.mark.parametrize(
     ("saved", "asked", "message"),
     [
-        ({}, {"variant": "bigan"}, "model.name: bigan is a bigan, this needs a beta-vae or patchvae"),
+        ({"variant": "bigan"}, {"variant": "bigan"}, "^bigan is a bigan, this needs a beta-vae or patchvae$"),
         ({}, {"seed": 1}, "its seed is 0, not 1"),
-        ({}, {"model": {"num_parts": 8}}, "its model is"),
+        ({}, {"variant": "beta-vae"}, "its variant is 'patchvae', not 'beta-vae'"),
+        ({}, {"dataset": "digits64"}, "its dataset is 'digits', not 'digits64'"),
         ({}, {"input_scaling": "imagenet"}, "its input_scaling is 'symmetric', not 'imagenet'"),
         ({"image_size": 64}, {"image_size": 64}, "images of side 32, but image_size is 64"),
     ],
 )
-def test_bad_inputs(saved, asked, message, config, scenes, save_model, tmp_path):
-    path = save_model(config(**saved))
+def test_bad_inputs(saved, asked, message, config, pretrain_config, scenes, save_model, tmp_path):
+    path = save_model(pretrain_config(**saved))
     with pytest.raises(PatchVAEError, match=message):
         reconstruct(config(**asked), scenes, path, tmp_path / "metrics.json", "cpu", 1)
     assert not (tmp_path / "metrics.json").exists()
 
 
-def test_a_broken_model_gives_no_number(config, scenes, save_model, tmp_path):
-    model = seeded_model(config())
+def test_a_broken_model_gives_no_number(config, pretrain_config, scenes, save_model, tmp_path):
+    model = seeded_model(pretrain_config())
     with torch.no_grad():
         model.decoder.layers[0].weight[:] = math.nan
-    path = save_model(config(), model)
+    path = save_model(pretrain_config(), model)
     with pytest.raises(PatchVAEError, match="patchvae.pt: the psnr of its reconstructions is nan"):
         reconstruct(config(), scenes, path, tmp_path / "metrics.json", "cpu", 1)
     assert not (tmp_path / "metrics.json").exists()

@@ -33,10 +33,12 @@ MODEL = {
     "temperature": {},
 }
 DRAWN = {
+    "dataset": "tiny",
+    "variant": "patchvae",
+    "seed": 0,
     "image_size": 32,
     "input_scaling": "symmetric",
-    "model": MODEL,
-    "variant": "patchvae",
+    "precision": "fp32",
     "rows": 2,
     "crop_cells": 2,
     "max_images": 20,
@@ -193,16 +195,25 @@ def test_readable_class_names(name: str, heading: str) -> None:
 @pytest.fixture
 def trained(tmp_path: Path) -> tuple[Path, Path]:
     """A packed data set of three classes and the checkpoint of a PatchVAE with random weights."""
+    return packed(tmp_path), saved(tmp_path, MODEL)
+
+
+def saved(folder: Path, model: dict[str, Any], variant: str = "patchvae") -> Path:
+    torch.manual_seed(0)
+    identity = {key: DRAWN[key] for key in checkpoint.IDENTITY} | {"variant": variant}
+    weights = build_model(model, 32).state_dict()
+    checkpoint.save(folder / "model.pt", {"model": weights, "config": {**identity, "model": model}})
+    return folder / "model.pt"
+
+
+def packed(folder: Path) -> Path:
     generator = np.random.default_rng(0)
     splits = {
         split: PackedSplit(generator.integers(0, 256, (24, 32, 32, 3), dtype=np.uint8), np.arange(24) % 3)
         for split in ("train", "test")
     }
-    write_packed(tmp_path / "data", "tiny", "cifar100", ["a", "b", "c"], splits, {})
-    torch.manual_seed(0)
-    weights = build_model(MODEL, 32).state_dict()
-    checkpoint.save(tmp_path / "model.pt", {"model": weights, "config": {"variant": "patchvae", "model": MODEL}})
-    return tmp_path / "data", tmp_path / "model.pt"
+    write_packed(folder / "data", "tiny", "cifar100", ["a", "b", "c"], splits, {})
+    return folder / "data"
 
 
 @pytest.mark.parametrize(
@@ -222,8 +233,10 @@ def test_from_a_checkpoint(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": {"name": "beta-vae"}, "variant": "beta-vae"}, "beta-vae has no occurrence maps"),
-        ({"model": MODEL | {"num_parts": 4}}, "model.pt is of another model: its model"),
+        ({"dataset": "small"}, "model.pt is of another model: its dataset"),
+        ({"seed": 1}, "model.pt is of another model: its seed"),
+        ({"image_size": 64}, "model.pt is of another model: its image_size"),
+        ({"input_scaling": "imagenet"}, "model.pt is of another model: its input_scaling"),
         ({"variant": "patchvae+lw"}, "model.pt is of another model: its variant"),
     ],
 )
@@ -232,6 +245,15 @@ def test_wrong_models(
 ) -> None:
     with pytest.raises(PatchVAEError, match=message):
         figure.draw(DRAWN | change, *trained, *both(tmp_path / "new", "a"))
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("figure", [teaser, occurrence, gallery, swap])
+def test_a_variant_without_parts(figure: Any, trained: tuple[Path, Path], tmp_path: Path) -> None:
+    model = {"name": "beta-vae", "backbone": "resnet9", "init": "kaiming", "latent_dim": 8, "beta": 1.0}
+    path = saved(tmp_path, model, "beta-vae+lw")
+    with pytest.raises(PatchVAEError, match=r"figures\.variant: beta-vae\+lw has no occurrence maps"):
+        figure.draw(DRAWN | {"variant": "beta-vae+lw"}, trained[0], path, *both(tmp_path / "new", "a"))
     assert not (tmp_path / "new").exists()
 
 

@@ -11,6 +11,7 @@ import torch
 
 from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
+from patchvae.provenance import config_sha256
 from patchvae.training import finetune as finetuning
 from patchvae.training.finetune import FinetuneTask, finetune
 from patchvae.training.pretrain import pretrain
@@ -43,7 +44,23 @@ def test_it_learns_and_reports_last_and_best(packed, weights, finetune_config, t
     assert metrics["top1"]["last"] == accuracies[-1] and metrics["top1"]["best"] == max(accuracies)
     assert accuracies[metrics["top1"]["best_epoch"] - 1] == max(accuracies)
     assert metrics["count"] == 12 and metrics["split"] == "test"
+    config = checkpoint.load(weights)["config"]
+    assert metrics["pretraining"] == {
+        "dataset": "squares",
+        "variant": "patchvae",
+        "epochs": 2,
+        "model": config["model"],
+        "stand_in": False,  # older checkpoints do not say it
+        "config_sha256": config_sha256(config),
+    }
     assert max(accuracies) > 60  # chance is 33 %
+
+
+def test_the_pretraining_of_a_control_on_a_stand_in(pretrain_config):
+    config = pretrain_config("random", stand_in=True)
+    del config["epochs"]
+    told = checkpoint.pretraining(config)
+    assert (told["variant"], told["epochs"], told["stand_in"]) == ("random", 0, True)
 
 
 @pytest.mark.parametrize("regime", ["none", "conv1", "conv1-3", "conv1-5"])

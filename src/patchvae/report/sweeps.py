@@ -15,7 +15,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.report.sheet import COLUMN, STYLE, save
 from patchvae.report.tables.words import dataset_name, regime_name
 
-COLUMNS = ["value", "dataset", "paper", "mean", "std", "n"]
+COLUMNS = ["value", "dataset", "stand_in", "paper", "mean", "std", "n"]
 # Swept parameter -> label of the axis, and its scale where all values are positive numbers.
 AXES = {
     "num_parts": ("number of parts $N$", "log"),
@@ -31,18 +31,20 @@ OURS, PAPER = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion, told a
 def read_sweep(path: Path | str) -> pd.DataFrame:
     """A table of COLUMNS, `value` and `dataset` as texts; rows in which neither accuracy is filled in are dropped.
 
-    Raises PatchVAEError naming the file when it is missing, lacks a column, holds no number or name where one
-    belongs, has a cell twice, or nothing to draw.
+    Raises PatchVAEError naming the file when it is missing, lacks a column, holds no number, name, true or false where
+    one belongs, has a cell twice, or nothing to draw.
     """
     try:
         frame = pd.read_csv(path, dtype=str)
         frame = frame[COLUMNS]
-        numbers = frame[COLUMNS[2:]].apply(pd.to_numeric)
+        numbers = frame[COLUMNS[3:]].apply(pd.to_numeric)
     except KeyError as error:
         raise PatchVAEError(f"{path}: not a table of a sweep: its columns must be {', '.join(COLUMNS)}") from error
     except (OSError, ValueError) as error:
         raise PatchVAEError(f"cannot read {path}: {error}") from error
-    frame = frame.assign(**numbers).dropna(subset=["paper", "mean"], how="all")
+    if not frame["stand_in"].isin(["true", "false"]).all():
+        raise PatchVAEError(f"{path}: stand_in is not true or false in every row")
+    frame = frame.assign(**numbers, stand_in=frame["stand_in"] == "true").dropna(subset=["paper", "mean"], how="all")
     if frame[["value", "dataset"]].isna().any(axis=None):
         raise PatchVAEError(f"{path}: a row has no value or no data set")
     if frame.duplicated(["value", "dataset"]).any():
@@ -95,11 +97,11 @@ def draw_sweep(path: Path | str, config: Mapping[str, Any], png: Path | str, pdf
     """Draw the accuracy of one sweep, a panel per data set, since one scale for all would flatten every line.
 
     path: CSV of COLUMNS, accuracies in %, `std` over `n` seeds; config: `key`, the swept parameter, `regime`,
-    `datasets` in the order of the panels, and `demo`, those that are made up. Raises PatchVAEError as `read_sweep`
-    does, and for a full disk.
+    `datasets` in the order of the panels. Raises PatchVAEError as `read_sweep` does, and for a full disk.
     """
     frame = read_sweep(path)
     datasets = [name for name in config["datasets"] if (frame["dataset"] == name).any()]
+    made_up = set(frame["dataset"][frame["stand_in"]])
     values = list(dict.fromkeys(frame["value"]))
     known = numbers(values)
     places = dict(zip(values, known or range(len(values)), strict=True))
@@ -118,7 +120,7 @@ def draw_sweep(path: Path | str, config: Mapping[str, Any], png: Path | str, pdf
         handles: dict[str, Any] = {}
         for axes, dataset in zip(panels, datasets, strict=True):
             draw_panel(axes, frame[frame["dataset"] == dataset], ours_label(frame["n"][frame["mean"].notna()]))
-            axes.set_title(dataset_name(config, dataset), fontsize=7, pad=3)
+            axes.set_title(dataset_name(dataset, made_up), fontsize=7, pad=3)
             handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
         panels[0].set_ylabel(f"{regime_name(config['regime'])} (%)")
         figure.supxlabel(title, fontsize=7)

@@ -10,10 +10,14 @@ from matplotlib.figure import Figure
 from patchvae.errors import PatchVAEError
 from patchvae.report.sweeps import draw_sweep
 
-HEADER = "value,dataset,paper,mean,std,n\n"
-TABLE3 = HEADER + "64,cifar100,29.00,28.5,0.5,3\n4,cifar100,27.59,27.0,,1\n4,indoor67,14.40,,,\n64,indoor67,12.76,,,\n"
-CONFIG = {"key": "num_parts", "regime": "conv1-5", "datasets": ["indoor67", "cifar100"], "demo": []}
-DIGITS = {**CONFIG, "datasets": ["digits"], "demo": ["digits"]}
+HEADER = "value,dataset,stand_in,paper,mean,std,n\n"
+TABLE3 = (
+    HEADER
+    + "64,cifar100,false,29.00,28.5,0.5,3\n4,cifar100,false,27.59,27.0,,1\n"
+    + "4,indoor67,false,14.40,,,\n64,indoor67,false,12.76,,,\n"
+)
+CONFIG = {"key": "num_parts", "regime": "conv1-5", "datasets": ["indoor67", "cifar100"]}
+DIGITS = {**CONFIG, "datasets": ["digits"]}
 
 
 @pytest.fixture
@@ -61,7 +65,7 @@ def test_points_bars_and_axes(drawn: list[Figure], tmp_path: Path) -> None:
 
 
 def test_words_make_a_categorical_axis(drawn: list[Figure], tmp_path: Path) -> None:
-    text = HEADER + "0.01,digits,,80,,1\n1/N,digits,,81,,1\n0.1,digits,,79,,1\n"
+    text = HEADER + "0.01,digits,true,,80,,1\n1/N,digits,true,,81,,1\n0.1,digits,true,,79,,1\n"
     draw(tmp_path, text, {**DIGITS, "key": "occurrence_prior"})
     (axes,) = drawn[0].axes
     assert axes.get_title() == "digits (demo)"
@@ -78,14 +82,14 @@ def test_words_make_a_categorical_axis(drawn: list[Figure], tmp_path: Path) -> N
 def test_scales(key: str, value: str, scale: str, drawn: list[Figure], tmp_path: Path) -> None:
     draw(
         tmp_path,
-        HEADER + f"{value},digits,,80,,1\n0.6,digits,,81,,1\n",
+        HEADER + f"{value},digits,true,,80,,1\n0.6,digits,true,,81,,1\n",
         {**DIGITS, "key": key},
     )
     assert drawn[0].axes[0].get_xscale() == scale
 
 
 def test_small_differences_stay_small(drawn: list[Figure], tmp_path: Path) -> None:
-    draw(tmp_path, HEADER + "4,digits,,80.0,,1\n8,digits,,80.1,,1\n", DIGITS)
+    draw(tmp_path, HEADER + "4,digits,true,,80.0,,1\n8,digits,true,,80.1,,1\n", DIGITS)
     low, high = drawn[0].axes[0].get_ylim()
     assert np.isclose(high - low, 2.0)
     assert np.isclose((high + low) / 2, 80.05)
@@ -96,10 +100,14 @@ def test_small_differences_stay_small(drawn: list[Figure], tmp_path: Path) -> No
     [
         ("", r"cannot read .*table\.csv"),
         ("value,dataset,paper\n4,cifar100,1\n", r"table\.csv: not a table of a sweep: its columns must be value"),
-        (HEADER + "4,cifar100,high,,,\n", r"cannot read .*table\.csv: .*high"),
-        (HEADER + "4,cifar100,,,,\n", r"table\.csv: holds no accuracy to draw"),
-        (HEADER + "4,,1,,,\n", r"table\.csv: a row has no value or no data set"),
-        (HEADER + "4,cifar100,1,,,\n4,cifar100,,2,,1\n", r"table\.csv: the same value and data set appear twice"),
+        (HEADER + "4,cifar100,false,high,,,\n", r"cannot read .*table\.csv: .*high"),
+        (HEADER + "4,cifar100,,1,,,\n", r"table\.csv: stand_in is not true or false"),
+        (HEADER + "4,cifar100,false,,,,\n", r"table\.csv: holds no accuracy to draw"),
+        (HEADER + "4,,false,1,,,\n", r"table\.csv: a row has no value or no data set"),
+        (
+            HEADER + "4,cifar100,false,1,,,\n4,cifar100,false,,2,,1\n",
+            r"table\.csv: the same value and data set appear twice",
+        ),
     ],
 )
 def test_bad_tables(text: str, message: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from table_files import check_html
+from table_files import STAND_INS, check_html, pretraining
 
 from patchvae.errors import PatchVAEError
 from patchvae.report.tables.sheet import escape
@@ -40,8 +40,6 @@ def config() -> dict[str, Any]:
         "regimes": ["conv1", "conv1-5"],
         "seeds": [0, 1],
         "select": "last",
-        "schedule": {"cifar100": {"pretrain_epochs": 3, "finetune_epochs": 2}},
-        "demo": [],
     }
 
 
@@ -55,7 +53,7 @@ def metrics(variant: str, dataset: str, regime: str, seed: int, top1: float) -> 
         "schema": 1,
         "rule": "finetune",
         **identity,
-        "config": {**identity, "num_classes": 100},
+        "config": {**identity, "num_classes": 100, "stand_in": dataset in STAND_INS},
         "config_sha256": f"{seed}" * 64,
         "code_sha256": "c" * 64,
         "data_sha256": {"train": "a" * 64, "test": "b" * 64},
@@ -70,6 +68,7 @@ def metrics(variant: str, dataset: str, regime: str, seed: int, top1: float) -> 
         "top1": {"last": top1, "best": top1 + 0.5, "best_epoch": 1},
         "history": history,
         "epochs": 2,
+        "pretraining": pretraining(dataset, variant),
     }
 
 
@@ -160,9 +159,11 @@ def test_latex(config: dict[str, Any], tmp_path: Path) -> None:
 
 
 def test_demo_says_so(config: dict[str, Any], tmp_path: Path) -> None:
-    schedule = {"digits": {"pretrain_epochs": 1, "finetune_epochs": 2}}
-    config |= {"datasets": ["digits"], "demo": ["digits"], "schedule": schedule}
-    text, markdown, tex = write(config, all_metrics(config), tmp_path)
+    config |= {"datasets": ["digits"]}
+    files = all_metrics(config)
+    for content in files.values():
+        content["pretraining"]["epochs"] = min(1, content["pretraining"]["epochs"])
+    text, markdown, tex = write(config, files, tmp_path)
     assert all(row["paper"] == "" for row in rows(text).values())
     assert markdown.startswith("> **DEMO on stand-in data - not comparable with the paper")
     assert "DEMO on stand-in data - not comparable with the paper" in tex
@@ -175,7 +176,6 @@ def test_demo_says_so(config: dict[str, Any], tmp_path: Path) -> None:
 
 def test_two_datasets_and_a_variant_of_ones_own(config: dict[str, Any], tmp_path: Path) -> None:
     config |= {"datasets": ["indoor67", "cifar100"], "variants": ["random", "patchvae", "my_own"]}
-    config["schedule"]["indoor67"] = config["schedule"]["cifar100"]
     files = all_metrics(config)
     for name, content in list(files.items()):
         if content["variant"] == "patchvae":
@@ -196,10 +196,11 @@ def test_two_datasets_and_a_variant_of_ones_own(config: dict[str, Any], tmp_path
 
 def test_the_tenth_row_saw_labels(config: dict[str, Any], tmp_path: Path) -> None:
     config |= {"variants": ["imagenet-pretrained", "random", "patchvae"]}
-    config |= {"pretrained_on": {"imagenet-pretrained": "imagenet64"}, "imagenet": ["imagenet64"]}
     files = all_metrics(config)
     for seed, regime in itertools.product((0, 1), ("conv1", "conv1-5")):
         files[f"{regime}-{seed}"] = metrics("imagenet-pretrained", "cifar100", regime, seed, 60.0)
+        # Its epochs are not those of the other rows, whose images are others.
+        files[f"{regime}-{seed}"]["pretraining"] = pretraining("imagenet64", "imagenet-pretrained") | {"epochs": 7}
     _, markdown, tex = write(config, files, tmp_path)
     # It is better than all others and does not compete with them.
     assert "| ImageNet-pretrained φ | 60.00 ± 0.00 (55.99) | 60.00 ± 0.00 (54.36) |" in markdown
@@ -207,16 +208,37 @@ def test_the_tenth_row_saw_labels(config: dict[str, Any], tmp_path: Path) -> Non
     assert "our best per column among φ trained without labels" in markdown
     assert "ImageNet-pretrained φ: pretrained with the labels of ImageNet at 64×64." in markdown
     assert r"ImageNet-pretrained $\phi$ & 60.00" in tex
-    config |= {"pretrained_on": {"imagenet-pretrained": "tiny"}, "imagenet": [], "demo": ["tiny"]}
-    markdown = write(config, files, tmp_path)[1]
-    assert "pretrained with the labels of tiny (demo), not of ImageNet." in markdown
+    assert "CIFAR-100: 3 epochs of pretraining and 2" in markdown
+    for dataset, name in (("tiny", "tiny (demo)"), ("imagenet64", "imagenet64 (demo)"), ("places205", "Places205")):
+        for content in files.values():
+            if content["variant"] == "imagenet-pretrained":
+                content["pretraining"] |= {"dataset": dataset, "stand_in": "demo" in name}
+        markdown = write(config, files, tmp_path)[1]
+        assert f"ImageNet-pretrained φ: pretrained with the labels of {name}, not of ImageNet." in markdown
 
 
 def test_no_number_of_the_paper_stands_beside_a_stand_in(config: dict[str, Any], tmp_path: Path) -> None:
-    text, markdown, _ = write(config | {"demo": ["cifar100"]}, all_metrics(config), tmp_path)
+    files = all_metrics(config)
+    for content in files.values():
+        content["config"]["stand_in"] = True
+    text, markdown, _ = write(config, files, tmp_path)
     assert {row["paper"] for row in rows(text).values()} == {""}
     assert "28.72" not in markdown and "cifar100 (demo)" in markdown
     assert markdown.startswith("> **DEMO on stand-in data - not comparable with the paper (cifar100)")
+
+
+def test_the_first_metrics_files_do_not_tell_the_pretraining(config: dict[str, Any], tmp_path: Path) -> None:
+    files = all_metrics(config)
+    for name, content in files.items():
+        del content["config"]["stand_in"]
+        if name != "cifar100-patchvae-conv1-0.json":
+            del content["pretraining"]
+    # One file is enough, if it is no control's.
+    assert "CIFAR-100: 3 epochs of pretraining and 2 of fine-tuning" in write(config, files, tmp_path)[1]
+    del files["cifar100-patchvae-conv1-0.json"]["pretraining"]
+    markdown = write(config, files, tmp_path)[1]
+    assert "CIFAR-100: 2 epochs of fine-tuning, 10,000 test images, chance 1.00 %." in markdown
+    assert "pretrain" not in markdown.replace("ImageNet-pretrained", "") and "demo" not in markdown
 
 
 def test_all_files_or_none(config: dict[str, Any], tmp_path: Path) -> None:
@@ -258,7 +280,14 @@ def broken(**changes: Any) -> dict[str, Any]:
         (broken(top1={"last": 41}), "'best'"),
         (broken(top1=41), "not subscriptable"),
         (broken(config={}), "'num_classes'"),
-        (broken(epochs=90), "90 epochs"),
+        (broken(config="none"), "no attribute"),
+        (broken(epochs=90), "epochs of fine-tuning on cifar100: 90, but 2 in "),
+        (broken(pretraining={"dataset": "cifar100"}), "'epochs' is missing"),
+        (broken(pretraining=pretraining("cifar100", "patchvae") | {"epochs": -1}), "pretraining.epochs is -1"),
+        (
+            broken(pretraining=pretraining("cifar100", "patchvae") | {"epochs": 9}),
+            "epochs of pretraining on cifar100: 9, but 3 in ",
+        ),
         (broken(variant=["patchvae"]), "patchvae"),
         ([], "not the metrics of a fine-tuning"),
     ],
@@ -329,7 +358,7 @@ def test_symbols_are_formulas_where_they_stand_alone() -> None:
 
 def pretrain_metrics() -> dict[str, Any]:
     content = metrics("patchvae", "cifar100", "conv1", 0, 40.0)
-    for key in ("regime", "split", "count", "top1"):
+    for key in ("regime", "split", "count", "top1", "pretraining"):
         del content[key]
     terms = {"loss": 9.0, "reconstruction": 7.0, "kl_occ": 1.0, "kl_app": 1.0}
     return {**content, "rule": "pretrain", "loss": terms, "history": [{"epoch": 1, **terms}], "epochs": 1}
@@ -338,7 +367,9 @@ def pretrain_metrics() -> dict[str, Any]:
 def test_schema_accepts_both_kinds() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     control = pretrain_metrics() | {"loss": {}, "history": [], "epochs": 0, "seconds": 0.0, "images_per_second": 0.0}
-    for content in (metrics("patchvae", "cifar100", "conv1", 0, 40.0), pretrain_metrics(), control):
+    finetuning = metrics("patchvae", "cifar100", "conv1", 0, 40.0)
+    first = {key: value for key, value in finetuning.items() if key != "pretraining"}
+    for content in (finetuning, first, pretrain_metrics(), control):
         Draft202012Validator(SCHEMA).validate(content)
 
 
@@ -347,7 +378,8 @@ COMMON = [[], ["history", 0], ["versions"], ["data_sha256"], ["history", 0, "epo
 
 @pytest.mark.parametrize(
     ("rule", "path"),
-    [("pretrain", path) for path in [*COMMON, ["loss"]]] + [("finetune", path) for path in [*COMMON, ["top1"]]],
+    [("pretrain", path) for path in [*COMMON, ["loss"]]]
+    + [("finetune", path) for path in [*COMMON, ["top1"], ["pretraining"]]],
 )
 def test_schema_is_closed(rule: str, path: list[Any]) -> None:
     content: Any = pretrain_metrics() if rule == "pretrain" else metrics("patchvae", "cifar100", "conv1", 0, 40.0)

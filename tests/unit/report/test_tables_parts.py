@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from table_files import Content, lines, metrics, rows, write
+from table_files import Content, lines, metrics, pretraining, rows, write
 
 from patchvae.errors import PatchVAEError
 from patchvae.report.tables.parts import write_parts_table
@@ -17,8 +17,6 @@ def config() -> dict[str, Any]:
         "seeds": [0, 1],
         "datasets": ["digits", "more"],
         "variant": "patchvae",
-        "schedule": {"digits": {"pretrain_epochs": 1}, "more": {"pretrain_epochs": 3}},
-        "demo": ["digits"],
     }
 
 
@@ -36,6 +34,8 @@ def contents() -> list[Content]:
             others = {"ap_occupied": 0.3, "ap_repeated": repeated(0.5), "nmi": 0.25}
             record = {"trained": trained, "untrained": others, "kmeans": {**others, "nmi": 0.0}}
             files.append(metrics("parts", "patchvae", dataset, seed, **record))
+            if dataset == "digits":
+                files[-1]["pretraining"]["epochs"] = 1
     return files
 
 
@@ -74,6 +74,10 @@ def test_numbers_by_hand(config: dict[str, Any], tmp_path: Path) -> None:
         ({"untrained": {"ap_occupied": 1.5, "ap_repeated": 0.1, "nmi": 0}}, r"2\.json: untrained\.ap_occupied is 1\.5"),
         ({"rule": "fid"}, r"2\.json: not the metrics \(schema 1\) of part discovery"),
         ({"dataset": "digits"}, r"2\.json: the same cell and seed as .*0\.json"),
+        (
+            {"pretraining": pretraining("more", "patchvae") | {"epochs": 4}},
+            r"3\.json: epochs .* on more: 3, but 4 in .*2",
+        ),
         ({"seed": 3}, r"2\.json: seed 3 is none of this table's seeds"),
     ],
 )
@@ -83,6 +87,14 @@ def test_a_wrong_file_is_named(config: dict[str, Any], tmp_path: Path, change: C
     with pytest.raises(PatchVAEError, match=said):
         write(write_parts_table, tmp_path, files, config)
     assert not (tmp_path / "out").exists()
+
+
+def test_files_that_do_not_tell_the_pretraining(config: dict[str, Any], tmp_path: Path) -> None:
+    files = contents()
+    for content in files:
+        del content["pretraining"]
+    markdown = write(write_parts_table, tmp_path, files, config)[1]
+    assert "digits (demo): 10,000 test images. more: 10,000 test images." in markdown
 
 
 def test_a_missing_file_is_named(config: dict[str, Any], tmp_path: Path) -> None:

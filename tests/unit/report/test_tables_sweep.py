@@ -1,12 +1,14 @@
 """Tables 3-6: values in order, the paper's beside ours, the base marked."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import pytest
-from table_files import Content, finetuning, lines, rows, write
+from table_files import Content, finetuning, lines, pretraining, rows, write
 
 from patchvae.errors import PatchVAEError
+from patchvae.report.tables.finetunings import value_of
 from patchvae.report.tables.sweep import write_sweep
 
 VARIANTS = {"128": "patchvae.num_parts=128", "16": "patchvae", "4": "patchvae.num_parts=4"}
@@ -19,31 +21,27 @@ def config() -> dict[str, Any]:
         "run": "quick_1",
         "seeds": [0, 1],
         "key": "num_parts",
-        "values": [4, 16, 128],
-        "base_value": 16,
-        "variants": VARIANTS,
+        "variants": {"128": VARIANTS["128"], "4": VARIANTS["4"]},
         "variant": "patchvae",
         "paper_column": "n_parts",
         "regime": "conv1-5",
         "datasets": ["cifar100"],
         "select": "last",
-        "schedule": {name: {"pretrain_epochs": 3, "finetune_epochs": 2} for name in ("cifar100", "indoor67", "digits")},
-        "demo": ["digits"],
     }
 
 
-def contents(datasets: list[str], names: dict[str, str] = VARIANTS) -> list[Content]:
-    return [
-        finetuning(variant, dataset, "conv1-5", seed, values[seed])
-        for (variant, values) in zip(names.values(), TOP1.values(), strict=True)
-        for dataset in datasets
-        for seed in (0, 1)
-    ]
+def contents(datasets: list[str], names: dict[str, str] = VARIANTS, key: str = "num_parts") -> list[Content]:
+    files = []
+    for (value, variant), values in zip(names.items(), TOP1.values(), strict=True):
+        for dataset, seed in itertools.product(datasets, (0, 1)):
+            files.append(finetuning(variant, dataset, "conv1-5", seed, values[seed]))
+            files[-1]["pretraining"] = pretraining(dataset, variant, **{key: int(value) if value.isdigit() else value})
+    return files
 
 
 def test_numbers_by_hand(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
     text, markdown, tex = write(write_sweep, tmp_path, contents(["cifar100"]), config, root / "paper/table3.csv")
-    assert text.startswith("value,dataset,paper,mean,std,n,model,")
+    assert text.startswith("value,dataset,stand_in,paper,mean,std,n,model,")
     table = rows(text, "value")
     # As numbers: 16 comes before 128. 8, 32 and 64 are the paper's alone, 128 is ours alone.
     assert list(table) == ["4", "8", "16", "32", "64", "128"]
@@ -55,6 +53,7 @@ def test_numbers_by_hand(config: dict[str, Any], root: Path, tmp_path: Path) -> 
         "2",
         "patchvae",
     )
+    assert {row["stand_in"] for row in table.values()} == {"false"}
     assert (table["8"]["paper"], table["8"]["mean"], table["8"]["std"], table["8"]["n"]) == ("28.74", "", "", "0")
     assert (table["128"]["paper"], table["128"]["mean"], table["128"]["best_mean"]) == ("", "30.50", "31.00")
     assert lines(markdown) == [
@@ -66,6 +65,7 @@ def test_numbers_by_hand(config: dict[str, Any], root: Path, tmp_path: Path) -> 
         ["64", "29.00", "—"],
         ["128", "—", "**30.50 ± 0.71**"],
     ]
+    assert markdown.startswith("Table 3 of the paper, run quick_1: top-1 test accuracy")
     for part in ("of PatchVAE at Conv[1-5] for values of N (num_parts)", "chance 1.00 %", "9.0 minutes", "Base:"):
         assert part in markdown
     assert r"16 (base) & 28.94 & 26.50 $\pm$ 2.12 \\" in tex
@@ -82,6 +82,10 @@ def test_data_sets_side_by_side(config: dict[str, Any], root: Path, tmp_path: Pa
         ("8", "indoor67"),
         ("8", "digits"),
     ]
+    assert {(row["dataset"], row["stand_in"]) for row in rows(text, "value", "dataset").values()} == {
+        ("indoor67", "false"),
+        ("digits", "true"),
+    }
     # Made-up data have no column of the paper.
     assert lines(markdown)[0] == ["N", "Indoor67 paper", "Indoor67 ours", "digits (demo) ours"]
     assert lines(markdown)[1] == ["4", "14.40", "28.00 ± 0.00", "28.00 ± 0.00"]
@@ -89,8 +93,11 @@ def test_data_sets_side_by_side(config: dict[str, Any], root: Path, tmp_path: Pa
 
 
 def test_a_stand_in_has_no_number_of_the_paper(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
-    config |= {"datasets": ["indoor67"], "demo": ["indoor67"]}
-    text, markdown, _ = write(write_sweep, tmp_path, contents(["indoor67"]), config, root / "paper/table3.csv")
+    config |= {"datasets": ["indoor67"]}
+    files = contents(["indoor67"])
+    for content in files:
+        content["config"]["stand_in"] = True
+    text, markdown, _ = write(write_sweep, tmp_path, files, config, root / "paper/table3.csv")
     assert {row["paper"] for row in rows(text, "value", "dataset").values()} == {""}
     assert lines(markdown)[0] == ["N", "indoor67 (demo) ours"]
 
@@ -99,8 +106,10 @@ def test_a_base_that_is_no_number_and_values_spelt_in_other_ways(
     config: dict[str, Any], root: Path, tmp_path: Path
 ) -> None:
     names = {"0.010": "patchvae.occurrence_prior=0.010", "1/N": "patchvae", "5e-02": "patchvae.occurrence_prior=5e-02"}
-    config |= {"key": "occurrence_prior", "variants": names, "base_value": "1/N", "paper_column": "prior"}
-    text, markdown, tex = write(write_sweep, tmp_path, contents(["cifar100"], names), config, root / "paper/table5.csv")
+    others = {value: variant for value, variant in names.items() if variant != "patchvae"}
+    config |= {"key": "occurrence_prior", "variants": others, "paper_column": "prior"}
+    files = contents(["cifar100"], names, "occurrence_prior")
+    text, markdown, tex = write(write_sweep, tmp_path, files, config, root / "paper/table5.csv")
     found = {value: (row["paper"], row["mean"]) for value, row in rows(text, "value").items()}
     assert found == {
         "0.010": ("28.86", "30.50"),
@@ -113,15 +122,66 @@ def test_a_base_that_is_no_number_and_values_spelt_in_other_ways(
 
 
 def test_a_key_that_the_paper_does_not_sweep(config: dict[str, Any], tmp_path: Path) -> None:
-    del config["paper_column"]
-    config |= {"key": "my_key", "base_value": 7}
-    text, markdown, tex = write(write_sweep, tmp_path, contents(["cifar100"]), config, None)
+    config |= {"key": "my_key", "paper_column": None}
+    text, markdown, tex = write(write_sweep, tmp_path, contents(["cifar100"], key="my_key"), config, None)
     assert list(rows(text, "value")) == ["4", "16", "128"]
     assert lines(markdown)[0] == ["my_key", "CIFAR-100 ours"]
-    assert "The value of all other tables, 7, is not among them." in markdown
-    assert "(base)" not in markdown
+    assert markdown.startswith("Run quick_1: top-1")
+    assert "| 16 (base) |" in markdown
     assert "paper" not in markdown
     assert r"my\_key & ours \\" in tex
+
+
+def test_a_base_whose_value_is_not_told(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    files = contents(["cifar100"])
+    for content in files:
+        del content["pretraining"]
+    text, markdown, _ = write(write_sweep, tmp_path, files, config, root / "paper/table3.csv")
+    assert list(rows(text, "value")) == ["4", "8", "16", "32", "64", "128", "base"]
+    assert lines(markdown)[-1] == ["base", "—", "26.50 ± 2.12"]
+    assert "CIFAR-100: 2 epochs of fine-tuning" in markdown
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("model.temperature.floor", "0.1"),
+        ("temperature.floor", "0.1"),
+        ("finetune.head_dropout", "0.5"),
+        ("detach_occurrence", "True"),
+        ("pretrain.lr", "base"),
+        ("num_parts.4", "base"),
+    ],
+)
+def test_where_the_base_value_is_told(key: str, told: str) -> None:
+    content = finetuning("patchvae", "cifar100", "conv1-5", 0, 9)
+    model = {"temperature": {"floor": 0.1}, "detach_occurrence": True, "num_parts": 16}
+    content["pretraining"] = pretraining("cifar100", "patchvae", **model)
+    content["config"]["head_dropout"] = 0.5
+    assert value_of(content, key) == told
+
+
+def test_the_base_on_other_data_sets_is_passed_over(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    paper, files = root / "paper/table3.csv", contents(["cifar100"])
+    expected = write(write_sweep, tmp_path, files, config, paper)
+    other = finetuning("patchvae", "indoor67", "conv1-5", 0, 9) | {"epochs": 9}
+    other["pretraining"] = pretraining("indoor67", "patchvae", num_parts=99)
+    assert write(write_sweep, tmp_path, [*files, other], config, paper) == expected
+    with pytest.raises(PatchVAEError, match=r"6\.json: dataset 'indoor67' is none of this table's datasets"):
+        write(write_sweep, tmp_path, [*files, other | {"variant": "patchvae.num_parts=4"}], config, paper)
+    with pytest.raises(PatchVAEError, match=r"6\.json: regime 'conv1' is none of this table's regimes"):
+        write(write_sweep, tmp_path, [*files, other | {"dataset": "cifar100", "regime": "conv1"}], config, paper)
+
+
+def test_the_base_has_one_value_and_no_other_row_has_it(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    files = contents(["cifar100"])
+    files[3]["pretraining"]["model"]["num_parts"] = 8
+    with pytest.raises(PatchVAEError, match=r"3\.json: num_parts: 8, but 16 in .*2\.json"):
+        write(write_sweep, tmp_path, files, config, root / "paper/table3.csv")
+    files[2]["pretraining"]["model"]["num_parts"] = files[3]["pretraining"]["model"]["num_parts"] = 4.0
+    with pytest.raises(PatchVAEError, match=r"2\.json: num_parts: 4\.0, as in patchvae\.num_parts=4$"):
+        write(write_sweep, tmp_path, files, config, root / "paper/table3.csv")
+    assert not (tmp_path / "out").exists()
 
 
 def test_errors_name_the_file(config: dict[str, Any], root: Path, tmp_path: Path) -> None:

@@ -20,11 +20,6 @@ def config() -> dict[str, Any]:
         "regime": "conv1-5",
         "supervised": "random",
         "select": "last",
-        "schedule": {
-            "imagenet": {"pretrain_epochs": 3, "finetune_epochs": 2},
-            "digits": {"pretrain_epochs": 1, "finetune_epochs": 2},
-        },
-        "demo": ["digits"],
     }
 
 
@@ -69,8 +64,10 @@ def test_numbers_by_hand(config: dict[str, Any], root: Path, tmp_path: Path) -> 
 
 
 def test_a_stand_in_for_imagenet_has_no_number_of_the_paper(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
-    stand_in = config | {"demo": ["imagenet"]}
-    text, markdown, _ = write(write_table2, tmp_path, contents("imagenet"), stand_in, root / "paper/table2.csv")
+    files = contents("imagenet")
+    for content in files:
+        content["config"]["stand_in"] = True
+    text, markdown, _ = write(write_table2, tmp_path, files, config, root / "paper/table2.csv")
     assert {row["paper"] for row in rows(text, "model", "metric").values()} == {""}
     assert "61.37" not in markdown and "DEMO on stand-in data" in markdown
 
@@ -93,7 +90,7 @@ def test_another_data_set_has_no_number_of_the_paper(config: dict[str, Any], roo
         (0, {"top5": 50}, r"0\.json: not the metrics of a fine-tuning"),
         (0, {"regime": "none"}, r"0\.json: patchvae, imagenet, none, seed 0 is no cell"),
         (4, {"regime": "conv1-5"}, r"4\.json: the same cell and seed as .*2\.json"),
-        (5, {"epochs": 9}, r"5\.json: fine-tuned for 9 epochs"),
+        (5, {"epochs": 9}, r"5\.json: epochs of fine-tuning on imagenet: 9, but 2 in "),
     ],
 )
 def test_a_wrong_file_is_named(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from table_files import Content, lines, metrics, rows, write
+from table_files import Content, lines, metrics, pretraining, rows, write
 
 from patchvae.errors import PatchVAEError
 from patchvae.report.tables.table7 import write_table7
@@ -20,8 +20,6 @@ def config() -> dict[str, Any]:
         "seeds": [0, 1],
         "dataset": "imagenet",
         "variants": ["beta-vae", "patchvae"],
-        "schedule": {"imagenet": {"pretrain_epochs": 3}, "digits": {"pretrain_epochs": 3}},
-        "demo": ["digits"],
     }
 
 
@@ -115,6 +113,7 @@ def test_another_data_set_has_no_number_of_the_paper(config: dict[str, Any], roo
         (1, {"fid": None}, r"1\.json: .*'why' is missing"),
         (1, {"variant": "bigan"}, r"1\.json: model 'bigan'"),
         (3, {"data_sha256": {"test": "d" * 64}}, r"3\.json: tested on other images of imagenet"),
+        (2, {"pretraining": pretraining("imagenet", "beta-vae") | {"epochs": 4}}, r"2\.json: epochs .*: 4, but 3 in "),
         (3, {"seed": 0}, r"3\.json: the same cell and seed as .*1\.json"),
     ],
 )
@@ -126,6 +125,14 @@ def test_a_wrong_file_is_named(
     with pytest.raises(PatchVAEError, match=said):
         write(write_table7, tmp_path, files, config, root / "paper/table7.csv")
     assert not (tmp_path / "out").exists()
+
+
+def test_files_that_do_not_tell_the_pretraining(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    files = contents()
+    for content in files:
+        del content["pretraining"]
+    markdown = write(write_table7, tmp_path, files, config, root / "paper/table7.csv")[1]
+    assert "reconstructions of 10,000 test images of ImageNet, 2 seeds" in markdown
 
 
 def test_a_missing_file_is_named(config: dict[str, Any], root: Path, tmp_path: Path) -> None:

@@ -6,9 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from patchvae.errors import PatchVAEError
-from patchvae.report.tables.metrics import Row, collect, number, records
-from patchvae.report.tables.words import WHEN, dataset_name, display_name, plural, seeds
+from patchvae.report.tables.metrics import Row, agreed, collect, number, pretrain_epochs, records, stand_ins
+from patchvae.report.tables.words import IMAGENET, WHEN, dataset_name, display_name, plural, seeds
 
 CELL = ["model", "dataset", "regime", "seed"]
 LEARNING: dict[str, tuple[str, str]] = {
@@ -17,14 +16,34 @@ LEARNING: dict[str, tuple[str, str]] = {
     "epochs": ("epochs", "first"),
 }
 METRICS = {"top1": (1, "top-1"), "top5": (5, "top-5")}
+UNTOLD = "base"  # stands for a swept key's value that metrics files do not tell
 
 
-def accuracies(metrics: Sequence[str], select: str) -> Callable[[Row], Iterator[Row]]:
-    """A reader for `collect`: one row per metric (`top1`, `top5`), whose value is the epoch's that `select` names."""
+def value_of(content: Row, key: str) -> str:
+    """A swept key's value as text: from the pretrained model, or from the fine-tuning; UNTOLD where neither tells it.
+
+    key: as in `ablations` of params.yaml, a key of a variant or of `model`, or a dotted path such as `finetune.lr`.
+    """
+    block, *path = key.split(".")
+    value: Any = content["config"] if block == "finetune" else content.get("pretraining", {}).get("model", {})
+    for part in path if block in ("model", "finetune") else [block, *path]:
+        if not isinstance(value, dict) or part not in value:
+            return UNTOLD
+        value = value[part]
+    return str(value)
+
+
+def accuracies(metrics: Sequence[str], select: str, key: str | None) -> Callable[[Row], Iterator[Row]]:
+    """A reader for `collect`: one row per metric (`top1`, `top5`), whose value is the epoch's that `select` names.
+
+    With a swept key, its value is `swept`.
+    """
 
     def rows(content: Row) -> Iterator[Row]:
         common = {"regime": content["regime"], "epochs": content["epochs"]}
         common |= {"num_classes": content["config"]["num_classes"], "test_images": content["count"]}
+        if key is not None:
+            common["swept"] = value_of(content, key)
         for metric in metrics:
             percent = {
                 key: number(f"{metric}.{key}", content[metric][key], 0, 100, "a percentage") for key in ("last", "best")
@@ -39,17 +58,18 @@ def collect_accuracies(
     files: Sequence[Path | str],
     cells: Sequence[tuple[str, str, str]],
     metrics: Sequence[str] = ("top1",),
+    aside: Callable[[Row], bool] = lambda row: False,
 ) -> pd.DataFrame:
-    """All accuracies of `cells` (model, dataset, regime) and of every seed; config has seeds, select, schedule.
+    """All accuracies of `cells` (model, dataset, regime) and of every seed; config has seeds, select and maybe key.
 
-    Raises PatchVAEError for a wrong, doubled or missing file, other test images, or another number of epochs.
+    aside: which files are of no concern, by a row of theirs. Raises PatchVAEError for a wrong, doubled or missing file,
+    and for files of one data set with other test images or another number of epochs.
     """
     expected = [(*cell, seed) for cell in cells for seed in config["seeds"]]
-    frame = collect(files, {"finetune": accuracies(metrics, config["select"])}, CELL, expected)
-    for row in records(frame):
-        planned = config["schedule"][row.dataset]["finetune_epochs"]
-        if row.epochs != planned:
-            raise PatchVAEError(f"{row.file}: fine-tuned for {row.epochs} epochs, but this run has {planned}")
+    readers = {"finetune": accuracies(metrics, config["select"], config.get("key"))}
+    frame = collect(files, readers, CELL, expected, aside)
+    for dataset, rows in frame.groupby("dataset"):
+        agreed(rows, "epochs", f"epochs of fine-tuning on {dataset}")
     return frame
 
 
@@ -58,29 +78,32 @@ def selection(config: Mapping[str, Any]) -> str:
     return f"{WHEN[config['select']]}, {seeds(config)}"
 
 
-def schedules(config: Mapping[str, Any], results: pd.DataFrame, datasets: Sequence[str]) -> list[str]:
+def schedules(results: pd.DataFrame, datasets: Sequence[str]) -> list[str]:
     """A sentence per data set: how long the trainings were, on how many images they are tested, and chance."""
-    sentences = []
+    sentences, made_up = [], stand_ins(results)
     for dataset in datasets:
         cells = results[results.dataset == dataset]
-        schedule, classes = config["schedule"][dataset], int(cells.num_classes.iloc[0])
+        before, classes = pretrain_epochs(results, dataset), int(cells.num_classes.iloc[0])
+        after = int(cells.epochs.iloc[0])
+        trained = (
+            f"{plural(after, 'epoch')} of fine-tuning"
+            if before is None
+            else f"{plural(before, 'epoch')} of pretraining and {after} of fine-tuning"
+        )
         chances = [f"{100 * METRICS[metric][0] / classes:.2f} %" for metric in dict.fromkeys(cells.metric)]
         sentences.append(
-            f"{dataset_name(config, dataset)}: {plural(schedule['pretrain_epochs'], 'epoch')} of pretraining and"
-            f" {schedule['finetune_epochs']} of fine-tuning, {plural(int(cells.test_images.iloc[0]), 'test image')},"
+            f"{dataset_name(dataset, made_up)}: {trained}, {plural(int(cells.test_images.iloc[0]), 'test image')},"
             f" chance {' and '.join(chances)}."
         )
     return sentences
 
 
-def pretrained_with_labels(config: Mapping[str, Any]) -> list[str]:
-    """A sentence per variant whose φ was pretrained with labels, from `pretrained_on`: variant -> data set.
-
-    config: `imagenet` names the data sets that are ImageNet at whatever size.
-    """
+def pretrained_with_labels(results: pd.DataFrame) -> list[str]:
+    """A sentence per model whose φ comes from another data set, with whose labels it was then trained."""
+    made_up = stand_ins(results)
+    elsewhere = results[results.pretrained_on.notna() & (results.pretrained_on != results.dataset)]
     return [
-        f"{display_name(variant)}: pretrained with the labels of {dataset_name(config, dataset)}"
-        + ("." if dataset in config["imagenet"] else ", not of ImageNet.")
-        for variant, dataset in config.get("pretrained_on", {}).items()
-        if variant in config["variants"]
+        f"{display_name(row.model)}: pretrained with the labels of {dataset_name(row.pretrained_on, made_up)}"
+        + ("." if row.pretrained_on in IMAGENET and not row.pretrained_stand_in else ", not of ImageNet.")
+        for row in records(elsewhere.drop_duplicates(["model", "pretrained_on"]))
     ]

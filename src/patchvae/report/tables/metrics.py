@@ -1,7 +1,7 @@
 """Metrics files as rows, and rows as means over seeds beside the paper's numbers."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,28 +44,48 @@ def read(path: Path | str, readers: Readers) -> list[Row]:
             **{key: metrics[key] for key in ("dataset", "seed", "device", "precision", "seconds")},
             "config_sha256": metrics["config_sha256"][:12],
             "test_sha256": metrics["data_sha256"]["test"],
+            "stand_in": bool(metrics["config"].get("stand_in", False)),
+            **pretraining(metrics.get("pretraining")),
             "file": str(path),
         }
         return [common | row for row in readers[metrics["rule"]](metrics)]
     except KeyError as error:
         raise PatchVAEError(f"{path}: not the metrics of {kinds}: {error.args[0]!r} is missing") from error
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
         raise PatchVAEError(f"{path}: not the metrics of {kinds}: {error}") from error
     except ValueError as error:
         raise PatchVAEError(f"{path}: {error}") from error
 
 
+def pretraining(block: Row | None) -> Row:
+    """The columns that tell the pretraining behind a metrics file; the first files of the schema do not tell it."""
+    if block is None:
+        return {"pretrained_on": None, "pretrain_epochs": 0, "pretrained_stand_in": False}
+    return {
+        "pretrained_on": block["dataset"],
+        "pretrain_epochs": int(number("pretraining.epochs", block["epochs"], 0, math.inf, "a number of epochs")),
+        "pretrained_stand_in": bool(block["stand_in"]),
+    }
+
+
 def collect(
-    files: Sequence[Path | str], readers: Readers, keys: Sequence[str], expected: Sequence[tuple[Any, ...]]
+    files: Sequence[Path | str],
+    readers: Readers,
+    keys: Sequence[str],
+    expected: Sequence[tuple[Any, ...]],
+    aside: Callable[[Row], bool] = lambda row: False,
 ) -> pd.DataFrame:
     """The rows of all metrics files, in the order of `expected`: one file per combination of `keys`, `seed` last.
 
-    Raises PatchVAEError for a wrong, doubled or missing file, and for files of one data set with other test images.
+    aside: which files are of no concern, by a row of theirs. Raises PatchVAEError for a wrong, doubled or missing file,
+    and for files of one data set with other test images.
     """
     known = dict(zip(keys, map(dict.fromkeys, zip(*expected, strict=True)), strict=True))
     found: dict[tuple[Any, ...], list[Row]] = {}
     for path in sorted(files, key=str):
         rows = read(path, readers)
+        if aside(rows[0]):
+            continue
         cell = tuple(rows[0][key] for key in keys)
         for key, value in zip(keys, cell, strict=True):
             if value not in list(known[key]):
@@ -84,6 +104,37 @@ def collect(
         if len(other):
             raise PatchVAEError(f"{other.file.iloc[0]}: tested on other images of {dataset} than {cells.file.iloc[0]}")
     return frame
+
+
+def agreed(rows: pd.DataFrame, column: str, what: str) -> Any:
+    """The one value that a column has in all rows, or None without rows.
+
+    Raises PatchVAEError naming the first file whose value is not that of the most.
+    """
+    if rows.empty:
+        return None
+    usual = rows[column].value_counts(sort=False).idxmax()
+    other, same = rows[rows[column] != usual], rows[rows[column] == usual]
+    if len(other):
+        raise PatchVAEError(
+            f"{other.file.iloc[0]}: {what}: {other[column].iloc[0]}, but {usual} in {same.file.iloc[0]}"
+        )
+    return usual
+
+
+def pretrain_epochs(results: pd.DataFrame, dataset: str) -> int | None:
+    """For how many epochs a data set's own models were pretrained; None where no metrics file tells it.
+
+    Raises PatchVAEError naming the file that differs.
+    """
+    cells = results[(results.dataset == dataset) & (results.pretrained_on == dataset) & (results.pretrain_epochs > 0)]
+    epochs = agreed(cells, "pretrain_epochs", f"epochs of pretraining on {dataset}")
+    return None if epochs is None else int(epochs)
+
+
+def stand_ins(results: pd.DataFrame) -> set[str]:
+    """The data sets of which other images stood in, in the jobs themselves or in the pretraining."""
+    return {*results.dataset[results.stand_in], *results.pretrained_on[results.pretrained_stand_in]}
 
 
 def describe(cell: tuple[Any, ...]) -> str:
@@ -106,9 +157,9 @@ def read_paper(path: Path | str, keys: Sequence[str], numbers: Sequence[str]) ->
     return frame
 
 
-def comparable(paper: pd.Series, demo: Sequence[str]) -> pd.Series:
+def comparable(paper: pd.Series, made_up: Collection[str]) -> pd.Series:
     """The paper's numbers without those of data sets that ours only stand in for."""
-    return paper[~paper.index.isin(list(demo), level="dataset")]
+    return paper[~paper.index.isin(list(made_up), level="dataset")]
 
 
 def read_paper_by_metric(path: Path | str, columns: Mapping[str, str]) -> pd.Series:

@@ -8,7 +8,17 @@ from typing import Any
 import pandas as pd
 
 from patchvae.data.digits import BLOCK, CELL, DISTRACTORS, REPEATS
-from patchvae.report.tables.metrics import ORIGIN, Row, best, collect, number, records, summarise
+from patchvae.report.tables.metrics import (
+    ORIGIN,
+    Row,
+    best,
+    collect,
+    number,
+    pretrain_epochs,
+    records,
+    stand_ins,
+    summarise,
+)
 from patchvae.report.tables.sheet import Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import dataset_name, demo_line, display_name, measured, plural, seeds
 
@@ -41,8 +51,9 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     ]
     for dataset in config["datasets"]:
         images = plural(int(results.test_images[results.dataset == dataset].iloc[0]), "test image")
-        epochs = plural(config["schedule"][dataset]["pretrain_epochs"], "epoch")
-        text.append(f"{dataset_name(config, dataset)}: {epochs} of pretraining, {images}.")
+        epochs = pretrain_epochs(results, dataset)
+        trained = "" if epochs is None else f"{plural(epochs, 'epoch')} of pretraining, "
+        text.append(f"{dataset_name(dataset, stand_ins(results))}: {trained}{images}.")
     return " ".join([*text, measured(results, "evaluation")])
 
 
@@ -56,13 +67,14 @@ def write_parts_table(
 ) -> None:
     """Write the table of part discovery as tidy CSV, Markdown, LaTeX and HTML.
 
-    config: run, seeds, datasets, variant, schedule (pretrain_epochs), demo; metrics_files: one file of rule "parts" per
-    data set and seed, in any order, with blocks trained, untrained and kmeans of ap_occupied, ap_repeated and nmi.
+    config: run, seeds, datasets, variant; metrics_files: one file of rule "parts" per data set and seed, in any order,
+    with blocks trained, untrained and kmeans of ap_occupied, ap_repeated and nmi.
     Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
     """
     datasets = config["datasets"]
     wanted = list(itertools.product([config["variant"]], datasets, config["seeds"]))
     results = collect(metrics_files, {"parts": scores}, ["model", "dataset", "seed"], wanted)
+    made_up = stand_ins(results)
     cells = {"method": list(METHODS), "dataset": datasets, "metric": list(METRICS)}
     nothing = pd.Series([], index=pd.MultiIndex.from_arrays([[]] * 3, names=list(cells)), dtype=float)
     table = summarise(results, nothing, cells)[[*cells, "mean", "std", "n", *ORIGIN]]
@@ -73,10 +85,10 @@ def write_parts_table(
         texts.setdefault(name, [name]).append(ours(row, 3))
     sheet = Sheet(
         label="parts",
-        warning=demo_line(config, datasets),
+        warning=demo_line(datasets, made_up),
         caption=caption(config, results),
         corner="Parts of",
-        groups=[(dataset_name(config, dataset), list(METRICS.values())) for dataset in datasets],
+        groups=[(dataset_name(dataset, made_up), list(METRICS.values())) for dataset in datasets],
         rows=list(texts.values()),
         wide=len(datasets) > 1,
     )

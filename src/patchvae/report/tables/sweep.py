@@ -1,18 +1,25 @@
 """Tables 3-6: accuracy along the values of one key of the model."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from patchvae.report.tables.finetunings import LEARNING, collect_accuracies, schedules, selection
-from patchvae.report.tables.metrics import SUMMARY, best, comparable, read_paper, summarise
+from patchvae.errors import PatchVAEError
+from patchvae.report.tables.finetunings import LEARNING, UNTOLD, collect_accuracies, schedules, selection
+from patchvae.report.tables.metrics import SUMMARY, agreed, best, comparable, read_paper, stand_ins, summarise
 from patchvae.report.tables.sheet import Sheet, side_by_side, texts_of, write_texts
 from patchvae.report.tables.words import dataset_name, demo_line, display_name, measured, regime_name
 
-SYMBOLS = {"num_parts": "N", "part_dim": "d_p", "occurrence_prior": "z_occ^prior", "beta_occ": "β_occ"}
+# Swept key: the paper's table of it, and its symbol
+PAPER = {
+    "num_parts": ("Table 3", "N"),
+    "part_dim": ("Table 4", "d_p"),
+    "occurrence_prior": ("Table 5", "z_occ^prior"),
+    "beta_occ": ("Table 6", "β_occ"),
+}
 
 
 def as_number(value: Any) -> float:
@@ -28,31 +35,45 @@ def same(one: Any, other: Any) -> bool:
     return str(one) == str(other) or as_number(one) == as_number(other) < math.inf
 
 
-def paper_numbers(path: Path | str | None, config: Mapping[str, Any], values: Sequence[str]) -> pd.Series:
+def paper_numbers(
+    path: Path | str | None, config: Mapping[str, Any], values: Sequence[str], made_up: Collection[str]
+) -> pd.Series:
     """The paper's accuracies by (value, dataset) on our data sets; a value that is among ours is spelt as there."""
     if path is None:
         index = pd.MultiIndex.from_arrays([[], []], names=["value", "dataset"])
         return pd.Series([], index=index, dtype=float)
     numbers = read_paper(path, [config["paper_column"], "dataset"], ["top1"]).top1.rename_axis(["value", "dataset"])
-    numbers = comparable(numbers[numbers.index.isin(config["datasets"], level="dataset")], config["demo"])
+    numbers = comparable(numbers[numbers.index.isin(config["datasets"], level="dataset")], made_up)
     return numbers.rename(lambda text: next((v for v in values if same(v, text)), text), level="value")
 
 
-def caption(config: Mapping[str, Any], results: pd.DataFrame, with_paper: bool, base: str | None) -> str:
+def base_value(config: Mapping[str, Any], results: pd.DataFrame) -> str:
+    """The swept key's value in the variant itself, as its metrics files tell it.
+
+    Raises PatchVAEError naming a file that tells another one, or the value of a swept variant.
+    """
+    rows = results[results.model == config["variant"]]
+    value = str(agreed(rows, "swept", config["key"]))
+    for text, variant in config["variants"].items():
+        if same(text, value):
+            raise PatchVAEError(f"{rows.file.iloc[0]}: {config['key']}: {value}, as in {variant}")
+    return value
+
+
+def caption(config: Mapping[str, Any], results: pd.DataFrame, with_paper: bool) -> str:
     """The protocol behind the numbers, in plain sentences."""
-    symbol = SYMBOLS.get(config["key"])
-    swept = config["key"] if symbol is None else f"{symbol} ({config['key']})"
+    swept, start = config["key"], f"Run {config['run']}"
+    if swept in PAPER:
+        number, symbol = PAPER[swept]
+        swept, start = f"{symbol} ({swept})", f"{number} of the paper, run {config['run']}"
     text = [
-        f"Run {config['run']}: top-1 test accuracy (%) of {display_name(config['variant'])} at"
-        f" {regime_name(config['regime'])} for values of {swept}, {selection(config)}; bold: our best per column."
+        f"{start}: top-1 test accuracy (%) of {display_name(config['variant'])} at"
+        f" {regime_name(config['regime'])} for values of {swept}, {selection(config)}; bold: our best per column.",
+        f"Base: the value of all other tables, so the numbers of {display_name(config['variant'])} itself.",
     ]
-    if base is None:
-        text.append(f"The value of all other tables, {config['base_value']}, is not among them.")
-    else:
-        text.append(f"Base: the value of all other tables, so the numbers of {display_name(config['variant'])} itself.")
     if with_paper:
         text.append("The paper's numbers are at the paper's own schedule.")
-    text += schedules(config, results, config["datasets"])
+    text += schedules(results, config["datasets"])
     return " ".join([*text, measured(results, "fine-tuning")])
 
 
@@ -67,34 +88,40 @@ def write_sweep(
 ) -> None:
     """Write the table of one swept key as tidy CSV, Markdown, LaTeX and HTML; its rows are the values, smallest first.
 
-    config: run, seeds, key, variants (value as text -> variant trained with it), base_value, variant (the one swept),
-    regime, datasets, select, schedule, demo, and paper_column where there is a paper_csv, whose columns are it,
-    dataset, top1 (percent); metrics_files: one fine-tuning per (value, data set, seed), in any order. A value that
-    only the paper has is a row without a number of ours.
+    config: run, seeds, select, key, variant (the one swept), regime, datasets, variants (value as text -> variant
+    trained with it, without the value of `variant` itself, which its metrics files tell), and paper_column, null where
+    there is no paper_csv, whose columns are it, dataset, top1 (percent); metrics_files: one fine-tuning per (value,
+    data set, seed), in any order, and maybe some of `variant` on other data sets. A value that only the paper has is a
+    row without a number of ours.
     Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
     """
-    values, datasets = list(config["variants"]), config["datasets"]
-    value_of = {variant: value for value, variant in config["variants"].items()}
-    wanted = [(variant, dataset, config["regime"]) for variant in value_of for dataset in datasets]
-    results = collect_accuracies(config, metrics_files, wanted)
-    results["value_text"] = results.model.map(value_of)
-    paper = paper_numbers(paper_csv, config, values)
+    variant, datasets = config["variant"], config["datasets"]
+    texts_by_variant = {swept: value for value, swept in config["variants"].items()}
+    wanted = [(model, dataset, config["regime"]) for model in (variant, *texts_by_variant) for dataset in datasets]
+    results = collect_accuracies(
+        config, metrics_files, wanted, aside=lambda row: row["model"] == variant and row["dataset"] not in datasets
+    )
+    base = base_value(config, results)
+    values, made_up = [base, *config["variants"]], stand_ins(results)
+    results["value_text"] = results.model.map({**texts_by_variant, variant: base})
+    paper = paper_numbers(paper_csv, config, values, made_up)
     rows = sorted({*values, *paper.index.get_level_values("value")}, key=lambda value: (as_number(value), value))
     by_text = paper.rename_axis(["value_text", "dataset"])
     table = summarise(results, by_text, {"value_text": rows, "dataset": datasets}, model=("model", "first"), **LEARNING)
     table = table.rename(columns={"value_text": "value"})
-    table = table[["value", "dataset", *SUMMARY, *table.columns.difference(["value", "dataset", *SUMMARY], sort=False)]]
-    base = next((value for value in values if same(value, config["base_value"])), None)
-    headings = {dataset: dataset_name(config, dataset) for dataset in datasets}
+    table["stand_in"] = table.dataset.isin(made_up).map({True: "true", False: "false"})
+    first = ["value", "dataset", "stand_in", *SUMMARY]
+    table = table[[*first, *table.columns.difference(first, sort=False)]]
+    headings = {dataset: dataset_name(dataset, made_up) for dataset in datasets}
     table["best"] = best(table, ["dataset"], 2)
     groups, texts = side_by_side(table, "value", "dataset", headings, 2)
     sheet = Sheet(
         label=f"sweep_{config['key']}",
-        warning=demo_line(config, datasets),
-        caption=caption(config, results, bool(table.paper.notna().any()), base),
-        corner=SYMBOLS.get(config["key"], config["key"]),
+        warning=demo_line(datasets, made_up),
+        caption=caption(config, results, bool(table.paper.notna().any())),
+        corner=PAPER.get(config["key"], ("", config["key"]))[1],
         groups=groups,
-        rows=[[f"{value} (base)" if value == base else value, *cells] for value, cells in texts.items()],
+        rows=[[f"{value} (base)" if value == base != UNTOLD else value, *cells] for value, cells in texts.items()],
         wide=len(datasets) > 2,
     )
     write_texts(texts_of(table.drop(columns="best"), 2, sheet, csv, md, tex, html))

@@ -14,7 +14,7 @@ from patchvae.report.tables.finetunings import (
     schedules,
     selection,
 )
-from patchvae.report.tables.metrics import best, comparable, read_paper, records, summarise
+from patchvae.report.tables.metrics import best, comparable, read_paper, records, stand_ins, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import bold, dataset_name, demo_line, display_name, in_order, measured, regime_name
 
@@ -38,8 +38,8 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, with_paper: bool) 
     text = [f"Run {config['run']}: top-1 test accuracy (%) {selection(config)}; {bold(results.model)}."]
     if with_paper:
         text.append("In parentheses the paper's numbers, at the paper's own schedule.")
-    text += schedules(config, results, config["datasets"])
-    return " ".join([*text, *pretrained_with_labels(config), measured(results, "fine-tuning")])
+    text += schedules(results, config["datasets"])
+    return " ".join([*text, *pretrained_with_labels(results), measured(results, "fine-tuning")])
 
 
 def write_table1(
@@ -53,9 +53,7 @@ def write_table1(
 ) -> None:
     """Write Table 1 as tidy CSV, Markdown, LaTeX and HTML.
 
-    config: a resolved `table1` configuration (run, seeds, datasets, variants, regimes, select, schedule, demo and,
-    where a φ was pretrained with labels, pretrained_on: variant -> data set, and imagenet: those that are ImageNet);
-    paper_csv: columns model, dataset, regime, top1 (percent);
+    config: run, seeds, datasets, variants, regimes, select; paper_csv: columns model, dataset, regime, top1 (percent);
     metrics_files: one metrics file of a fine-tuning per (variant, data set, regime, seed) of `config`, in any order.
     In the CSV, `mean` and `std` are over seeds at the epoch that `select` names, `seconds` is the fine-tunings' sum,
     `config_sha256` the first 12 digits of every seed's.
@@ -64,16 +62,17 @@ def write_table1(
     datasets, regimes = config["datasets"], config["regimes"]
     wanted = list(itertools.product(config["variants"], datasets, regimes))
     results = collect_accuracies(config, metrics_files, wanted)
+    made_up = stand_ins(results)
     paper = read_paper(paper_csv, KEYS, ["top1"]).top1
     models = in_order(list(paper.index.get_level_values("model")), config["variants"])
     cells = {"model": models, "dataset": datasets, "regime": regimes}
-    table = summarise(results, comparable(paper, config["demo"]), cells, **LEARNING)
+    table = summarise(results, comparable(paper, made_up), cells, **LEARNING)
     sheet = Sheet(
         label="table1",
-        warning=demo_line(config, datasets),
+        warning=demo_line(datasets, made_up),
         caption=caption(config, results, bool(table.paper.notna().any())),
         corner="Model",
-        groups=[(dataset_name(config, dataset), [*map(regime_name, regimes)]) for dataset in datasets],
+        groups=[(dataset_name(dataset, made_up), [*map(regime_name, regimes)]) for dataset in datasets],
         rows=layout(table),
         wide=len(datasets) > 1,
     )

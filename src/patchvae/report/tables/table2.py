@@ -15,7 +15,7 @@ from patchvae.report.tables.finetunings import (
     schedules,
     selection,
 )
-from patchvae.report.tables.metrics import best, read_paper_by_metric, summarise
+from patchvae.report.tables.metrics import best, read_paper_by_metric, stand_ins, summarise
 from patchvae.report.tables.sheet import Sheet, side_by_side, texts_of, write_texts
 from patchvae.report.tables.words import (
     bold,
@@ -40,18 +40,18 @@ def paper_numbers(path: Path | str, imagenet: bool) -> pd.Series:
 
 def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     """The protocol behind the numbers, in plain sentences."""
-    dataset = config["dataset"]
+    dataset, made_up = config["dataset"], stand_ins(results)
     text = [
-        f"Run {config['run']}: test accuracy (%) on {dataset_name(config, dataset)} at {regime_name(config['regime'])},"
-        f" {selection(config)}; {bold(results.model)}.",
+        f"Run {config['run']}: test accuracy (%) on {dataset_name(dataset, made_up)} at"
+        f" {regime_name(config['regime'])}, {selection(config)}; {bold(results.model)}.",
         f"Supervised: started as {display_name(config['supervised'])}, then all of it is trained with labels.",
     ]
-    if of_imagenet(config):
+    if of_imagenet(dataset, made_up):
         text.append("The paper's numbers are at the paper's own schedule.")
     else:
         text.append("The paper's Table 2 is of ImageNet, so none of its numbers stands here.")
-    text += schedules(config, results, [dataset])
-    return " ".join([*text, *pretrained_with_labels(config), measured(results, "fine-tuning")])
+    text += schedules(results, [dataset])
+    return " ".join([*text, *pretrained_with_labels(results), measured(results, "fine-tuning")])
 
 
 def write_table2(
@@ -66,9 +66,9 @@ def write_table2(
     """Write Table 2 as tidy CSV, Markdown, LaTeX and HTML.
 
     config: run, seeds, dataset, variants, regime (of all variants), supervised (the variant whose φ is trained whole,
-    in regime "none"), select, schedule, demo, and pretrained_on as in Table 1; paper_csv: columns model, top1, top5
-    (percent), the supervised row's model is `imagenet-supervised`; metrics_files: one fine-tuning per variant and seed,
-    and one of the supervised row per seed, in any order. That row's model is `supervised` in the CSV.
+    in regime "none"), select; paper_csv: columns model, top1, top5 (percent), the supervised row's model is
+    `imagenet-supervised`; metrics_files: one fine-tuning per variant and seed, and one of the supervised row per seed,
+    in any order. That row's model is `supervised` in the CSV.
     Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
     """
     dataset, regime = config["dataset"], config["regime"]
@@ -78,7 +78,8 @@ def write_table2(
     wanted.append((config["supervised"], dataset, WHOLE))
     results = collect_accuracies(config, metrics_files, wanted, list(METRICS))
     results["model"] = results.model.mask(results.regime == WHOLE, "supervised")
-    paper = paper_numbers(paper_csv, of_imagenet(config))
+    made_up = stand_ins(results)
+    paper = paper_numbers(paper_csv, of_imagenet(dataset, made_up))
     models = in_order(list(paper.index.get_level_values("model")), [*config["variants"], "supervised"])
     table = summarise(results, paper, {"model": models, "metric": list(METRICS)}, **LEARNING)
     whole = table.model == "supervised"
@@ -89,7 +90,7 @@ def write_table2(
     groups, texts = side_by_side(table, "model", "metric", headings, 2)
     sheet = Sheet(
         label="table2",
-        warning=demo_line(config, [dataset]),
+        warning=demo_line([dataset], made_up),
         caption=caption(config, results),
         corner="Model",
         groups=groups,

@@ -7,7 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from patchvae.report.tables.metrics import Row, best, collect, number, read_paper_by_metric, records, summarise
+from patchvae.report.tables.metrics import (
+    Row,
+    best,
+    collect,
+    number,
+    pretrain_epochs,
+    read_paper_by_metric,
+    records,
+    stand_ins,
+    summarise,
+)
 from patchvae.report.tables.sheet import Sheet, side_by_side, texts_of, write_texts
 from patchvae.report.tables.words import (
     dataset_name,
@@ -63,17 +73,18 @@ def reasons(results: pd.DataFrame) -> list[str]:
 
 def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     """The protocol behind the numbers, in plain sentences."""
-    dataset = config["dataset"]
-    epochs = plural(config["schedule"][dataset]["pretrain_epochs"], "epoch")
+    dataset, made_up = config["dataset"], stand_ins(results)
+    epochs = pretrain_epochs(results, dataset)
+    trained = "" if epochs is None else f" after {plural(epochs, 'epoch')} of pretraining"
     counts = results.groupby("metric").test_images.first()
     images = plural(int(counts["psnr"]), "test image")
     if counts.notna()["fid"] and counts["fid"] != counts["psnr"]:
         images += f" ({int(counts['fid']):,} for the FID)"
     text = [
-        f"Run {config['run']}: reconstructions of {images} of {dataset_name(config, dataset)} after {epochs} of"
-        f" pretraining, {seeds(config)}; arrows point to the better side, bold: our best per column."
+        f"Run {config['run']}: reconstructions of {images} of {dataset_name(dataset, made_up)}{trained},"
+        f" {seeds(config)}; arrows point to the better side, bold: our best per column."
     ]
-    if of_imagenet(config):
+    if of_imagenet(dataset, made_up):
         text.append(
             "The paper's PSNR is too low for images in [0, 1], where constant grey has about 11 dB, and fits tensors"
             " normalised by mean and standard deviation with peak 1 (E60), so it stands beside ours of that kind; our"
@@ -96,16 +107,17 @@ def write_table7(
 ) -> None:
     """Write Table 7 as tidy CSV, Markdown, LaTeX and HTML.
 
-    config: run, seeds, dataset, variants, schedule (pretrain_epochs), demo; paper_csv: columns model, psnr (dB), fid,
-    ssim; metrics_files: one file of rule "reconstruct" and one of rule "fid" per variant and seed, in any order. An FID
-    of null is an empty cell, and its `why` a sentence under the table; deviation E60 says which PSNR is the paper's.
+    config: run, seeds, dataset, variants; paper_csv: columns model, psnr (dB), fid, ssim; metrics_files: one file of
+    rule "reconstruct" and one of rule "fid" per variant and seed, in any order. An FID of null is an empty cell, and
+    its `why` a sentence under the table; deviation E60 says which PSNR is the paper's.
     Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
     """
     dataset = config["dataset"]
     wanted = itertools.product(("reconstruct", "fid"), config["variants"], [dataset], config["seeds"])
     results = collect(metrics_files, {"reconstruct": reconstruction, "fid": distance}, CELL, list(wanted))
     paper = read_paper_by_metric(paper_csv, PAPER)
-    if not of_imagenet(config):
+    made_up = stand_ins(results)
+    if not of_imagenet(dataset, made_up):
         paper = paper.iloc[:0]
     models = in_order(list(paper.index.get_level_values("model")), config["variants"])
     table = summarise(results, paper, {"model": models, "metric": list(HEADINGS)})
@@ -114,7 +126,7 @@ def write_table7(
     groups, texts = side_by_side(table, "model", "metric", HEADINGS, 3)
     sheet = Sheet(
         label="table7",
-        warning=demo_line(config, [dataset]),
+        warning=demo_line([dataset], made_up),
         caption=caption(config, results),
         corner="Model",
         groups=groups,

@@ -1,6 +1,6 @@
 """What a table prints in words: names of models, data sets and regimes, and the sentences of its caption."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -17,6 +17,7 @@ DATASETS = {
     "imagenet": "ImageNet",
     "imagenet64": "ImageNet at 64×64",
 }
+IMAGENET = ("imagenet", "imagenet64")  # ImageNet's images at whatever size
 REGIMES = {"conv1": "Conv1", "conv1-3": "Conv[1-3]", "conv1-5": "Conv[1-5]"}
 WHEN = {"last": "after the last epoch", "best": "at the epoch that is best on the test set (optimistic)"}
 
@@ -40,14 +41,14 @@ def in_order(paper: Sequence[str], ours: Sequence[str]) -> list[str]:
     return [m for m in models if m not in CONTROLS] + [m for m in CONTROLS if m in models]
 
 
-def dataset_name(config: Mapping[str, Any], dataset: str) -> str:
+def dataset_name(dataset: str, made_up: Collection[str]) -> str:
     """A data set's name as printed; made-up data and stand-ins are marked."""
-    return f"{dataset} (demo)" if dataset in config["demo"] else DATASETS.get(dataset, dataset)
+    return f"{dataset} (demo)" if dataset in made_up else DATASETS.get(dataset, dataset)
 
 
-def of_imagenet(config: Mapping[str, Any]) -> bool:
+def of_imagenet(dataset: str, made_up: Collection[str]) -> bool:
     """Whether a table's one data set is ImageNet, as the paper's Tables 2 and 7 are, and no stand-in."""
-    return bool(config["dataset"] == "imagenet" and "imagenet" not in config["demo"])
+    return dataset == "imagenet" and dataset not in made_up
 
 
 def regime_name(regime: str) -> str:
@@ -55,10 +56,10 @@ def regime_name(regime: str) -> str:
     return REGIMES.get(regime, regime)
 
 
-def demo_line(config: Mapping[str, Any], datasets: Sequence[str]) -> str:
+def demo_line(datasets: Sequence[str], made_up: Collection[str]) -> str:
     """The warning that made-up data and stand-ins call for, or nothing."""
-    made_up = [dataset for dataset in datasets if dataset in config["demo"]]
-    return f"DEMO on stand-in data - not comparable with the paper ({', '.join(made_up)})." if made_up else ""
+    named = ", ".join(dataset for dataset in datasets if dataset in made_up)
+    return f"DEMO on stand-in data - not comparable with the paper ({named})." if named else ""
 
 
 def plural(count: int, thing: str) -> str:

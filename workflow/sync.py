@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from layout import METRICS, OUTPUTS, ROOT
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
 
 from patchvae.checks import validate
 from patchvae.config import Params, load_params, merge, read_yaml
@@ -147,6 +148,9 @@ def update(content: Params, overlay: Params) -> None:
     for key, value in overlay.items():
         if isinstance(content.get(key), dict) and isinstance(value, dict):
             update(content[key], value)
+        elif isinstance(value, list):
+            content[key] = CommentedSeq(value)
+            content[key].fa.set_flow_style()  # on one line, so that a comment after it stays one
         else:
             content[key] = value
 

@@ -46,10 +46,10 @@ def logs(place: Path) -> dict[str, int]:
     }
 
 
-def executed(place: Path, action: Callable[[], Any]) -> set[str]:
-    """The jobs that an action runs."""
+def executed(place: Path, *command: str) -> set[str]:
+    """The jobs that a command runs."""
     before = logs(place)
-    action()
+    run(place, *command)
     return {name for name, time in logs(place).items() if before.get(name) != time}
 
 
@@ -103,6 +103,7 @@ def twin(origin: Path, place: Path) -> Path:
 
 RUN = "engines"
 DATASETS, ROWS = ("small", "other"), ("beta-vae", "patchvae", "patchvae+lw", "random")
+PATCHVAES = ("patchvae", "patchvae+lw")
 
 
 def pretrained(rows: Iterable[str], datasets: Iterable[str] = DATASETS, seed: int = 0) -> set[str]:
@@ -153,7 +154,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     ),
     "N of the main model": (
         lambda place: edit(place, "model/patchvae/num_parts", 12),
-        pretrained(["patchvae", "patchvae+lw"]) | finetuned(["patchvae", "patchvae+lw"]) | TABLE1 | SWEEP | PARTS,
+        pretrained(PATCHVAES) | finetuned(PATCHVAES) | TABLE1 | SWEEP | PARTS,
     ),
     "a data set dropped": (
         lambda place: edit(place, "table1/datasets", ["small"]),
@@ -199,12 +200,12 @@ def ran(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tup
         change(by_dvc)
         change(by_snakemake)
         with ThreadPoolExecutor() as pool:  # one core each: DVC runs a job at a time
-            reproduced = pool.submit(executed, by_dvc, lambda: run(by_dvc, "dvc", "repro"))
-            with_snakemake = executed(by_snakemake, lambda: run(by_snakemake, "snakemake", "--cores", "1"))
+            reproduced = pool.submit(executed, by_dvc, "dvc", "repro")
+            with_snakemake = executed(by_snakemake, "snakemake", "--cores", "1")
             with_dvc = reproduced.result()
         assert "up to date" in run(by_dvc, "dvc", "status")
         run(by_dvc, "git", "checkout", "--quiet", "params.yaml", "src")
-        back = executed(by_dvc, lambda: run(by_dvc, "dvc", "repro"))
+        back = executed(by_dvc, "dvc", "repro")
         sync(by_dvc, "align")
         nothing_to_do(by_dvc)
         found[name] = with_dvc, with_snakemake, back

@@ -5,100 +5,22 @@ A job has run when its log file was written: the command line opens it anew when
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import ROOT, copy_checkout, environment
-from ruamel.yaml import YAML
+from clones import edit, executed, nothing_to_do, run, sync, twin
+from helpers import ROOT
 
 from patchvae.report.readme import insert
-
-ENV = environment() | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SNAKEMAKE_CORES": "1"}
-GIT = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
-
-
-def run(place: Path, *command: str) -> str:
-    """What a command says; it must end well."""
-    done = subprocess.run(command, cwd=place, env=ENV, capture_output=True, text=True, timeout=1200)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-    return done.stdout + done.stderr
-
-
-def sync(place: Path, *arguments: str) -> str:
-    return run(place, sys.executable, "workflow/sync.py", *arguments)
-
-
-def commit(place: Path) -> None:
-    run(place, *GIT, "add", "--all")
-    run(place, *GIT, "commit", "--quiet", "--message", "State")
-
-
-def logs(place: Path) -> dict[str, int]:
-    """Every job that ever ran here, by its log file's name, with the time of its last start."""
-    folder = place / "logs"
-    return {
-        path.relative_to(folder).with_suffix("").as_posix(): path.stat().st_mtime_ns for path in folder.rglob("*.log")
-    }
-
-
-def executed(place: Path, *command: str) -> set[str]:
-    """The jobs that a command runs."""
-    before = logs(place)
-    run(place, *command)
-    return {name for name, time in logs(place).items() if before.get(name) != time}
-
-
-def nothing_to_do(place: Path) -> None:
-    """Both engines say so."""
-    assert "up to date" in run(place, "dvc", "status")
-    assert "Nothing to be done" in run(place, "snakemake", "-n")
-
-
-def edit(place: Path, dotted: str, value: Any) -> None:
-    """Give one key of params.yaml another value."""
-    yaml = YAML()
-    yaml.width = 4096
-    path = place / "params.yaml"
-    content = node = yaml.load(path.read_text(encoding="utf-8"))
-    *parents, last = dotted.split("/")
-    for key in parents:
-        node = node[key]
-    node[last] = value
-    with open(path, "w", encoding="utf-8") as stream:
-        yaml.dump(content, stream)
 
 
 def append_to(place: Path, name: str) -> None:
     """Change a source file without changing what it does."""
     with open(place / name, "a", encoding="utf-8") as stream:
         stream.write("# changed\n")
-
-
-@pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone in which Snakemake has run the smallest configuration, and DVC has adopted it."""
-    place = copy_checkout(tmp_path_factory.mktemp("origin") / "clone")
-    run(place, "git", "init", "--quiet")
-    sync(place, "track", "tests/e2e/engines.yaml")
-    run(place, "snakemake", "--cores", "2")
-    ran = logs(place)
-    sync(place, "adopt")
-    assert logs(place) == ran
-    commit(place)
-    nothing_to_do(place)
-    return place
-
-
-def twin(origin: Path, place: Path) -> Path:
-    """A copy with all results, on which both engines agree."""
-    shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(origin, place, symlinks=True)
-    return place
 
 
 RUN = "engines"

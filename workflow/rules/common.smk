@@ -1,5 +1,6 @@
 # Parameters, and the one helper per need that the other files use.
 
+import json
 import os
 import re
 import shlex
@@ -139,3 +140,19 @@ def every_metrics(*rules):
 def every_output():
     """Everything a run makes, reports and what they do not need alike."""
     return [path.format(**job) for rule, job in JOBS for path in OUTPUTS[rule]]
+
+
+def refuse_beside_dvc():
+    """DVC removes and writes the files of a stage while it runs: no place for another run."""
+    lock = Path(".dvc/tmp/rwlock")
+    if "PATCHVAE_STAGE" in os.environ or not lock.exists():
+        return
+    content = json.loads(lock.read_text() or "{}")
+    for holders in content.values():
+        for holder in [holders.get("write") or {}, *holders.get("read", [])]:
+            if Path(f"/proc/{holder.get('pid')}").exists():
+                raise WorkflowError(f"`{holder['cmd']}` (process {holder['pid']}) works in this folder: wait for it")
+
+
+onstart:
+    refuse_beside_dvc()

@@ -1,0 +1,72 @@
+"""Clones of the repository in which both engines run, and what they ran."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from helpers import environment
+from ruamel.yaml import YAML
+
+ENV = environment() | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SNAKEMAKE_CORES": "1"}
+GIT = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
+
+
+def run(place: Path, *command: str) -> str:
+    """What a command says; it must end well."""
+    done = subprocess.run(command, cwd=place, env=ENV, capture_output=True, text=True, timeout=1200)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+    return done.stdout + done.stderr
+
+
+def sync(place: Path, *arguments: str) -> str:
+    return run(place, sys.executable, "workflow/sync.py", *arguments)
+
+
+def commit(place: Path) -> None:
+    run(place, *GIT, "add", "--all")
+    run(place, *GIT, "commit", "--quiet", "--message", "State")
+
+
+def logs(place: Path) -> dict[str, int]:
+    """Every job that ever ran here, by its log file's name, with the time of its last start."""
+    folder = place / "logs"
+    return {
+        path.relative_to(folder).with_suffix("").as_posix(): path.stat().st_mtime_ns for path in folder.rglob("*.log")
+    }
+
+
+def executed(place: Path, *command: str) -> set[str]:
+    """The jobs that a command runs."""
+    before = logs(place)
+    run(place, *command)
+    return {name for name, time in logs(place).items() if before.get(name) != time}
+
+
+def nothing_to_do(place: Path) -> None:
+    """Both engines say so."""
+    assert "up to date" in run(place, "dvc", "status")
+    assert "Nothing to be done" in run(place, "snakemake", "-n")
+
+
+def edit(place: Path, dotted: str, value: Any) -> None:
+    """Give one key of params.yaml another value."""
+    yaml = YAML()
+    yaml.width = 4096
+    path = place / "params.yaml"
+    content = node = yaml.load(path.read_text(encoding="utf-8"))
+    *parents, last = dotted.split("/")
+    for key in parents:
+        node = node[key]
+    node[last] = value
+    with open(path, "w", encoding="utf-8") as stream:
+        yaml.dump(content, stream)
+
+
+def twin(origin: Path, place: Path) -> Path:
+    """A copy with all results, on which both engines agree."""
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(origin, place, symlinks=True)
+    return place

@@ -111,47 +111,52 @@ def counted(jobs: set[str]) -> str:
     return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(sorted(kinds))) or "none"
 
 
+Found = tuple[set[str], set[str], set[str]]
+
+
 @pytest.fixture(scope="module")
-def ran(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[set[str], set[str], set[str]]]:
+def by_dvc(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clone in which DVC runs the edits, one after the other."""
+    return twin(origin, tmp_path_factory.mktemp("twins") / "by_dvc")
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Found]:
     """Edit -> the jobs that DVC ran, that Snakemake ran, and that DVC ran after it was taken back."""
-    folder = tmp_path_factory.mktemp("twins")
-    by_dvc = twin(origin, folder / "by_dvc")
-    found = {}
-    for name, (change, _) in EDITS.items():
-        by_snakemake = twin(origin, folder / "by_snakemake")
-        change(by_dvc)
-        change(by_snakemake)
-        with ThreadPoolExecutor() as pool:  # one core each: DVC runs a job at a time
-            reproduced = pool.submit(executed, by_dvc, "dvc", "repro")
-            with_snakemake = executed(by_snakemake, "snakemake", "--cores", "1")
-            with_dvc = reproduced.result()
-        assert "up to date" in run(by_dvc, "dvc", "status")
-        run(by_dvc, "git", "checkout", "--quiet", "params.yaml", "src")
-        back = executed(by_dvc, "dvc", "repro")
-        sync(by_dvc, "align")
-        nothing_to_do(by_dvc)
-        found[name] = with_dvc, with_snakemake, back
-    return found
+    return {}
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_both_engines_run_what_depends_on_an_edit(ran: dict[str, tuple[set[str], ...]], name: str) -> None:
-    with_dvc, with_snakemake, _ = ran[name]
+def test_both_engines_run_what_depends_on_an_edit(
+    origin: Path, by_dvc: Path, tmp_path: Path, found: dict[str, Found], name: str
+) -> None:
+    change, depending = EDITS[name]
+    by_snakemake = twin(origin, tmp_path / "by_snakemake")
+    change(by_dvc)
+    change(by_snakemake)
+    with ThreadPoolExecutor() as pool:  # one core each: DVC runs a job at a time
+        reproduced = pool.submit(executed, by_dvc, "dvc", "repro")
+        with_snakemake = executed(by_snakemake, "snakemake", "--cores", "1")
+        with_dvc = reproduced.result()
+    changed = run(by_dvc, "dvc", "status")
+    run(by_dvc, "git", "checkout", "--quiet", "params.yaml", "src")
+    back = executed(by_dvc, "dvc", "repro")
+    found[name] = with_dvc, with_snakemake, back
     assert sorted(with_dvc) == sorted(with_snakemake)
-    assert sorted(with_dvc) == sorted(EDITS[name][1])
+    assert sorted(with_dvc) == sorted(depending)
+    assert "up to date" in changed
+    assert back == set()
+    sync(by_dvc, "align")
+    nothing_to_do(by_dvc)
+    shutil.rmtree(by_snakemake)
 
 
-@pytest.mark.parametrize("name", EDITS)
-def test_taking_an_edit_back_runs_nothing(ran: dict[str, tuple[set[str], ...]], name: str) -> None:
-    assert ran[name][2] == set()
-
-
-def test_the_guide_shows_these_jobs(ran: dict[str, tuple[set[str], ...]], tmp_path: Path) -> None:
+def test_the_guide_shows_these_jobs(found: dict[str, Found], tmp_path: Path) -> None:
     rows = [
         "| Edit | `dvc repro` ran | `snakemake` ran on a twin clone | taken back, `dvc repro` ran |",
         "|---|---|---|---|",
     ]
-    rows += [f"| {name} | {' | '.join(map(counted, ran[name]))} |" for name in EDITS]
+    rows += [f"| {name} | {' | '.join(map(counted, found[name]))} |" for name in EDITS]
     table, guide = tmp_path / "edits.md", tmp_path / "dvc.md"
     table.write_text("\n".join(rows) + "\n", encoding="utf-8")
     shutil.copy(ROOT / "docs/dvc.md", guide)

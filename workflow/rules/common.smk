@@ -148,10 +148,10 @@ def refuse_beside_dvc():
     if "PATCHVAE_STAGE" in os.environ or not lock.exists():
         return
     content = json.loads(lock.read_text() or "{}")
-    for holders in content.values():
-        for holder in [holders.get("write") or {}, *holders.get("read", [])]:
-            if Path(f"/proc/{holder.get('pid')}").exists():
-                raise WorkflowError(f"`{holder['cmd']}` (process {holder['pid']}) works in this folder: wait for it")
+    holders = [*content.get("write", {}).values(), *(one for some in content.get("read", {}).values() for one in some)]
+    for holder in holders:
+        if Path(f"/proc/{holder['pid']}").exists():
+            raise WorkflowError(f"`{holder['cmd']}` (process {holder['pid']}) works in this folder: wait for it")
 
 
 onstart:

@@ -1,0 +1,227 @@
+"""Results travel between clones and outlive kills, bad input and a broken remote."""
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from clones import ENV, edit, executed, logs, nothing_to_do, run, sync, twin
+
+SYNC = [sys.executable, "workflow/sync.py"]
+
+
+def refused(place: Path, *command: str) -> str:
+    """What a command says that must not end well."""
+    done = subprocess.run(command, cwd=place, env=ENV, capture_output=True, text=True, timeout=600)
+    assert done.returncode not in (0, -9), done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def killed(place: Path, seconds: float, *command: str) -> None:
+    """Run a command and all that it starts for so long, then kill them."""
+    running = subprocess.Popen(
+        command, cwd=place, env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        running.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    subprocess.run(["snakemake", "--unlock"], cwd=place, env=ENV, capture_output=True, check=True)
+
+
+def tables(place: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((place / "results/engines/tables").iterdir())}
+
+
+def broken_objects(cache: Path) -> list[str]:
+    """Files of DVC's cache whose name is not their checksum."""
+    objects = [path for path in (cache / "files/md5").rglob("*") if path.is_file() and path.suffix != ".tmp"]
+    assert objects
+    names = {path: (path.parent.name + path.name).removesuffix(".dir") for path in objects if len(path.name) >= 30}
+    return [str(path) for path, name in names.items() if hashlib.md5(path.read_bytes()).hexdigest() != name]
+
+
+@pytest.fixture(scope="module")
+def shared(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone that has pushed its run to a folder: (clone)/../remote."""
+    folder = tmp_path_factory.mktemp("shared")
+    place = twin(origin, folder / "clone")
+    run(place, "dvc", "remote", "add", "--local", "--default", "share", str(folder / "remote"))
+    run(place, "dvc", "push")
+    return place
+
+
+def colleague(shared: Path, place: Path) -> Path:
+    """A fresh clone that knows the remote and has pulled nothing yet."""
+    run(shared.parent, "git", "clone", "--quiet", str(shared), str(place))
+    run(place, "dvc", "remote", "add", "--local", "--default", "share", str(shared.parent / "remote"))
+    return place
+
+
+def test_a_colleague_pulls_the_run_and_has_nothing_to_do(shared: Path, tmp_path: Path) -> None:
+    place = colleague(shared, tmp_path / "colleague")
+    run(place, "dvc", "pull")
+    assert "up to date" in run(place, "dvc", "status")
+    sync(place, "align")
+    nothing_to_do(place)
+    assert logs(place) == {}
+    assert tables(place) == tables(shared)
+
+
+def test_a_remote_without_half_of_its_objects_is_named_and_loses_nothing(shared: Path, tmp_path: Path) -> None:
+    remote = shared.parent / "remote"
+    objects = sorted(path for path in remote.rglob("*") if path.is_file())
+    for path in objects[::2]:
+        (tmp_path / path.relative_to(remote)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(path, tmp_path / path.relative_to(remote))
+    place = colleague(shared, tmp_path / "colleague")
+    said = refused(place, "dvc", "pull")
+    assert "results/engines" in said or "data/" in said
+    assert "align: DVC sees changes" in refused(place, *SYNC, "align")
+    for path in objects[::2]:
+        shutil.move(tmp_path / path.relative_to(remote), path)
+    run(place, "dvc", "pull")
+    sync(place, "align")
+    nothing_to_do(place)
+
+
+def test_an_altered_object_of_the_cache_is_found_and_comes_back_from_the_remote(shared: Path, tmp_path: Path) -> None:
+    place = colleague(shared, tmp_path / "colleague")
+    run(place, "dvc", "pull")
+    name = "results/engines/checkpoints/pretrain/small/patchvae/seed0.pt"
+    digest = hashlib.md5((place / name).read_bytes()).hexdigest()
+    altered = place / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+    altered.chmod(0o644)
+    altered.write_bytes(altered.read_bytes() + b"x")
+    (place / name).unlink()
+    subprocess.run(["dvc", "checkout"], cwd=place, env=ENV, capture_output=True)
+    said = run(place, "dvc", "status")
+    assert name in said and "not in cache" in said
+    assert name in refused(place, *SYNC, "align")
+    run(place, "dvc", "pull", "--force")
+    assert hashlib.md5((place / name).read_bytes()).hexdigest() == digest
+    assert broken_objects(place / ".dvc/cache") == []
+    sync(place, "align")
+    nothing_to_do(place)
+
+
+def test_adopt_refuses_what_is_not_finished(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    before = (place / "dvc.lock").read_bytes()
+    edit(place, "finetune/lr", 0.02)
+    assert "adopt: Snakemake has work left" in refused(place, *SYNC, "adopt")
+    assert (place / "dvc.lock").read_bytes() == before
+
+
+def test_dvc_refuses_what_the_schema_refuses_and_runs_nothing(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    edit(place, "finetune/lrr", 0.02)  # DVC itself would not mind
+    edit(place, "figures/rows", 3)
+    before = logs(place)
+    said = refused(place, "dvc", "repro")
+    assert "parameters: finetune.lrr: unknown key; did you mean lr?" in said
+    assert logs(place) == before
+    assert tables(place) == tables(origin)
+
+
+def test_dvc_refuses_a_sweep_for_which_it_has_no_stage(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    edit(place, "ablations/occurrence_kl", ["mean"])
+    edit(place, "ablation_base/keys", ["num_parts", "occurrence_kl"])
+    said = refused(place, "dvc", "repro")
+    assert "dvc.yaml" in said and "occurrence_kl" in said
+
+
+def test_a_run_by_another_version_of_the_code_is_not_taken_for_this_ones(shared: Path, tmp_path: Path) -> None:
+    place = colleague(shared, tmp_path / "colleague")
+    with open(place / "src/patchvae/report/tables/table1.py", "a", encoding="utf-8") as stream:
+        stream.write("# later\n")
+    run(place, "dvc", "pull")
+    assert "align: DVC sees changes" in refused(place, *SYNC, "align")
+
+
+def test_a_table_altered_by_hand_is_written_again(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    table = place / "results/engines/tables/table1.md"
+    table.write_text("99.9\n", encoding="utf-8")
+    assert "table1.md" in run(place, "dvc", "status")
+    assert "align: DVC sees changes" in refused(place, *SYNC, "align")
+    run(place, "dvc", "repro")
+    assert tables(place) == tables(origin)
+
+
+def test_the_engines_wait_for_each_other(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    edit(place, "pretrain/lr", 0.002)
+    with subprocess.Popen(["snakemake", "--cores", "1"], cwd=place, env=ENV, start_new_session=True) as running:
+        while not list((place / ".snakemake/locks").glob("*")):
+            assert running.poll() is None
+            time.sleep(0.1)
+        said = refused(place, "dvc", "repro")
+        os.killpg(running.pid, signal.SIGKILL)
+    assert "another snakemake works in this folder" in said
+    run(place, "snakemake", "--unlock")
+    with subprocess.Popen(["dvc", "repro"], cwd=place, env=ENV, start_new_session=True) as running:
+        rwlock = place / ".dvc/tmp/rwlock"
+        while not (rwlock.exists() and '"pid"' in rwlock.read_text()):
+            assert running.poll() is None
+            time.sleep(0.01)
+        said = refused(place, "snakemake", "--cores", "1", "--nolock")  # Snakemake's own lock would do it as well
+        os.killpg(running.pid, signal.SIGKILL)
+    assert "works in this folder: wait for it" in said
+
+
+def test_kills_at_ten_random_moments_lose_nothing(origin: Path, tmp_path: Path) -> None:
+    """The tables of the last run and the cache are whole after each, and the eleventh call finishes the work."""
+    place = twin(origin, tmp_path / "clone")
+    before = tables(place)
+    seed = random.SystemRandom().randrange(2**32)
+    moment = random.Random(seed)
+    edit(place, "finetune/lr", 0.02)
+    for _ in range(10):
+        killed(place, moment.uniform(0.5, 12), "dvc", "repro")
+        assert broken_objects(place / ".dvc/cache") == [], seed
+        run(place, "git", "stash", "--quiet")  # what git holds of the last run
+        assert tables(place) == before, seed
+        run(place, "git", "stash", "pop", "--quiet")
+    run(place, "dvc", "repro")
+    assert "up to date" in run(place, "dvc", "status")
+    sync(place, "align")
+    nothing_to_do(place)
+    assert tables(place) != before
+
+
+@pytest.mark.parametrize("command", ["adopt", "align"])
+def test_adopt_and_align_survive_kills(origin: Path, tmp_path: Path, command: str) -> None:
+    place = twin(origin, tmp_path / "clone")
+    seed = random.SystemRandom().randrange(2**32)
+    moment = random.Random(seed)
+    edit(place, "figures/rows", 3)
+    run(place, *(["snakemake", "--cores", "2"] if command == "adopt" else ["dvc", "repro"]))
+    for _ in range(5):
+        killed(place, moment.uniform(0.2, 8), *SYNC, command)
+        assert broken_objects(place / ".dvc/cache") == [], seed
+    assert executed(place, *SYNC, command) == set()
+    nothing_to_do(place)
+
+
+def test_a_full_disk_during_checkout_loses_nothing(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    names = ["results/engines/checkpoints", "results/engines/metrics", "data"]
+    for name in names:
+        shutil.rmtree(place / name)
+    small = f"trap '' XFSZ; ulimit -f 1000; exec {ENV['PATH'].split(':')[0]}/dvc checkout"  # files of 1 MB at most
+    said = refused(place, "bash", "-c", small)
+    assert "seed0.pt" in said or "File too large" in said
+    assert broken_objects(place / ".dvc/cache") == []
+    run(place, "dvc", "checkout")
+    sync(place, "align")
+    nothing_to_do(place)

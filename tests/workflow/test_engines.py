@@ -53,7 +53,9 @@ def read_stages(place: Path, params: dict[str, Any]) -> list[Stage]:
     """The stages that DVC makes of dvc.yaml and these parameters, in a folder of their own."""
     from dvc.repo import Repo
 
-    YAML(typ="safe", pure=True).dump(params, place / "params.yaml")
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.dump(params, place / "params.yaml")
     (place / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
     with Repo.init(str(place), no_scm=True) as repo:
         stages = [stage for stage in repo.index.stages if stage.name != "check"]

@@ -11,8 +11,8 @@ from jsonschema.exceptions import ValidationError
 from patchvae.config import Params, did_you_mean, get, put, read_yaml, setting, sweeps
 from patchvae.errors import PatchVAEError
 from patchvae.models.sizes import REGIMES, STRIDES
-from patchvae.plan import cells, models
-from patchvae.variants import base_value, family, objective_lists, pretrained, variants
+from patchvae.plan import models
+from patchvae.variants import Variant, base_value, family, objective_lists, variants
 
 MODEL_OF_PARTS = "patchvae"
 # Models that may stand in each list of `objectives`
@@ -66,7 +66,7 @@ def _sentence(error: ValidationError) -> str:
 
 def _cross_checks(params: Params) -> Iterator[tuple[str, str]]:
     """What a schema cannot say: (dotted key, problem). A check may take for granted what the ones before it refuse."""
-    for check in (_names, _objectives, _sweeps, _models, _measured, _datasets):
+    for check in (_names, _sizes, _objectives, _sweeps, _measured, _models, _datasets):
         yield from check(params)
 
 
@@ -74,9 +74,8 @@ def _names(params: Params) -> Iterator[tuple[str, str]]:
     """Every name is the name of something."""
     datasets, blocks = list(params["datasets"]), list(params["variants"])
     asked: list[tuple[str, str, list[str]]] = []
-    lists = ("data.archives", "data.scenes", "data.weighted", "table1.datasets", "table2.datasets")
-    lists += ("ablation_base.datasets", "parts.datasets", "parts.pretrained", "figures.datasets")
-    for path in lists:
+    lists = ["data.archives", "data.scenes", "data.weighted", "table1.datasets", "table2.datasets"]
+    for path in [*lists, "ablation_base.datasets", "parts.datasets", "parts.pretrained", "figures.datasets"]:
         asked += [(path, name, datasets) for name in get(params, path.split("."))]
     labelled = params["table1"]["labelled"]
     asked += [("table1.labelled.dataset", labelled["dataset"], datasets)] if labelled["variants"] else []
@@ -92,6 +91,19 @@ def _names(params: Params) -> Iterator[tuple[str, str]]:
             yield key, f"unknown {kind} {name!r}, known are {', '.join(known)}{did_you_mean(name, known)}"
 
 
+def _sizes(params: Params) -> Iterator[tuple[str, str]]:
+    """Sizes are those of a variant, and those that its model has."""
+    for path in ("model", "table2.model"):
+        for name, sizes in get(params, path.split(".")).items():
+            if not isinstance(sizes, dict):  # the backbone's
+                continue
+            if name not in params["variants"]:
+                yield f"{path}.{name}", f"unknown variant{did_you_mean(name, list(params['variants']))}"
+            kind = params["variants"][name]["model"]
+            for key in sorted(set(sizes) - SIZES.get(kind, set())):
+                yield f"{path}.{name}.{key}", f"{name} is of model {kind}, which has no {key}"
+
+
 def _objectives(params: Params) -> Iterator[tuple[str, str]]:
     """A variant is pretrained in a way that its model can be, once, and with the sizes that it needs."""
     kinds = {name: block["model"] for name, block in params["variants"].items()}
@@ -101,53 +113,60 @@ def _objectives(params: Params) -> Iterator[tuple[str, str]]:
             if kinds[base] not in wanted:
                 yield key, f"{base} is of model {kinds[base]}, this list is for {' and '.join(wanted)}"
             model = ("table2", "model") if key.startswith("table2") else ("model",)
-            missing = SIZES.get(kinds[base], set()) - set(get(params, model).get(base, {}))
-            if missing:
-                yield ".".join((*model, base)), f"{' and '.join(sorted(missing))} missing"
+            for size in sorted(SIZES.get(kinds[base], set()) - set(get(params, model).get(base, {}))):
+                yield ".".join((*model, base, size)), f"missing, {key} names {base}"
     for name in params["table1"]["labelled"]["variants"]:
         if kinds[name] != "supervised":
             yield "table1.labelled.variants", f"{name} is of model {kinds[name]}, this list is for supervised"
     for name in params["table2"]["supervised"]:
         if kinds[name] != "random":
             yield "table2.supervised", f"{name} must be of model random, which is then trained whole"
+        if name in params["table2"]["variants"] and params["table2"]["regime"] == "none":
+            yield "table2.regime", f"none is the regime of {name} as table2.supervised, choose another"
     for table in ("table1", "table2"):
         rows = {row for key, pairs in objective_lists(params).items() for _, row in pairs if key.startswith(table)}
-        asked = [*params[table]["variants"], *(params["table2"]["supervised"] if table == "table2" else [])]
-        for row in asked if params[table]["datasets"] else []:
-            if row not in rows:
-                yield f"{table}.variants", f"{row} is in none of {table}.objectives{did_you_mean(row, list(rows))}"
+        for key in ("variants", "supervised") if params[table]["datasets"] else ():
+            for row in params[table].get(key, []):
+                if row not in rows:
+                    yield f"{table}.{key}", f"{row} is in none of {table}.objectives{did_you_mean(row, list(rows))}"
 
 
 def _sweeps(params: Params) -> Iterator[tuple[str, str]]:
     """Sweeps start from a row of Table 1 and do not repeat it."""
     base, table = params["ablation_base"], params["table1"]
-    if set(base["keys"]) != set(sweeps(params)):
-        odd = sorted(set(base["keys"]) ^ set(sweeps(params)))[0]
-        yield "ablation_base.keys", f"{odd} must be here and have values under ablations, or neither"
-    if not sweeps(params):
-        return
-    if base["variant"] not in table["objectives"]["plain"] or base["variant"] not in table["variants"]:
-        yield "ablation_base.variant", f"{base['variant']} must be a row of Table 1 and in table1.objectives.plain"
-    if base["regime"] not in table["regimes"]:
-        yield "ablation_base.regime", f"{base['regime']} must be among table1.regimes"
-    for name in base["datasets"]:
-        if name not in table["datasets"]:
-            yield "ablation_base.datasets", f"{name} must be among table1.datasets"
+    if sweeps(params):
+        if base["variant"] not in table["objectives"]["plain"] or base["variant"] not in table["variants"]:
+            yield "ablation_base.variant", f"{base['variant']} must be a row of Table 1 and in table1.objectives.plain"
+        if base["regime"] not in table["regimes"]:
+            yield "ablation_base.regime", f"{base['regime']} must be among table1.regimes"
+        for name in base["datasets"]:
+            if name not in table["datasets"]:
+                yield "ablation_base.datasets", f"{name} must be among table1.datasets"
     for key, values in sweeps(params).items():
-        setting(params, key)
+        where = ".".join(setting(params, key))
         if base_value(params, key) in values:
-            where = ".".join(setting(params, key))
             yield f"ablations.{key}", f"leave out {base_value(params, key)}, it is {where} and its row is Table 1's"
+    for key in sorted(set(base["keys"]) ^ set(sweeps(params))):
+        yield "ablation_base.keys", f"{key} must be here and have values under ablations, or neither"
 
 
 def _models(params: Params) -> Iterator[tuple[str, str]]:
     """No model is pretrained twice, and what it needs is packed."""
-    data = params["data"]
+    data, labelled, parts = params["data"], params["table1"]["labelled"], params["parts"]["pretrained"]
+    others = {"table1.datasets": params["table1"]["datasets"], "parts.pretrained": parts}
+    others |= {"table1.labelled.dataset": [labelled["dataset"]] if labelled["variants"] else []}
+    for key, names in others.items():
+        for name in names:
+            if name in params["table2"]["datasets"]:
+                yield key, f"{name} is in table2.datasets, whose models have sizes of their own"
     for (dataset, variant), count in Counter(models(params)).items():
         if count > 1:
-            yield "objectives", f"{variant} would be pretrained on {dataset} {count} times: name it once"
+            table = "table2" if dataset in params["table2"]["datasets"] else "table1"
+            key = "parts.pretrained" if dataset in parts else f"{table}.objectives"
+            yield key, f"{variant} would be pretrained on {dataset} {count} times, name it once"
         if dataset not in (*data["archives"], *data["scenes"]):
-            yield "data", f"{dataset} must be in data.archives or data.scenes, {variant} is pretrained on it"
+            key = "scenes" if params["datasets"][dataset]["format"] == "digit-scenes" else "archives"
+            yield f"data.{key}", f"{dataset} must be here, {variant} is pretrained on it"
         if variants(params)[variant].weighted and dataset not in data["weighted"]:
             yield "data.weighted", f"{dataset} must be here, {variant} is pretrained on it with L_w"
     for name in data["weighted"]:
@@ -156,16 +175,11 @@ def _models(params: Params) -> Iterator[tuple[str, str]]:
     for key in ("archives", "scenes"):
         for name in data[key]:
             if (params["datasets"][name]["format"] == "digit-scenes") != (key == "scenes"):
-                yield f"data.{key}", f"{name} is of format {params['datasets'][name]['format']}"
-    both = set(params["table1"]["datasets"]) & set(params["table2"]["datasets"])
-    for name in sorted(both):
-        yield "table2.datasets", f"{name} is in table1.datasets, whose models have other sizes"
-    for _, (dataset, variant, _) in cells(params):
-        source = pretrained(params, dataset, variant)["dataset"]
+                other = "archives" if key == "scenes" else "scenes"
+                yield f"data.{key}", f"{name} is of format {params['datasets'][name]['format']}, see data.{other}"
+    for dataset in (*params["table1"]["datasets"], *params["table2"]["datasets"]):
         if "finetune_epochs" not in params["datasets"][dataset]:
             yield f"datasets.{dataset}.finetune_epochs", "missing, and a table needs it"
-        if family(params, source)["model"]["backbone"] != family(params, dataset)["model"]["backbone"]:
-            yield "table1.labelled.dataset", f"the backbone of {source} is not that of {dataset}"
 
 
 def _measured(params: Params) -> Iterator[tuple[str, str]]:
@@ -186,8 +200,11 @@ def _measured(params: Params) -> Iterator[tuple[str, str]]:
     parts = params["parts"]
     if bool(parts["variants"]) != bool(parts["datasets"]):
         yield "parts.variants", "must name a variant where parts.datasets names data sets, and none where it does not"
-    for name in parts["pretrained"] if any(known[v].gan or known[v].weighted for v in parts["variants"]) else []:
-        yield "parts.pretrained", f"{parts['variants'][0]} is pretrained for Table 1 only, so {name} cannot be here"
+    for name, variant in itertools.product(parts["pretrained"], parts["variants"]):
+        if name not in parts["datasets"]:
+            yield "parts.pretrained", f"{name} must be among parts.datasets"
+        if known[variant] != Variant(variant, gan=False, weighted=False):
+            yield "parts.pretrained", f"{variant} is pretrained for Table 1 only, so {name} cannot be here"
     for name in parts["datasets"]:
         if params["datasets"][name]["format"] != "digit-scenes":
             yield "parts.datasets", f"{name} has no true occurrence maps, only digit scenes have"

@@ -13,7 +13,7 @@ from patchvae.errors import PatchVAEError
 
 Params = dict[str, Any]
 
-SWEEPABLE = ("input_scaling", "init", "model", "pretrain", "gan", "finetune")
+SWEEPABLE = ("input_scaling", "init", "model", "pretrain", "finetune")
 
 
 def read_yaml(path: Path | str) -> Params:
@@ -70,12 +70,13 @@ def setting(params: Params, key: str) -> tuple[str, ...]:
         if not isinstance(node, dict) or part not in node:
             known = [*params["variants"].get(base, {}), *params["model"].get(base, {})]
             raise PatchVAEError(
-                f"ablations.{key}: neither a key of variants.{base} or model.{base} nor a dotted path such as"
-                f" finetune.lr{did_you_mean(key, known)}"
+                f"parameters: ablations.{key}: neither a key of variants.{base} or model.{base} nor a dotted path"
+                f" such as finetune.lr{did_you_mean(key, known)}"
             )
         node = node[part]
     if path[0] not in SWEEPABLE:
-        raise PatchVAEError(f"ablations.{key}: only keys of {', '.join(SWEEPABLE)} or of a variant can be swept")
+        blocks = ", ".join(SWEEPABLE)
+        raise PatchVAEError(f"parameters: ablations.{key}: only keys of {blocks} or of a variant can be swept")
     return path
 
 

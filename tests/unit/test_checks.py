@@ -1,0 +1,238 @@
+"""Parameters that make no sense are refused, each in one sentence that names the key."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import changed
+from ruamel.yaml import YAML
+
+from patchvae.checks import validate
+from patchvae.config import load_params, merge
+from patchvae.errors import PatchVAEError
+
+Params = dict[str, Any]
+
+OF_THE_SCHEMA = [
+    ("finetune/lrr", 1.0, ["finetune.lrr", "unknown key", "did you mean lr?"]),
+    ("finetunes", {}, ["finetunes", "unknown key", "did you mean finetune?"]),
+    ("pretrain/lr", 0, ["pretrain.lr", "0"]),
+    ("pretrain/lr", "fast", ["pretrain.lr", "fast"]),
+    ("table2/pretrain/lr", 0, ["table2.pretrain.lr", "0"]),
+    ("finetune/momentum", 1.5, ["finetune.momentum", "1.5"]),
+    ("variants/patchvae/occurrence_prior", 2, ["variants.patchvae.occurrence_prior", "1/N"]),
+    ("pretrain/epoch_images", 0, ["pretrain.epoch_images", "dataset"]),
+    ("pretrain/adam_betas", [0.9], ["pretrain.adam_betas"]),
+    ("run", "My Run", ["run", "My Run", "lower-case"]),
+    ("seeds", [], ["seeds"]),
+    ("table2", None, ["table2", "None"]),
+    ("table2/datasets", ["imagenet", "cifar100"], ["table2.datasets"]),
+    ("table1/objectives/gans", [], ["table1.objectives.gans", "unknown key", "did you mean gan?"]),
+    ("ablations/num_parts", [4, 0], ["ablations.num_parts", "model.patchvae.num_parts", "0"]),
+    ("ablations/num_parts", ["a/b"], ["ablations.num_parts", "a/b", "file's name"]),
+    ("inception/checksum", "sha256:12", ["inception.checksum"]),
+    ("model/num_parts", 3, ["model.num_parts", "3"]),
+    ("model/patchvae/num_part", 3, ["model.patchvae.num_part", "unknown key", "did you mean num_parts?"]),
+    ("variants/patchvae/model", "vqvae", ["variants.patchvae.model", "'vqvae'", "patchvae"]),
+    ("variants/patchvae/beta", 1.0, ["variants.patchvae.beta", "unknown key"]),
+    ("variants/bigan/weighted_loss", True, ["variants.bigan.weighted_loss", "unknown key"]),
+    ("variants/a b", {"model": "supervised"}, ["variants", "a b"]),
+    ("datasets/cifar100/format", "cifar10", ["datasets.cifar100.format", "'cifar10'", "did you mean cifar100?"]),
+    ("datasets/cifar100/train_images", 5, ["datasets.cifar100.train_images", "unknown key"]),
+    ("datasets/cifar100/image_size", 36, ["datasets.cifar100.image_size", "36"]),
+    ("datasets/indoor67/model", {}, ["datasets.indoor67.model", "unknown key"]),
+    ("datasets/cifar100/sources/cifar-100-python.tar.gz/checksum", "md5:12", ["checksum", "sha256"]),
+]
+
+
+def sentence(params: Params, schema: Path) -> str:
+    with pytest.raises(PatchVAEError) as caught:
+        validate(params, schema)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize(("key", "value", "parts"), OF_THE_SCHEMA)
+def test_a_value_outside_the_schema_gets_one_sentence_with_its_key(
+    params: Params, schema: Path, key: str, value: Any, parts: list[str]
+) -> None:
+    said = sentence(changed(params, key, value), schema)
+    assert [part for part in ["parameters: ", *parts] if part not in said] == []
+
+
+# Overlay of the paper's parameters, the key that is named first, and what is said of it
+CROSS_CHECKS = [
+    # every name is the name of something
+    ("data: {archives: [cifar10]}", "data.archives", "unknown data set 'cifar10', known are"),
+    ("data: {scenes: [digit]}", "data.scenes", "did you mean digits?"),
+    ("data: {weighted: [imagnet]}", "data.weighted", "did you mean imagenet?"),
+    ("table1: {datasets: [cifar10]}", "table1.datasets", "did you mean cifar100?"),
+    ("table1: {regimes: [conv1-4]}", "table1.regimes", "unknown regime 'conv1-4', known are none, conv1,"),
+    ("table1: {labelled: {dataset: imagenet6}}", "table1.labelled.dataset", "did you mean imagenet64?"),
+    ("table1: {labelled: {variants: [imagenet]}}", "table1.labelled.variants", "unknown variant 'imagenet'"),
+    ("table1: {objectives: {gan+lw: [patchvea]}}", "table1.objectives.gan+lw", "did you mean patchvae?"),
+    ("table2: {datasets: [imagenet2]}", "table2.datasets", "did you mean imagenet?"),
+    ("table2: {regime: conv2}", "table2.regime", "unknown regime 'conv2'"),
+    ("table2: {supervised: [randon]}", "table2.supervised", "did you mean random?"),
+    ("table2: {objectives: {lw: [bigam]}}", "table2.objectives.lw", "did you mean bigan?"),
+    ("ablation_base: {datasets: [indoor]}", "ablation_base.datasets", "did you mean indoor67?"),
+    ("ablation_base: {variant: patchvae+lw}", "ablation_base.variant", "did you mean patchvae?"),
+    ("ablation_base: {regime: conv2}", "ablation_base.regime", "unknown regime 'conv2'"),
+    ("parts: {datasets: [digit]}", "parts.datasets", "did you mean digits?"),
+    ("parts: {pretrained: [digit]}", "parts.pretrained", "did you mean digits?"),
+    ("figures: {datasets: [imagenet46]}", "figures.datasets", "did you mean imagenet64?"),
+    # sizes
+    ("model: {patchvea: {num_parts: 3}}", "model.patchvea", "unknown variant; did you mean patchvae?"),
+    ("table2: {model: {beta-va: {latent_dim: 3}}}", "table2.model.beta-va", "did you mean beta-vae?"),
+    ("model: {bigan: {num_parts: 3}}", "model.bigan.num_parts", "bigan is of model bigan, which has no num_parts"),
+    ("model: {random: {latent_dim: 3}}", "model.random.latent_dim", "which has no latent_dim"),
+    (
+        "{variants: {other: {model: bigan, lr: 1.0e-4, adam_betas: [0.5, 0.9]}},"
+        " table1: {objectives: {bigan: [other]}}}",
+        "model.other.latent_dim",
+        "missing, table1.objectives.bigan names other",
+    ),
+    # ways to be pretrained
+    ("table1: {objectives: {plain: [bigan]}}", "table1.objectives.plain", "this list is for beta-vae and patchvae"),
+    ("table1: {objectives: {bigan: [patchvae]}}", "table1.objectives.bigan", "this list is for bigan"),
+    ("table2: {objectives: {none: [beta-vae]}}", "table2.objectives.none", "this list is for random"),
+    ("table1: {labelled: {variants: [random]}}", "table1.labelled.variants", "this list is for supervised"),
+    ("table2: {supervised: [patchvae]}", "table2.supervised", "must be of model random"),
+    ("table2: {regime: none}", "table2.regime", "none is the regime of random as table2.supervised"),
+    ("table1: {variants: [patchvea]}", "table1.variants", "none of table1.objectives; did you mean patchvae?"),
+    ("table1: {objectives: {gan+lw: []}}", "table1.variants", "beta-vae-gan+lw is in none of table1.objectives"),
+    ("table2: {variants: [patchvae-gan]}", "table2.variants", "patchvae-gan is in none of table2.objectives"),
+    (
+        "table2: {variants: [patchvae], objectives: {none: []}}",
+        "table2.supervised",
+        "random is in none of table2.objectives",
+    ),
+    # sweeps
+    ("ablation_base: {variant: bigan}", "ablation_base.variant", "a row of Table 1 and in table1.objectives.plain"),
+    ("table1: {variants: [beta-vae]}", "ablation_base.variant", "patchvae must be a row of Table 1"),
+    ("ablation_base: {regime: none}", "ablation_base.regime", "none must be among table1.regimes"),
+    ("ablation_base: {datasets: [imagenet]}", "ablation_base.datasets", "imagenet must be among table1.datasets"),
+    ("ablations: {num_parts: [4, 16]}", "ablations.num_parts", "leave out 16, it is model.patchvae.num_parts"),
+    ("ablations: {beta_occ: [0.6]}", "ablations.beta_occ", "leave out 0.6, it is variants.patchvae.beta_occ"),
+    ("ablations: {pretrain.lr: [1.0e-4]}", "ablations.pretrain.lr", "leave out 0.0001, it is pretrain.lr"),
+    ("ablations: {num_part: [4]}", "ablations.num_part", "did you mean num_parts?"),
+    ("ablations: {finetune.lrr: [4]}", "ablations.finetune.lrr", "neither a key of variants.patchvae"),
+    ("ablations: {masks.per_channel: [false]}", "ablations.masks.per_channel", "can be swept"),
+    ("ablations: {gan.weight: [0.1]}", "ablations.gan.weight", "can be swept"),
+    ("ablations: {finetune.lr: [0.1]}", "ablation_base.keys", "finetune.lr must be here and have values"),
+    ("ablations: {num_parts: []}", "ablation_base.keys", "num_parts must be here and have values"),
+    # what is measured or drawn
+    ("table7: {variants: [patchvea]}", "table7.variants", "unknown variant 'patchvea'; did you mean patchvae?"),
+    ("figures: {variant: patchvae+l}", "figures.variant", "did you mean patchvae+lw?"),
+    ("parts: {variants: [patchvea]}", "parts.variants", "did you mean patchvae?"),
+    ("table7: {variants: [random]}", "table7.variants", "random has no reconstruction"),
+    ("figures: {variant: bigan}", "figures.variant", "bigan has no occurrence maps"),
+    ("parts: {variants: [beta-vae]}", "parts.variants", "beta-vae has no occurrence maps"),
+    ("table7: {variants: [patchvae-gan]}", "table7.variants", "patchvae-gan is not pretrained on imagenet"),
+    ("figures: {datasets: [digits, imagenet64]}", "figures.variant", "patchvae is not pretrained on imagenet64"),
+    ("parts: {pretrained: []}", "parts.variants", "patchvae is not pretrained on digits: add it to objectives"),
+    ("parts: {variants: []}", "parts.variants", "must name a variant where parts.datasets names data sets"),
+    ("parts: {datasets: []}", "parts.variants", "and none where it does not"),
+    ("parts: {pretrained: [digits, imagenet64]}", "parts.pretrained", "imagenet64 must be among parts.datasets"),
+    ("parts: {variants: [patchvae+lw]}", "parts.pretrained", "patchvae+lw is pretrained for Table 1 only"),
+    ("parts: {variants: [patchvae.num_parts=4]}", "parts.pretrained", "num_parts=4 is pretrained for Table 1 only"),
+    ("parts: {datasets: [digits, cifar100]}", "parts.datasets", "cifar100 has no true occurrence maps"),
+    # models and what they are trained on
+    ("table1: {datasets: [cifar100, indoor67, imagenet]}", "table1.datasets", "imagenet is in table2.datasets"),
+    ("table1: {labelled: {dataset: imagenet}}", "table1.labelled.dataset", "imagenet is in table2.datasets"),
+    (
+        "{table2: {datasets: [digits]}, figures: {datasets: [cifar100]}}",
+        "parts.pretrained",
+        "digits is in table2.datasets",
+    ),
+    (
+        "table1: {datasets: [cifar100, indoor67, digits]}",
+        "parts.pretrained",
+        "patchvae would be pretrained on digits 2 times",
+    ),
+    (
+        "{variants: {beta-vae+lw: {model: beta-vae, beta: 1.0}}, model: {beta-vae+lw: {latent_dim: 96}},"
+        " table1: {objectives: {plain: [beta-vae, patchvae, beta-vae+lw]}}}",
+        "table1.objectives",
+        "beta-vae+lw would be pretrained on cifar100 2 times",
+    ),
+    (
+        "{variants: {beta-vae+lw: {model: beta-vae, beta: 1.0}}, table2: {model: {beta-vae+lw: {latent_dim: 96}},"
+        " objectives: {plain: [beta-vae, patchvae, beta-vae+lw]}}}",
+        "table2.objectives",
+        "beta-vae+lw would be pretrained on imagenet 2 times",
+    ),
+    ("data: {archives: [cifar100, indoor67]}", "data.archives", "places205 must be here, beta-vae is pretrained on it"),
+    ("data: {scenes: []}", "data.scenes", "digits must be here, patchvae is pretrained on it"),
+    ("data: {weighted: [indoor67, places205, imagenet]}", "data.weighted", "cifar100 must be here"),
+    (
+        "{table1: {labelled: {variants: []}}, data: {archives: [cifar100, indoor67, places205, imagenet],"
+        " weighted: [cifar100, indoor67, places205, imagenet, imagenet64]}}",
+        "data.weighted",
+        "imagenet64 must be in data.archives or data.scenes too",
+    ),
+    (
+        "data: {archives: [cifar100, indoor67, places205, imagenet, imagenet64, digits]}",
+        "data.archives",
+        "digits is of format digit-scenes, see data.scenes",
+    ),
+    ("data: {scenes: [digits, cifar100]}", "data.scenes", "cifar100 is of format cifar100, see data.archives"),
+    # data sets
+    ("datasets: {cifar100: {finetune_epochs: null}}", "datasets.cifar100.finetune_epochs", "missing"),
+    ("datasets: {imagenet: {finetune_epochs: null}}", "datasets.imagenet.finetune_epochs", "missing"),
+    ("datasets: {places205: {mask_patch_size: null}}", "datasets.places205.mask_patch_size", "missing, and data."),
+    ("datasets: {cifar100: {mask_patch_size: 7}}", "datasets.cifar100.image_size", "its mask_patch_size = 7"),
+    ("datasets: {imagenet: {image_size: 72}}", "datasets.imagenet.image_size", "resnet18's stride 32"),
+]
+
+
+@pytest.mark.parametrize(("overlay", "key", "part"), CROSS_CHECKS)
+def test_parameters_that_contradict_each_other_get_one_sentence_with_the_key(
+    params: Params, schema: Path, overlay: str, key: str, part: str
+) -> None:
+    edited = merge(params, YAML(typ="safe", pure=True).load(overlay))
+    for name, block in edited["datasets"].items():  # null: left out
+        edited["datasets"][name] = {k: v for k, v in block.items() if v is not None}
+    said = sentence(edited, schema)
+    assert said.startswith(f"parameters: {key}: ")
+    assert part in said
+
+
+@pytest.mark.parametrize("key", ["finetune/lr", "table2/pretrain/lr", "model/patchvae/part_dim", "data/weighted"])
+def test_a_missing_key_is_named(params: Params, schema: Path, key: str) -> None:
+    *parents, last = key.split("/")
+    node = params
+    for name in parents:
+        node = node[name]
+    del node[last]
+    assert sentence(params, schema).startswith(f"parameters: {key.replace('/', '.')}: missing")
+
+
+def test_the_paper_and_every_overlay_are_valid_and_name_runs_of_their_own(root: Path, schema: Path) -> None:
+    validate(load_params([root / "params.yaml"]), schema)
+    overlays = sorted((root / "configs").glob("*.yaml"))
+    assert overlays
+    for overlay in overlays:
+        params = load_params([root / "params.yaml", overlay])
+        validate(params, schema)
+        assert params["run"] == overlay.stem
+
+
+def test_every_key_of_the_schema_is_described(schema: Path) -> None:
+    undescribed = []
+
+    def visit(node: Any, path: str) -> None:
+        if isinstance(node, dict):
+            for name, child in node.get("properties", {}).items():
+                # Under `if`, a property is a condition and no key of its own.
+                if not path.endswith("/if") and "description" not in child:
+                    undescribed.append(f"{path}/{name}")
+            for name, child in node.items():
+                visit(child, f"{path}/{name}")
+        elif isinstance(node, list):
+            for i, child in enumerate(node):
+                visit(child, f"{path}/{i}")
+
+    visit(load_params([schema]), "")
+    assert undescribed == []

@@ -3,13 +3,14 @@
 import copy
 import csv
 import json
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers import changed
 
-from patchvae import variants
+from patchvae import plan, variants
 from patchvae.config import merge
 from patchvae.errors import PatchVAEError
 from patchvae.plan import jobs
@@ -27,7 +28,8 @@ def test_resolved_pretraining_holds_what_its_model_reads(params: Params) -> None
     assert config("beta-vae")["model"] == model
     assert config("patchvae")["gan"] is None
     assert config("patchvae-gan")["gan"] == params["gan"]
-    assert config("bigan")["lr"] == params["bigan"]["lr"]
+    assert config("patchvae-gan+lw")["gan"] == params["gan"] and config("patchvae-gan+lw")["weighted_loss"] is True
+    assert config("bigan")["lr"] == params["variants"]["bigan"]["lr"]
     assert config("bigan")["batch_size"] == params["pretrain"]["batch_size"]
     assert "epochs" not in config("random")
     assert config("random")["seed"] == 0
@@ -49,7 +51,7 @@ def test_a_resolved_configuration_shares_nothing_with_the_parameters(params: Par
         ("pretrain", {"dataset": "cifar100", "variant": "vae", "seed": 0}, "vae"),
         ("finetune", {"dataset": "cifar100", "variant": "patchvae", "regime": "conv2", "seed": 0}, "conv2"),
         ("pretrain", {"dataset": "cifar100", "variant": "patchvae.num_parts=5", "seed": 0}, "num_parts=5"),
-        ("sweep", {"table": "table9"}, "table9"),
+        ("sweep", {"key": "table9"}, "table9"),
     ],
 )
 def test_an_unknown_job_is_an_error(params: Params, rule: str, wildcards: Params, part: str) -> None:
@@ -75,20 +77,16 @@ def leaves(block: Params, path: tuple[str, ...] = ()) -> list[tuple[str, Any]]:
     return found
 
 
-OTHER = {
+OTHER: dict[str, Any] = {
     "figures/variant": "patchvae+lw",
-    "ablation_base/variant": "patchvae+lw",
-    "parts/datasets": ["cifar100"],
+    "ablation_base/variant": "beta-vae",
     "ablation_base/regime": "conv1-3",
     "table2/regime": "conv1-3",
-    "table2/dataset": "cifar100",
-    "table7/dataset": "cifar100",
-    "table2/supervised": "random+bn",
-    "variants/imagenet-pretrained/pretrain_on": "imagenet",
-    "datasets/imagenet64/raw": "indoor67",
-    "parts/variant": "patchvae+lw",
-    "model/backbone": "resnet18",
-    "datasets/imagenet/model/backbone": "resnet9",
+    "table2/datasets": ["imagenet64"],
+    "table2/supervised": ["random+bn"],
+    "table1/labelled/dataset": "places205",
+    "parts/datasets": ["digits", "cifar100"],
+    "parts/variants": ["beta-vae"],
 }
 
 
@@ -97,7 +95,7 @@ def another(key: str, value: Any) -> Any:
     if key in OTHER:
         return OTHER[key]
     if key.startswith("variants/") and key.endswith("/model"):
-        return "bigan"  # the only kind that asks for no further key
+        return "supervised"
     if isinstance(value, bool):
         return not value
     if isinstance(value, list):
@@ -105,87 +103,91 @@ def another(key: str, value: Any) -> Any:
     return value + "x" if isinstance(value, str) else value + 1
 
 
-def test_every_value_of_params_is_read_by_some_job(params: Params) -> None:
+def test_every_value_of_params_decides_on_some_job(params: Params) -> None:
     before = resolved(params)
-    # No other kind takes bigan's empty block.
-    keys = [(key, value) for key, value in leaves(params) if key != "variants/bigan/model"]
-    unread = [k for k, v in keys if resolved(changed(params, k, another(k, v))) == before]
-    assert unread == []
 
+    def after(key: str, value: Any) -> Configs | None:
+        new = changed(params, key, another(key, value))
+        try:
+            return resolved(new)
+        except PatchVAEError:  # a name is missing now
+            return None
 
-def only(configs: Configs, rule: str, *parts: str) -> set[tuple[str, str]]:
-    return {job for job in configs if job[0] == rule and (not parts or any(p in job[1].split("/") for p in parts))}
-
-
-PATCHVAE = ("patchvae", "patchvae+lw", "patchvae-gan", "patchvae-gan+lw")
-BETA_VAE = ("beta-vae", "beta-vae+lw", "beta-vae-gan", "beta-vae-gan+lw")
-GAN = ("beta-vae-gan", "beta-vae-gan+lw", "patchvae-gan", "patchvae-gan+lw")
-SOURCE = "datasets/cifar100/sources/cifar-100-python.tar.gz"
-N = ("patchvae.num_parts=4", "patchvae.num_parts=8")
+    keys = [(key, value) for key, value in leaves(params) if key != "variants/imagenet-pretrained/model"]
+    assert [key for key, value in keys if after(key, value) == before] == []
 
 
 @pytest.fixture
 def small(params: Params) -> Params:
-    """CIFAR-100 with one sweep, Table 7 and a score of parts."""
+    """CIFAR-100 with one sweep, Tables 2 and 7 and a score of parts."""
     overlay = {
         "table1": {"datasets": ["cifar100"]},
-        "table2": None,
-        "ablation_base": {"datasets": ["cifar100"]},
-        "ablations": {"num_parts": [4, 8, 16], "part_dim": None, "occurrence_prior": None, "beta_occ": None},
-        "table7": {"dataset": "cifar100"},
-        "parts": {"datasets": ["digits"]},
+        "ablation_base": {"datasets": ["cifar100"], "keys": ["num_parts"]},
+        "ablations": {"num_parts": [4, 8], "part_dim": [], "occurrence_prior": [], "beta_occ": []},
         "figures": {"datasets": ["cifar100"]},
     }
     return merge(params, overlay)
 
 
+SOURCE = "datasets/cifar100/sources/cifar-100-python.tar.gz"
+
+
 @pytest.mark.parametrize(
-    ("key", "rules"),
+    ("key", "touched"),
     [
+        # not the sweep over it, which holds values of its own
+        ("model/patchvae/num_parts", {"pretrain cifar100/patchvae[/+-]*", "pretrain digits/*"}),
+        ("model/patchvae/part_dim", {"pretrain cifar100/patchvae*", "pretrain digits/*"}),
+        ("model/beta-vae/latent_dim", {"pretrain cifar100/beta-vae*"}),
+        ("model/bigan/latent_dim", {"pretrain cifar100/bigan/*"}),
+        ("model/backbone", {"pretrain [cd]*", "pretrain imagenet64/*", "finetune table1/*", "finetune num_parts/*"}),
+        ("model/head_pool", {"pretrain imagenet64/*", "finetune table1/*", "finetune num_parts/*"}),
+        ("table2/model/patchvae/num_parts", {"pretrain imagenet/patchvae*"}),
+        ("table2/model/beta-vae/latent_dim", {"pretrain imagenet/beta-vae*"}),
+        ("table2/model/backbone", {"pretrain imagenet/*", "finetune table2/*"}),
+        ("table2/model/head_pool", {"finetune table2/*"}),
+        ("table2/pretrain/lr", {"pretrain imagenet/*vae*"}),
+        ("init", {"pretrain *", "finetune *"}),
+        ("variants/beta-vae/beta", {"pretrain */beta-vae*"}),
+        ("variants/patchvae/beta_occ", {"pretrain */patchvae*"}),
+        ("variants/patchvae/temperature/rate", {"pretrain */patchvae*"}),
+        ("variants/bigan/lr", {"pretrain cifar100/bigan/*"}),
+        ("variants/random+bn/statistics", {"pretrain */random+bn/*"}),
+        ("gan/weight", {"pretrain cifar100/*-gan*"}),
+        ("pretrain/lr", {"pretrain cifar100/*vae*", "pretrain digits/*", "pretrain imagenet64/*"}),
         (
-            "model/num_parts",  # table 3's base value too
-            {"pretrain": PATCHVAE, "figure_parts": (), "reconstruct": ("patchvae",), "fid": ("patchvae",), "parts": ()}
-            | {"sweep": ()},
+            "pretrain/batch_size",
+            {"pretrain cifar100/*vae*", "pretrain cifar100/bigan/*", "pretrain digits/*", "pretrain imagenet64/*"},
         ),
-        ("model/latent_dim", {"pretrain": (*BETA_VAE, "bigan"), "reconstruct": ("beta-vae",), "fid": ("beta-vae",)}),
+        ("datasets/cifar100/pretrain_epochs", {"pretrain cifar100/*vae*", "pretrain cifar100/bigan/*"}),
+        ("datasets/cifar100/finetune_epochs", {"finetune */cifar100/*"}),
+        ("datasets/cifar100/flip", {"pretrain cifar100/*", "finetune */cifar100/*"}),
+        ("datasets/cifar100/mask_patch_size", {"masks cifar100", "figure_masks cifar100"}),
         (
-            "model/init",
-            {"pretrain": (), "finetune": (), "figure_parts": (), "reconstruct": (), "fid": (), "parts": ()},
+            "datasets/cifar100/stand_in",
+            {"pretrain cifar100/*", "finetune */cifar100/*", "figure_parts cifar100/*"},
         ),
-        ("variants/beta-vae/beta", {"pretrain": ("beta-vae",), "reconstruct": ("beta-vae",), "fid": ("beta-vae",)}),
-        (
-            "variants/patchvae/beta_occ",
-            {"pretrain": ("patchvae", *N), "figure_parts": (), "reconstruct": ("patchvae",), "fid": ("patchvae",)}
-            | {"parts": ()},
-        ),
-        ("gan/weight", {"pretrain": GAN}),
-        ("bigan/lr", {"pretrain": ("bigan",)}),
-        ("pretrain/lr", {"pretrain": (*BETA_VAE, *PATCHVAE, *N, "imagenet-pretrained")}),
-        ("pretrain/batch_size", {"pretrain": (*BETA_VAE, *PATCHVAE, *N, "bigan", "imagenet-pretrained")}),
-        (
-            "datasets/cifar100/finetune_epochs",
-            {"finetune": (), "table1": (), "sweep": (), "table7": ()},
-        ),
-        ("finetune/lr", {"finetune": ()}),
-        ("finetune/hidden_dim", {"finetune": (), "pretrain": ("imagenet-pretrained",)}),
-        ("masks/per_channel", {"masks": (), "figure_masks": ()}),
-        ("select", {"table1": (), "sweep": ()}),
-        ("figures/rows", {"figure_masks": (), "figure_parts": ()}),
-        ("figures/crop_cells", {"figure_parts": ()}),
-        ("table7/sample", {"reconstruct": (), "fid": (), "table7": ()}),
-        ("inception/location", {"inception": ()}),
-        ("datasets/imagenet64/num_classes", {"prepare": ("imagenet64",), "pretrain": ("imagenet-pretrained",)}),
-        (f"{SOURCE}/location", {"download": ("cifar100",)}),
-        (f"{SOURCE}/checksum", {"download": ("cifar100",), "prepare": ("cifar100",)}),
+        ("datasets/imagenet64/num_classes", {"prepare imagenet64", "pretrain imagenet64/*"}),
+        (f"{SOURCE}/location", {"download cifar100"}),
+        (f"{SOURCE}/checksum", {"download cifar100"}),
+        ("finetune/lr", {"finetune *"}),
+        ("finetune/hidden_dim", {"finetune *", "pretrain imagenet64/*"}),
+        ("masks/per_channel", {"masks *", "figure_masks *"}),
+        ("select", {"table1 *", "table2 *", "sweep *"}),
+        ("figures/rows", {"figure_masks *", "figure_parts *"}),
+        ("figures/crop_cells", {"figure_parts *"}),
+        ("table7/sample", {"reconstruct *", "fid *"}),
+        ("inception/location", {"inception *"}),
     ],
 )
-def test_a_value_touches_exactly_the_jobs_that_read_it(
-    small: Params, key: str, rules: dict[str, tuple[str, ...]]
-) -> None:
+def test_a_value_touches_exactly_the_jobs_that_read_it(small: Params, key: str, touched: set[str]) -> None:
+    """touched: patterns of jobs, a rule and its wildcards."""
     before = resolved(small)
     after = resolved(changed(small, key, another(key, dict(leaves(small))[key])))
-    touched = {job for job in before if before[job] != after.get(job)}
-    assert touched == set().union(*(only(before, rule, *variants) for rule, variants in rules.items()))
+    assert before.keys() == after.keys()
+    jobs_of = {pattern: {job for job in before if fnmatchcase(" ".join(job), pattern)} for pattern in touched}
+    assert all(jobs_of.values())
+    assert {job for job in before if before[job] != after[job]} == set().union(*jobs_of.values())
 
 
 def cell_count(params: Params, root: Path) -> dict[str, int]:
@@ -203,12 +205,14 @@ def cell_count(params: Params, root: Path) -> dict[str, int]:
     }
     for row in rows("table2"):
         supervised = row["model"] == "imagenet-supervised"
-        variant, regime = (params["table2"]["supervised"], "none") if supervised else (row["model"], "conv1-5")
+        variant, regime = (*params["table2"]["supervised"], "none") if supervised else (row["model"], "conv1-5")
         counts["table2"] += 2 * (("finetune", "imagenet", variant, regime) in planned)
-    for key, (table, column) in variants.SWEEPS.items():
-        for row in rows(table):
-            value = next(v for v in params["ablations"][key] if float(v) == float(row[column]))
-            variant = variants.swept(params, key, value)
+    own = {"num_parts": 16, "part_dim": 6, "occurrence_prior": 1 / 16, "beta_occ": 0.6}  # the row of Table 1
+    for key, column in variants.SWEEPS.items():
+        names = {float(value): variants.swept(params, key, value) for value in params["ablations"][key]}
+        names[own[key]] = params["ablation_base"]["variant"]
+        for row in rows(f"sweep_{key}"):
+            variant = names[float(row[column])]
             counts["sweeps"] += ("finetune", row["dataset"], variant, "conv1-5") in planned
     for row in rows("table7"):
         counts["table7"] += 2 * (("reconstruct", "imagenet", row["model"], None) in planned)
@@ -225,49 +229,67 @@ def test_no_job_is_planned_twice(params: Params) -> None:
     assert len(planned) == len(set(planned))
 
 
-def test_a_swept_value_that_the_variant_has_is_the_variant_itself(params: Params) -> None:
-    assert variants.swept(params, "num_parts", 16) == "patchvae"
-    assert variants.swept(params, "beta_occ", 0.6) == "patchvae"
-    assert variants.swept(params, "num_parts", 4) == "patchvae.num_parts=4"
-    params["ablations"] = {"occurrence_prior": ["1/N", 0.05]}
-    params["model"]["occurrence_prior"] = 0.05
-    assert variants.swept(params, "occurrence_prior", "1/N") == "patchvae.occurrence_prior=1_N"
-    config = resolve(params, "pretrain", {"dataset": "cifar100", "variant": "patchvae.occurrence_prior=1_N", "seed": 0})
-    assert config["model"]["occurrence_prior"] == "1/N" and config["variant"] == "patchvae.occurrence_prior=1_N"
+def test_a_sweep_s_own_cells_are_beside_the_row_of_table_1(params: Params) -> None:
+    assert variants.base_value(params, "num_parts") == 16 and variants.base_value(params, "beta_occ") == 0.6
+
+    def cells(key: str) -> set[str]:
+        return {w["variant"] for rule, w in jobs(params) if rule == "finetune" and w["table"] == key}
+
+    assert cells("num_parts") == {f"patchvae.num_parts={n}" for n in (4, 8, 32, 64)}
+    assert cells("occurrence_prior") == {f"patchvae.occurrence_prior={p}" for p in ("0.01", "0.05", "0.1")}
+    shared = plan.base_cells(params)
+    assert shared == [(dataset, "patchvae", "conv1-5") for dataset in params["table1"]["datasets"]]
+    assert set(shared) <= set(plan.table1_cells(params))
+    config = resolve(params, "sweep", {"key": "num_parts"})
+    assert config["variant"] == "patchvae" and config["variants"]["4"] == "patchvae.num_parts=4"
+
+
+def test_a_swept_value_takes_the_place_of_the_model_s_own(params: Params) -> None:
+    job = {"dataset": "cifar100", "seed": 0}
+    own = resolve(params, "pretrain", job | {"variant": "patchvae"})
+    swept = resolve(params, "pretrain", job | {"variant": "patchvae.num_parts=4"})
+    assert swept == own | {"variant": "patchvae.num_parts=4", "model": own["model"] | {"num_parts": 4}}
+    swept = resolve(params, "pretrain", job | {"variant": "patchvae.occurrence_prior=0.05"})
+    assert swept["model"] == own["model"] | {"occurrence_prior": 0.05}
 
 
 def test_any_key_can_be_swept_and_a_sweep_of_fine_tuning_shares_its_pretraining(small: Params) -> None:
-    small["ablations"] = {"finetune.head_dropout": [0.0, 0.5], "pretrain.lr": [1e-3], "detach_occurrence": [False]}
+    small["ablations"] = {"finetune.head_dropout": [0.5], "pretrain.lr": [1e-3], "detach_occurrence": [False]}
+    small["ablation_base"]["keys"] = [*small["ablations"]]
     cell = {"dataset": "cifar100", "variant": "patchvae.finetune.head_dropout=0.5", "regime": "conv1-5", "seed": 0}
     config = resolve(small, "finetune", cell)
     assert config["head_dropout"] == 0.5 and config["pretrained"] == {"dataset": "cifar100", "variant": "patchvae"}
     trained = {w["variant"] for rule, w in jobs(small) if rule == "pretrain" and "." in w["variant"]}
-    assert trained == {"patchvae.pretrain.lr=0.001", "patchvae.detach_occurrence=False"}
-    assert variants.sweep_tables(small).keys() == {
-        "sweep_finetune.head_dropout",
-        "sweep_pretrain.lr",
-        "sweep_detach_occurrence",
-    }
+    assert trained == {"patchvae.pretrain.lr=0.001", "patchvae.detach_occurrence=false"}
+    assert [w["key"] for rule, w in jobs(small) if rule == "sweep"] == [*small["ablations"]]
+    assert [w["key"] for rule, w in jobs(small) if rule == "figure_sweep"] == [*small["ablations"]]
 
 
-def test_a_data_set_can_have_values_of_its_own(params: Params) -> None:
+def test_table_2_has_sizes_and_a_pretraining_of_its_own(params: Params) -> None:
+    params["table2"]["pretrain"]["lr"] = 0.5
     job = {"variant": "patchvae", "seed": 0}
-    models = {d: resolve(params, "pretrain", job | {"dataset": d})["model"] for d in ("imagenet", "cifar100")}
+    configs = {d: resolve(params, "pretrain", job | {"dataset": d}) for d in ("imagenet", "cifar100")}
+    models = {dataset: config["model"] for dataset, config in configs.items()}
     assert models["imagenet"]["num_parts"] == 64 and models["imagenet"]["backbone"] == "resnet18"
     assert models["cifar100"]["num_parts"] == 16 and models["cifar100"]["backbone"] == "resnet9"
+    assert configs["imagenet"]["lr"] == 0.5 and configs["cifar100"]["lr"] == params["pretrain"]["lr"]
+    # What makes a PatchVAE besides its sizes is the same everywhere.
+    assert models["imagenet"]["beta_occ"] == models["cifar100"]["beta_occ"] == 0.6
     cell = {"dataset": "imagenet", "variant": "random", "regime": "none", "seed": 0}
     assert resolve(params, "finetune", cell)["head_pool"] == "average"
+    cell["dataset"] = "cifar100"
+    assert resolve(params, "finetune", cell)["head_pool"] == "flatten"
 
 
-def test_tables_are_told_which_data_sets_are_stand_ins(params: Params) -> None:
-    assert resolve(params, "table1", {})["demo"] == []
-    assert resolve(params, "table1", {})["imagenet"] == ["imagenet64"]
-    params["datasets"]["indoor67"]["stand_in"] = params["datasets"]["imagenet64"]["stand_in"] = True
-    assert resolve(params, "table1", {})["demo"] == ["indoor67", "imagenet64"]
-    assert resolve(params, "table1", {})["imagenet"] == []
-    params["ablations"] = {"num_parts": [4]}
-    params["ablation_base"]["datasets"] = ["digits", "cifar100"]
-    assert resolve(params, "figure_sweep", {"table": "table3"})["demo"] == ["digits"]
+def test_jobs_on_images_are_told_whether_they_are_stand_ins(params: Params) -> None:
+    def told(dataset: str) -> list[bool]:
+        job = {"dataset": dataset, "variant": "patchvae", "regime": "conv1", "seed": 0}
+        return [resolve(params, rule, job)["stand_in"] for rule in ("pretrain", "finetune", "reconstruct", "parts")]
+
+    assert told("cifar100") == [False] * 4
+    params["datasets"]["cifar100"]["stand_in"] = True
+    assert told("cifar100") == [True] * 4
+    assert told("indoor67") == [False] * 4
 
 
 def test_the_row_with_labels_is_pretrained_once_on_another_data_set(params: Params) -> None:
@@ -276,8 +298,15 @@ def test_the_row_with_labels_is_pretrained_once_on_another_data_set(params: Para
     cell = {"dataset": "cifar100", "variant": "imagenet-pretrained", "regime": "conv1", "seed": 0}
     source = {"dataset": "imagenet64", "variant": "imagenet-pretrained"}
     assert resolve(params, "finetune", cell)["pretrained"] == source
-    downloads = {w["dataset"] for rule, w in jobs(params) if rule == "download"}
-    assert "imagenet" in downloads and "imagenet64" not in downloads
+
+
+def test_an_archive_is_downloaded_and_packed_and_a_scene_drawn(params: Params) -> None:
+    planned = {(rule, w.get("dataset")) for rule, w in jobs(params)}
+    for dataset in ("cifar100", "indoor67", "places205", "imagenet", "imagenet64"):
+        assert {("download", dataset), ("prepare", dataset)} <= planned
+    assert ("digit_scenes", "digits") in planned and ("prepare", "digits") not in planned
+    params["datasets"]["imagenet"]["sources"]["ILSVRC2012_devkit_t12.tar.gz"] = None
+    assert len(resolve(params, "download", {"dataset": "imagenet"})["sources"]) == 2
 
 
 def test_resolved_configurations_are_plain_json(params: Params) -> None:

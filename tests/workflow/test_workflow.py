@@ -30,8 +30,10 @@ def test_the_whole_paper_is_planned(snakemake: Run, root: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = planned(done.stdout)
     assert found == Counter(rule for rule, _ in jobs(load_params([root / "params.yaml"])))
-    # 12 variants, one of them pretrained on a data set of its own, and the sweeps' values on two data sets
+    # 12 rows, one of them pretrained on a data set of its own, and the sweeps' values on two data sets
     assert found["finetune"] == 3 * 12 * 3 + 7 + 11 * 2
+    # The 11 others on three data sets, Table 2's six, that row's, one for the parts, and the sweeps'
+    assert found["pretrain"] == 3 * 11 + 6 + 1 + 1 + 11 * 2
     # The README says so.
     assert f"{sum(found.values())} jobs" in (root / "README.md").read_text(encoding="utf-8")
 
@@ -49,11 +51,18 @@ def test_snakemake_plans_the_jobs_that_config_lists(snakemake: Run, root: Path, 
 
 def test_seeds_variants_and_regimes_multiply(snakemake: Run, root: Path, tmp_path: Path) -> None:
     overlay = tmp_path / "over.yaml"
-    overlay.write_text("seeds: [0, 1, 2]\ntable1: {variants: [patchvae, bigan], regimes: [conv1-5]}\n")
+    overlay.write_text(
+        "seeds: [0, 1, 2]\n"
+        "data: {weighted: []}\n"
+        "table1:\n"
+        "  variants: [patchvae, bigan]\n"
+        "  regimes: [conv1-5]\n"
+        "  objectives: {plain: [patchvae], lw: [], gan: [], gan+lw: [], none: []}\n"
+    )
     done = snakemake(root, "-n", "--forceall", "--configfile", "configs/cifar100-quick.yaml", overlay)
     plan = planned(done.stdout)
     assert (plan["pretrain"], plan["finetune"]) == (6, 6)
-    assert "masks" not in plan  # no variant among these trains with L_w
+    assert "masks" not in plan
 
 
 def test_a_source_can_be_replaced_by_a_second_overlay(snakemake: Run, root: Path, tmp_path: Path) -> None:
@@ -63,7 +72,7 @@ def test_a_source_can_be_replaced_by_a_second_overlay(snakemake: Run, root: Path
         f"datasets: {{cifar100: {{sources: {{{name}: {{location: /mirror/c, checksum: '{digest}'}}}}}}}}\n"
     )
     files = ["configs/cifar100-quick.yaml", overlay]
-    done = snakemake(root, "-n", "-p", "--forceall", "--configfile", *files, "--", f"data/raw/cifar100/{name}")
+    done = snakemake(root, "-n", "-p", "--forceall", "--configfile", *files, "--", "data/sources/cifar100.json")
     assert done.returncode == 0, done.stderr
     assert '"location":"/mirror/c"' in done.stdout
     assert digest in done.stdout

@@ -128,6 +128,11 @@ def sweep_metrics(wildcards):
     return finetunings(wildcards.key) + finetunings("table1", plan.base_cells(PARAMS))
 
 
+def sweep_paper(wildcards):
+    """The paper's numbers of a swept key, else nothing."""
+    return "paper/sweep_{key}.csv" if wildcards.key in variants.SWEEPS else []
+
+
 def every_metrics(*rules):
     """An input function: all metrics files of these rules."""
 

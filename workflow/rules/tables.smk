@@ -61,7 +61,7 @@ rule table2:
 rule sweep:
     input:
         code=code_of("sweep"),
-        paper="paper/sweep_{key}.csv",
+        paper=sweep_paper,
         metrics=sweep_metrics,
     output:
         csv="results/{run}/tables/sweep_{key}.csv",

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from patchvae.checks import validate
 from patchvae.config import load_params, merge
 from patchvae.errors import PatchVAEError
+from patchvae.plan import jobs
 
 Params = dict[str, Any]
 
@@ -217,6 +218,33 @@ def test_the_paper_and_every_overlay_are_valid_and_name_runs_of_their_own(root: 
         params = load_params([root / "params.yaml", overlay])
         validate(params, schema)
         assert params["run"] == overlay.stem
+
+
+@pytest.mark.parametrize("overlays", [["mine"], ["mine", "heavy"], ["mine", "sweeps"]])
+def test_the_overlays_of_the_guide_are_valid(params: Params, root: Path, schema: Path, overlays: list[str]) -> None:
+    guide = (root / "docs/adding-a-dataset.md").read_text(encoding="utf-8")
+    for name in overlays:
+        (block,) = [block for block in guide.split("```yaml\n")[1:] if block.startswith(f"# {name}.yaml")]
+        params = merge(params, YAML(typ="safe", pure=True).load(block.split("```")[0]))
+    validate(params, schema)
+    trained = {(w["dataset"], w["variant"]) for rule, w in jobs(params) if rule == "pretrain"}
+    assert {dataset for dataset, _ in trained} == {"flowers"}
+    assert ("flowers", "patchvae-heavy+lw") in trained or "heavy" not in overlays
+    assert ("flowers", "patchvae.detach_occurrence=false") in trained or "sweeps" not in overlays
+
+
+def test_a_run_without_imagenet_is_a_few_empty_lists(params: Params, schema: Path) -> None:
+    """As the README says."""
+    overlay = {
+        "data": {"archives": ["cifar100", "indoor67", "places205"], "weighted": ["cifar100", "indoor67", "places205"]},
+        "table1": {"labelled": {"variants": []}},
+        "table2": {"datasets": []},
+        "figures": {"datasets": ["cifar100"]},
+    }
+    params = merge(params, overlay)
+    validate(params, schema)
+    assert not [w for _, w in jobs(params) if "imagenet" in w.get("dataset", "")]
+    assert not {"table2", "table7", "inception"} & {rule for rule, _ in jobs(params)}
 
 
 def test_every_key_of_the_schema_is_described(schema: Path) -> None:

@@ -46,11 +46,11 @@ def weight_masks(
     standard deviations, 0.224 to 0.229) shift the channels' shares, by about 2 %.
 
     `memory` bounds the working memory in bytes. Raises PatchVAEError for an image size that is no multiple of
-    masks.patch_size, and for an unknown masks.normalise.
+    mask_patch_size, and for an unknown masks.normalise.
     """
     n, height, width, channels = images.shape
     if patch_size < 1 or height % patch_size or width % patch_size:
-        raise PatchVAEError(f"masks.patch_size {patch_size} does not divide the image size {height} x {width}")
+        raise PatchVAEError(f"mask_patch_size {patch_size} does not divide the image size {height} x {width}")
     if normalise not in NORMALISATIONS:
         raise PatchVAEError(f"masks.normalise is {normalise!r}, not one of {', '.join(NORMALISATIONS)}")
     rows, columns = height // patch_size, width // patch_size

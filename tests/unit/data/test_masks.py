@@ -111,7 +111,7 @@ def test_batches_do_not_change_the_result(images: np.ndarray) -> None:
 
 @pytest.mark.parametrize("patch_size", [0, 5, 64])
 def test_patch_size_that_does_not_divide(images: np.ndarray, patch_size: int) -> None:
-    with pytest.raises(PatchVAEError, match=rf"masks\.patch_size {patch_size} .*32 x 32"):
+    with pytest.raises(PatchVAEError, match=rf"mask_patch_size {patch_size} .*32 x 32"):
         masks(images, patch_size=patch_size)
 
 

@@ -7,6 +7,7 @@ workflow/sync.py track OVERLAY...   make the run of these overlays the one of pa
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -64,6 +65,17 @@ def set_aside(params: Params) -> None:
         if name not in named:
             (ASIDE / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(path, ASIDE / name)
+
+
+def dvc_at_work() -> str | None:
+    """The DVC process that runs a stage in this folder, whose files it removes and writes, or None."""
+    lock = ROOT / ".dvc/tmp/rwlock"
+    content = json.loads(lock.read_text(encoding="utf-8") or "{}") if lock.exists() else {}
+    readers = [one for some in content.get("read", {}).values() for one in some]
+    for holder in [*content.get("write", {}).values(), *readers]:
+        if Path(f"/proc/{holder['pid']}").exists():
+            return f"`{holder['cmd']}` (process {holder['pid']})"
+    return None
 
 
 def run(*command: str) -> "subprocess.CompletedProcess[str]":

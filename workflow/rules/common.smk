@@ -1,6 +1,5 @@
 # Parameters, and the one helper per need that the other files use.
 
-import json
 import os
 import re
 import shlex
@@ -20,6 +19,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.files import canonical
 from patchvae.provenance import source_files
 from patchvae.resolve import resolve
+from sync import dvc_at_work
 
 # Jobs run with the Python that runs Snakemake, and with this checkout's package, installed or not.
 shell.prefix(
@@ -147,17 +147,6 @@ def every_output():
     return [path.format(**job) for rule, job in JOBS for path in OUTPUTS[rule]]
 
 
-def refuse_beside_dvc():
-    """DVC removes and writes the files of a stage while it runs: no place for another run."""
-    lock = Path(".dvc/tmp/rwlock")
-    if "PATCHVAE_STAGE" in os.environ or not lock.exists():
-        return
-    content = json.loads(lock.read_text() or "{}")
-    holders = [*content.get("write", {}).values(), *(one for some in content.get("read", {}).values() for one in some)]
-    for holder in holders:
-        if Path(f"/proc/{holder['pid']}").exists():
-            raise WorkflowError(f"`{holder['cmd']}` (process {holder['pid']}) works in this folder: wait for it")
-
-
 onstart:
-    refuse_beside_dvc()
+    if "PATCHVAE_STAGE" not in os.environ and dvc_at_work():
+        raise WorkflowError(f"{dvc_at_work()} works in this folder: wait for it")

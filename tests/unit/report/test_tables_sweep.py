@@ -40,7 +40,7 @@ def contents(datasets: list[str], names: dict[str, str] = VARIANTS, key: str = "
 
 
 def test_numbers_by_hand(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
-    text, markdown, tex = write(write_sweep, tmp_path, contents(["cifar100"]), config, root / "paper/table3.csv")
+    text, markdown, tex = write(write_sweep, tmp_path, contents(["cifar100"]), config, root / "paper/sweep_num_parts.csv")
     assert text.startswith("value,dataset,stand_in,paper,mean,std,n,model,")
     table = rows(text, "value")
     # As numbers: 16 comes before 128. 8, 32 and 64 are the paper's alone, 128 is ours alone.
@@ -75,7 +75,7 @@ def test_numbers_by_hand(config: dict[str, Any], root: Path, tmp_path: Path) -> 
 def test_data_sets_side_by_side(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
     config |= {"datasets": ["indoor67", "digits"]}
     files = contents(["indoor67", "digits"])
-    text, markdown, _ = write(write_sweep, tmp_path, files, config, root / "paper/table3.csv")
+    text, markdown, _ = write(write_sweep, tmp_path, files, config, root / "paper/sweep_num_parts.csv")
     assert list(rows(text, "value", "dataset"))[:4] == [
         ("4", "indoor67"),
         ("4", "digits"),
@@ -97,7 +97,7 @@ def test_a_stand_in_has_no_number_of_the_paper(config: dict[str, Any], root: Pat
     files = contents(["indoor67"])
     for content in files:
         content["config"]["stand_in"] = True
-    text, markdown, _ = write(write_sweep, tmp_path, files, config, root / "paper/table3.csv")
+    text, markdown, _ = write(write_sweep, tmp_path, files, config, root / "paper/sweep_num_parts.csv")
     assert {row["paper"] for row in rows(text, "value", "dataset").values()} == {""}
     assert lines(markdown)[0] == ["N", "indoor67 (demo) ours"]
 
@@ -109,7 +109,7 @@ def test_a_base_that_is_no_number_and_values_spelt_in_other_ways(
     others = {value: variant for value, variant in names.items() if variant != "patchvae"}
     config |= {"key": "occurrence_prior", "variants": others, "paper_column": "prior"}
     files = contents(["cifar100"], names, "occurrence_prior")
-    text, markdown, tex = write(write_sweep, tmp_path, files, config, root / "paper/table5.csv")
+    text, markdown, tex = write(write_sweep, tmp_path, files, config, root / "paper/sweep_occurrence_prior.csv")
     found = {value: (row["paper"], row["mean"]) for value, row in rows(text, "value").items()}
     assert found == {
         "0.010": ("28.86", "30.50"),
@@ -136,7 +136,7 @@ def test_a_base_whose_value_is_not_told(config: dict[str, Any], root: Path, tmp_
     files = contents(["cifar100"])
     for content in files:
         del content["pretraining"]
-    text, markdown, _ = write(write_sweep, tmp_path, files, config, root / "paper/table3.csv")
+    text, markdown, _ = write(write_sweep, tmp_path, files, config, root / "paper/sweep_num_parts.csv")
     assert list(rows(text, "value")) == ["4", "8", "16", "32", "64", "128", "base"]
     assert lines(markdown)[-1] == ["base", "—", "26.50 ± 2.12"]
     assert "CIFAR-100: 2 epochs of fine-tuning" in markdown
@@ -162,7 +162,7 @@ def test_where_the_base_value_is_told(key: str, told: str) -> None:
 
 
 def test_the_base_on_other_data_sets_is_passed_over(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
-    paper, files = root / "paper/table3.csv", contents(["cifar100"])
+    paper, files = root / "paper/sweep_num_parts.csv", contents(["cifar100"])
     expected = write(write_sweep, tmp_path, files, config, paper)
     other = finetuning("patchvae", "indoor67", "conv1-5", 0, 9) | {"epochs": 9}
     other["pretraining"] = pretraining("indoor67", "patchvae", num_parts=99)
@@ -177,15 +177,15 @@ def test_the_base_has_one_value_and_no_other_row_has_it(config: dict[str, Any], 
     files = contents(["cifar100"])
     files[3]["pretraining"]["model"]["num_parts"] = 8
     with pytest.raises(PatchVAEError, match=r"3\.json: num_parts: 8, but 16 in .*2\.json"):
-        write(write_sweep, tmp_path, files, config, root / "paper/table3.csv")
+        write(write_sweep, tmp_path, files, config, root / "paper/sweep_num_parts.csv")
     files[2]["pretraining"]["model"]["num_parts"] = files[3]["pretraining"]["model"]["num_parts"] = 4.0
     with pytest.raises(PatchVAEError, match=r"2\.json: num_parts: 4\.0, as in patchvae\.num_parts=4$"):
-        write(write_sweep, tmp_path, files, config, root / "paper/table3.csv")
+        write(write_sweep, tmp_path, files, config, root / "paper/sweep_num_parts.csv")
     assert not (tmp_path / "out").exists()
 
 
 def test_errors_name_the_file(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
-    paper = root / "paper/table3.csv"
+    paper = root / "paper/sweep_num_parts.csv"
     files = contents(["cifar100"])
     with pytest.raises(PatchVAEError, match=r"no metrics file for patchvae\.num_parts=4, cifar100, conv1-5, seed 1"):
         write(write_sweep, tmp_path, files[:-1], config, paper)
@@ -197,6 +197,6 @@ def test_errors_name_the_file(config: dict[str, Any], root: Path, tmp_path: Path
             config,
             paper,
         )
-    with pytest.raises(PatchVAEError, match=r"table4\.csv"):
-        write(write_sweep, tmp_path, files, config, root / "paper/table4.csv")
+    with pytest.raises(PatchVAEError, match=r"sweep_part_dim\.csv"):
+        write(write_sweep, tmp_path, files, config, root / "paper/sweep_part_dim.csv")
     assert not (tmp_path / "out").exists()

@@ -54,8 +54,8 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         swept(8) | SWEEP,
     ),
     "the value of an ablation replaced": (
-        lambda place: edit(place, "ablations/num_parts", [8]),
-        swept(8) | SWEEP,
+        lambda place: edit(place, "ablations/num_parts", [6]),  # 8 would come from the cache by now
+        swept(6) | SWEEP,
     ),
     "fine-tuning's lr": (
         lambda place: edit(place, "finetune/lr", 0.02),

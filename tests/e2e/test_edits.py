@@ -41,6 +41,7 @@ def swept(value: Any, seed: int = 0) -> set[str]:
     return pretrained([row], ["small"], seed) | {f"{RUN}/finetune/num_parts/conv1-5/{row}/small/seed{seed}"}
 
 
+SWEPT = swept(4) | swept(8)
 TABLE1 = {f"{RUN}/tables/table1"}
 SWEEP = {f"{RUN}/tables/sweep_num_parts", f"{RUN}/figures/sweep_num_parts"}
 PARTS = {f"{RUN}/figures/figure{number}_small" for number in (1, 3, 4, 5)}
@@ -50,16 +51,16 @@ MASKS = {f"data/masks/{dataset}" for dataset in DATASETS}
 # What is edited, how, and the jobs that depend on it
 EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     "a value added to an ablation": (
-        lambda place: edit(place, "ablations/num_parts", [4, 8]),
-        swept(8) | SWEEP,
-    ),
-    "the value of an ablation replaced": (
-        lambda place: edit(place, "ablations/num_parts", [6]),  # 8 would come from the cache by now
+        lambda place: edit(place, "ablations/num_parts", [4, 8, 6]),
         swept(6) | SWEEP,
+    ),
+    "a value taken out of an ablation": (
+        lambda place: edit(place, "ablations/num_parts", [4]),
+        SWEEP,
     ),
     "fine-tuning's lr": (
         lambda place: edit(place, "finetune/lr", 0.02),
-        finetuned(ROWS) | (swept(4) - pretrained(["patchvae.num_parts=4"])) | TABLE1 | SWEEP,
+        finetuned(ROWS) | {job for job in SWEPT if "/finetune/" in job} | TABLE1 | SWEEP,
     ),
     "β of the beta-VAE": (
         lambda place: edit(place, "variants/beta-vae/beta", 0.5),
@@ -84,7 +85,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     ),
     "a seed added": (
         lambda place: edit(place, "seeds", [0, 1]),
-        pretrained(ROWS, seed=1) | finetuned(ROWS, seed=1) | swept(4, seed=1) | TABLE1 | SWEEP,
+        pretrained(ROWS, seed=1) | finetuned(ROWS, seed=1) | swept(4, seed=1) | swept(8, seed=1) | TABLE1 | SWEEP,
     ),
     "a setting of the masks": (
         lambda place: edit(place, "masks/per_channel", False),
@@ -96,7 +97,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     ),
     "a model's source file": (
         lambda place: append_to(place, "src/patchvae/models/vae.py"),
-        pretrained([*ROWS]) | pretrained(["patchvae.num_parts=4"], ["small"]) | PARTS,
+        pretrained(ROWS) | {job for job in SWEPT if "/pretrain/" in job} | PARTS,
     ),
     "the source file of a table": (
         lambda place: append_to(place, "src/patchvae/report/tables/table1.py"),

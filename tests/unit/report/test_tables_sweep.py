@@ -40,7 +40,9 @@ def contents(datasets: list[str], names: dict[str, str] = VARIANTS, key: str = "
 
 
 def test_numbers_by_hand(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
-    text, markdown, tex = write(write_sweep, tmp_path, contents(["cifar100"]), config, root / "paper/sweep_num_parts.csv")
+    text, markdown, tex = write(
+        write_sweep, tmp_path, contents(["cifar100"]), config, root / "paper/sweep_num_parts.csv"
+    )
     assert text.startswith("value,dataset,stand_in,paper,mean,std,n,model,")
     table = rows(text, "value")
     # As numbers: 16 comes before 128. 8, 32 and 64 are the paper's alone, 128 is ours alone.

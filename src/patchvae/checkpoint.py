@@ -10,7 +10,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.files import atomic
 from patchvae.provenance import config_sha256
 
-FORMAT = 1
+FORMAT = 2
 # What a checkpoint's own configuration has to say alike, so that no number is filed under another model's name.
 IDENTITY = ("dataset", "variant", "seed", "image_size", "input_scaling")
 
@@ -57,8 +57,9 @@ def load_identified(path: Path | str, config: dict[str, Any]) -> dict[str, Any]:
     return load_pretrained(path, {key: config[key] for key in IDENTITY})
 
 
-def pretraining(config: dict[str, Any]) -> dict[str, Any]:
-    """What metrics files say of the pretraining behind them, from the config in its checkpoint."""
+def pretraining(content: dict[str, Any]) -> dict[str, Any]:
+    """What metrics files say of the pretraining behind them, from its checkpoint."""
+    config = content["config"]
     return {
         "dataset": config["dataset"],
         "variant": config["variant"],
@@ -66,6 +67,7 @@ def pretraining(config: dict[str, Any]) -> dict[str, Any]:
         "model": config["model"],
         "stand_in": config.get("stand_in", False),
         "config_sha256": config_sha256(config),
+        "code_sha256": content["code_sha256"],
     }
 
 

@@ -147,13 +147,13 @@ def score_parts(
     """
     run = start("parts", __name__, config, data, device, threads)
     trained, pretrained = load_model(checkpoint, config, ("patchvae",), run.device)
-    untrained = for_measuring(seeded_model(pretrained), run.device)
+    untrained = for_measuring(seeded_model(pretrained["config"]), run.device)
     train, test = (read_cells(data, split, config) for split in ("train", "test"))
     began = time.perf_counter()
     record: dict[str, Any] = {"pretraining": pretraining(pretrained), "split": "test", "count": len(test.images)}
     for name, model in (("trained", trained), ("untrained", untrained)):
         logits = {"train": occurrence_logits(run, model, train), "test": occurrence_logits(run, model, test)}
         record[name] = score(logits, assign(logits["test"]), train, test)
-    clusters = cluster_scores(train.patches, test.patches, pretrained["model"]["num_parts"], config["seed"])
+    clusters = cluster_scores(train.patches, test.patches, pretrained["config"]["model"]["num_parts"], config["seed"])
     record["kmeans"] = score(clusters, clusters["test"].argmax(axis=1), train, test)
     run.finish(metrics, record, time.perf_counter() - began, len(train.images) + len(test.images))

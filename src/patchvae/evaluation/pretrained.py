@@ -21,7 +21,7 @@ BATCH = 50
 def load_model(
     path: Path, config: dict[str, Any], kinds: tuple[str, ...], device: torch.device
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """The model of a pretraining checkpoint in evaluation mode, on a device, and the pretraining's configuration.
+    """The model of a pretraining checkpoint in evaluation mode, on a device, and the checkpoint's content.
 
     config: has the keys of `checkpoint.IDENTITY`; kinds: the values of `model.name` that the job can measure.
     Raises PatchVAEError for a model of another kind, and for a checkpoint that is broken or of another model.
@@ -32,7 +32,7 @@ def load_model(
         raise PatchVAEError(f"{config['variant']} is a {block['name']}, this needs a {' or '.join(kinds)}")
     model = build_model(block, config["image_size"])
     model.load_state_dict(content["model"])
-    return for_measuring(model, device), content["config"]
+    return for_measuring(model, device), content
 
 
 def for_measuring(model: nn.Module, device: torch.device) -> nn.Module:

@@ -175,7 +175,7 @@ def finetune(
     task = FinetuneTask(run, content)
     history, seconds = train(task, state_path, run.device, run.label)
     record = {
-        "pretraining": checkpoint.pretraining(content["config"]),
+        "pretraining": checkpoint.pretraining(content),
         "split": "test",
         "count": run.counts["test"],
         "top1": last_and_best([record["test_top1"] for record in history]),

@@ -125,7 +125,7 @@ def pretrain(
     device: str = "auto",
     threads: int | None = None,
 ) -> None:
-    """Train one variant and write its checkpoint (`model`, `config`) and metrics; an interrupted call goes on.
+    """Train one variant and write its checkpoint (`model`, `config`, `code_sha256`) and metrics; an interrupted call goes on.
 
     config: a resolved `pretrain` configuration; data: a packed data set; masks: its weight masks or None.
     Raises PatchVAEError for broken inputs and for NaN.
@@ -146,7 +146,7 @@ def pretrain(
         model, epochs, seen = task.objective.networks["model"], task.epochs, task.images
     # deviation E46: the last epoch is fine-tuned, nothing is picked on the test set
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
-    checkpoint.save(output, {"model": weights, "config": config})
+    checkpoint.save(output, {"model": weights, "config": config, "code_sha256": run.code})
     loss = {name: value for name, value in history[-1].items() if name != "epoch"} if history else {}
     record = {"loss": loss, "history": history, "epochs": epochs}
     run.finish(metrics, record, seconds, seen, state_path)

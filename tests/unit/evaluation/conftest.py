@@ -89,7 +89,7 @@ def save_model(tmp_path):
     def save(config, model=None):
         path = tmp_path / f"{config['variant']}.pt"
         model = model or seeded_model(config)
-        checkpoint.save(path, {"model": model.state_dict(), "config": config})
+        checkpoint.save(path, {"model": model.state_dict(), "config": config, "code_sha256": "c" * 64})
         return path
 
     return save

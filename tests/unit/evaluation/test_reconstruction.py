@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from patchvae.checkpoint import pretraining
+from patchvae.checkpoint import load, pretraining
 from patchvae.data.packed import load_split
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.pretrained import BATCH, batches, load_model, to_unit
@@ -117,7 +117,7 @@ def test_metrics_are_means_over_all_test_images(
     path = save_model(pretrain_config(variant, input_scaling=scaling))
     record = measured(settings, scenes, path, tmp_path)
     assert (record["rule"], record["variant"], record["split"], record["count"]) == ("reconstruct", variant, "test", 60)
-    assert record["pretraining"] == pretraining(pretrain_config(variant, input_scaling=scaling))
+    assert record["pretraining"] == pretraining(load(path))
     assert (record["config"]["stand_in"], record["pretraining"]["stand_in"]) == (True, False)
     pixels = load_split(scenes, "test").images
     run = start("reconstruct", "patchvae.evaluation.reconstruction", settings, scenes, "cpu", 1)

@@ -44,7 +44,8 @@ def test_it_learns_and_reports_last_and_best(packed, weights, finetune_config, t
     assert metrics["top1"]["last"] == accuracies[-1] and metrics["top1"]["best"] == max(accuracies)
     assert accuracies[metrics["top1"]["best_epoch"] - 1] == max(accuracies)
     assert metrics["count"] == 12 and metrics["split"] == "test"
-    config = checkpoint.load(weights)["config"]
+    content = checkpoint.load(weights)
+    config = content["config"]
     assert metrics["pretraining"] == {
         "dataset": "squares",
         "variant": "patchvae",
@@ -52,6 +53,7 @@ def test_it_learns_and_reports_last_and_best(packed, weights, finetune_config, t
         "model": config["model"],
         "stand_in": False,  # older checkpoints do not say it
         "config_sha256": config_sha256(config),
+        "code_sha256": content["code_sha256"],
     }
     assert max(accuracies) > 60  # chance is 33 %
 
@@ -59,7 +61,7 @@ def test_it_learns_and_reports_last_and_best(packed, weights, finetune_config, t
 def test_the_pretraining_of_a_control_on_a_stand_in(pretrain_config):
     config = pretrain_config("random", stand_in=True)
     del config["epochs"]
-    told = checkpoint.pretraining(config)
+    told = checkpoint.pretraining({"config": config, "code_sha256": "c" * 64})
     assert (told["variant"], told["epochs"], told["stand_in"]) == ("random", 0, True)
 
 

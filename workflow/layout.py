@@ -46,6 +46,8 @@ OUTPUTS: dict[str, list[str]] = {
     "parameter_tables": [
         path for table in PARAMETER_TABLES for path in files(f"results/{{run}}/tables/{table}", KINDS)
     ],
+    "summary": ["results/{run}/summary.json"],
+    "curves": ["results/{run}/curves/pretrain.csv", "results/{run}/curves/finetune.csv"],
     "figure_masks": files("results/{run}/figures/figure6_{dataset}", PICTURES),
     "figure_parts": files("results/{run}/figures/{figure}_{dataset}", PICTURES),
     "figure_sweep": files("results/{run}/figures/sweep_{key}", PICTURES),
@@ -68,6 +70,8 @@ MODULES = {
     "sweep": "patchvae.report.tables.sweep",
     "parts_table": "patchvae.report.tables.parts",
     "parameter_tables": "patchvae.report.tables.parameters",
+    "summary": "patchvae.report.summary",
+    "curves": "patchvae.report.curves",
     "figure_masks": "patchvae.report.figures",
     "figure_sweep": "patchvae.report.sweeps",
     **PARTS_FIGURES,

@@ -143,6 +143,20 @@ def parameter_tables(args: argparse.Namespace) -> None:
     write_parameter_tables(args.paper, args.csv, args.md, args.tex, args.html)
 
 
+def summary(args: argparse.Namespace) -> None:
+    """Write the means of all tables as one JSON, which `dvc metrics` compares."""
+    from patchvae.report.summary import write_summary
+
+    write_summary(args.tables, args.out)
+
+
+def curves(args: argparse.Namespace) -> None:
+    """Write the learning curves of all trainings as CSV, which `dvc plots` draws."""
+    from patchvae.report.curves import write_curves
+
+    write_curves(args.pretrain, args.finetune, args.pretrain_csv, args.finetune_csv)
+
+
 def figure_masks(args: argparse.Namespace) -> None:
     """Draw weight masks, as Fig. 6."""
     from patchvae.report.figures import draw_weight_masks
@@ -276,6 +290,13 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--paper", type=Path, required=True, metavar="PATH", help="the paper's counts (CSV)")
     for option, text in texts.items():
         sub.add_argument(f"--{option}", type=Path, nargs=5, required=True, metavar="PATH", help=text + ", Tables 8-12")
+    sub = command("summary", summary)
+    sub.add_argument("--tables", type=Path, nargs="+", required=True, metavar="PATH", help="CSVs of the tables")
+    sub.add_argument("--out", type=Path, required=True, metavar="PATH", help="JSON to write")
+    sub = command("curves", curves)
+    for rule in ("pretrain", "finetune"):
+        sub.add_argument(f"--{rule}", type=Path, nargs="+", required=True, metavar="PATH", help="metrics files")
+        sub.add_argument(f"--{rule}-csv", type=Path, required=True, metavar="PATH", help="CSV to write")
     pictures = {"png": "picture to write", "pdf": "picture to write"}
     job("figure-masks", figure_masks, images="images of one split (.npy)", **pictures)
     sub = job("figure-parts", figure_parts, data="packed data set", checkpoint="pretrained weights", **pictures)

@@ -100,7 +100,7 @@ def _measurements(params: Params) -> Iterator[tuple[str, Params]]:
 
 
 def _reports(params: Params) -> Iterator[tuple[str, Params]]:
-    """Jobs that write tables and figures."""
+    """Jobs that write tables and figures, and what compares runs."""
     run = {"run": params["run"]}
     yield "table1", run
     for _ in params["table2"]["datasets"]:
@@ -112,6 +112,8 @@ def _reports(params: Params) -> Iterator[tuple[str, Params]]:
     yield "parameter_tables", run
     for _ in params["parts"]["variants"]:
         yield "parts_table", run
+    yield "summary", run
+    yield "curves", run
     for dataset in params["figures"]["datasets"]:
         yield "figure_masks", run | {"dataset": dataset}
         for figure in PARTS_FIGURES:

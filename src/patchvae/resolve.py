@@ -173,8 +173,9 @@ def _figure_parts(params: Params, wildcards: Mapping[str, Any]) -> Params:
     return config | {key: figures[key] for key in ("rows", "crop_cells", "max_images")}
 
 
-def _parameter_tables(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    return {}  # the paper's sizes, whatever the run's
+def _nothing(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    """A job of its input files alone: the paper's sizes are no run's, and results bring all that is said of them."""
+    return {}
 
 
 def _figure_sweep(params: Params, wildcards: Mapping[str, Any]) -> Params:
@@ -197,8 +198,10 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "table2": _table2,
     "sweep": _sweep,
     "table7": _table7,
-    "parameter_tables": _parameter_tables,
+    "parameter_tables": _nothing,
     "parts_table": _parts_table,
+    "summary": _nothing,
+    "curves": _nothing,
     "figure_masks": _figure_masks,
     "figure_parts": _figure_parts,
     "figure_sweep": _figure_sweep,

@@ -142,6 +142,18 @@ def every_metrics(*rules):
     return files
 
 
+def table_files(wildcards):
+    """Everything that jobs make in the folder of tables, on which the stage of DVC depends as one."""
+    paths = [path.format(**job) for rule, job in JOBS for path in OUTPUTS[rule]]
+    return [path for path in paths if path.startswith(f"results/{wildcards.run}/tables/")]
+
+
+def measured_tables(wildcards):
+    """CSVs of the tables that hold measured numbers, so not of those that count parameters."""
+    counts = {path.format(run=wildcards.run) for path in OUTPUTS["parameter_tables"]}
+    return [path for path in table_files(wildcards) if path.endswith(".csv") and path not in counts]
+
+
 def every_output():
     """Everything a run makes, reports and what they do not need alike."""
     return [path.format(**job) for rule, job in JOBS for path in OUTPUTS[rule]]

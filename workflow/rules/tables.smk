@@ -171,3 +171,43 @@ rule parameter_tables:
     shell:
         "python -m patchvae.cli parameter-tables --log {log:q} --paper {input.paper:q}"
         " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
+
+
+rule summary:
+    input:
+        code=code_of("summary"),
+        csv=measured_tables,
+        folder=table_files,
+    output:
+        "results/{run}/summary.json",
+    log:
+        "logs/{run}/summary.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    message:
+        "Numbers of run {wildcards.run} in one file"
+    shell:
+        "python -m patchvae.cli summary --log {log:q} --tables {input.csv:q} --out {output:q}"
+
+
+rule curves:
+    input:
+        code=code_of("curves"),
+        pretrain=every_metrics("pretrain"),
+        finetune=every_metrics("finetune"),
+    output:
+        pretrain="results/{run}/curves/pretrain.csv",
+        finetune="results/{run}/curves/finetune.csv",
+    log:
+        "logs/{run}/curves.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    message:
+        "Learning curves of run {wildcards.run}"
+    shell:
+        "python -m patchvae.cli curves --log {log:q} --pretrain {input.pretrain:q} --finetune {input.finetune:q}"
+        " --pretrain-csv {output.pretrain:q} --finetune-csv {output.finetune:q}"

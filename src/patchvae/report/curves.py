@@ -1,0 +1,69 @@
+"""The run's learning curves as two tidy CSVs, which `dvc plots` draws and compares between revisions."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from patchvae.errors import PatchVAEError
+from patchvae.files import read_json, write_text
+
+PRETRAIN = ("dataset", "model", "seed", "epoch", "loss")
+FINETUNE = ("table", "dataset", "regime", "model", "seed", "epoch", "loss", "test_top1")
+
+
+def history(path: Path | str, rule: str) -> tuple[dict[str, Any], list[dict[str, float]]]:
+    """What a metrics file is about, by column, and its record per epoch; a control, which is not trained, has none.
+
+    Raises PatchVAEError for anything but the metrics of this rule.
+    """
+    metrics = read_json(path)
+    try:
+        if metrics["rule"] != rule:
+            raise PatchVAEError(f"{path}: metrics of {metrics['rule']}, not of {rule}")
+        about = {"dataset": metrics["dataset"], "model": metrics["variant"], "seed": metrics["seed"]}
+        if rule == "finetune":
+            # The table is in no metrics file, since the job is the same for any: .../TABLE/REGIME/MODEL/DATASET/SEED
+            about |= {"regime": metrics["regime"], "table": Path(path).parts[-5]}
+        return about, metrics["history"]
+    except (KeyError, IndexError, TypeError) as error:
+        raise PatchVAEError(f"{path}: not the metrics of {rule}: {error}") from error
+
+
+def tidy(paths: Iterable[Path | str], rule: str, columns: Sequence[str]) -> str:
+    """CSV with a row per training and epoch, sorted by what they are about; only its head where nothing was trained.
+
+    Numbers have six digits; `loss` is the epoch's mean, `test_top1` percent after the epoch. Raises PatchVAEError
+    naming a file that is wrong.
+    """
+    rows = []
+    for path in paths:
+        about, epochs = history(path, rule)
+        for record in epochs:
+            try:
+                rows.append([about[name] if name in about else record[name] for name in columns])
+            except KeyError as error:
+                raise PatchVAEError(f"{path}: an epoch without {error.args[0]}") from error
+    key = columns.index("epoch") + 1
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in sorted(rows, key=lambda row: row[:key]):
+        writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in row])
+    return text.getvalue()
+
+
+def write_curves(
+    pretrain_files: Sequence[Path | str],
+    finetune_files: Sequence[Path | str],
+    pretrain_csv: Path | str,
+    finetune_csv: Path | str,
+) -> None:
+    """Write the curves of pretrainings (PRETRAIN) and of fine-tunings (FINETUNE) from their metrics files.
+
+    Raises PatchVAEError naming the file that is wrong; then nothing is written.
+    """
+    texts = (tidy(pretrain_files, "pretrain", PRETRAIN), tidy(finetune_files, "finetune", FINETUNE))
+    for path, text in zip((pretrain_csv, finetune_csv), texts, strict=True):
+        write_text(path, text)

@@ -1,0 +1,65 @@
+"""The run's measured numbers as one nested JSON, which `dvc metrics` and `dvc exp show` compare between revisions."""
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from patchvae.errors import PatchVAEError
+from patchvae.files import write_json
+
+# Table -> the columns that lead to one of its numbers, from the outside in
+LEVELS = {
+    "table1": ("dataset", "regime", "model"),
+    "table2": ("metric", "model"),
+    "table7": ("metric", "model"),
+    "parts": ("dataset", "method", "metric"),
+}
+SWEEP = ("dataset", "value")
+DIGITS = 4
+
+
+def levels(path: Path | str) -> tuple[str, ...]:
+    """The columns that lead to a number of a table, by its name; raises PatchVAEError for a table without any."""
+    name = Path(path).stem
+    if name.startswith("sweep_"):
+        return SWEEP
+    if name not in LEVELS:
+        raise PatchVAEError(f"{path}: not a table of measured numbers, which are {', '.join(LEVELS)} and sweep_*")
+    return LEVELS[name]
+
+
+def means(path: Path | str) -> dict[str, Any]:
+    """Our means of one table's CSV in the table's units (percent, dB or none), nested by its `levels`.
+
+    Cells without a number of ours are left out. Raises PatchVAEError naming a file that is no such CSV.
+    """
+    columns = levels(path)
+    found: dict[str, Any] = {}
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            for row in csv.DictReader(stream):
+                if row["mean"] == "":
+                    continue
+                mean = float(row["mean"])
+                if not math.isfinite(mean):
+                    raise ValueError(f"a mean is {mean}")
+                node: dict[str, Any] = found
+                for column in columns[:-1]:
+                    node = node.setdefault(row[column], {})
+                node[row[columns[-1]]] = round(mean, DIGITS)
+    except KeyError as error:
+        raise PatchVAEError(f"{path}: no column {error.args[0]}") from error
+    except (OSError, ValueError) as error:
+        raise PatchVAEError(f"cannot read {path}: {error}") from error
+    return found
+
+
+def write_summary(tables: Sequence[Path | str], out: Path | str) -> None:
+    """Write the means of these tables (CSV) as JSON: table -> `levels` -> mean; a table without numbers is left out.
+
+    Raises PatchVAEError naming the file that is wrong; then nothing is written.
+    """
+    content = {Path(path).stem: means(path) for path in tables}
+    write_json(out, {name: block for name, block in content.items() if block})

@@ -1,0 +1,89 @@
+"""Learning curves as CSV: a row per training and epoch, none of a control, and one sentence for a wrong file."""
+
+import json
+
+import pytest
+from table_files import finetuning, metrics
+
+from patchvae.errors import PatchVAEError
+from patchvae.report.curves import write_curves
+
+
+def pretraining(variant, seed, *losses):
+    history = [{"epoch": epoch, "loss": loss, "kl": 0.5} for epoch, loss in enumerate(losses, 1)]
+    return metrics("pretrain", variant, "small", seed, history=history)
+
+
+def fine_tuned(variant, regime, *accuracies):
+    history = [
+        {"epoch": e, "loss": 1 / 3, "test_top1": top1, "test_top5": 99.0} for e, top1 in enumerate(accuracies, 1)
+    ]
+    return finetuning(variant, "small", regime, 0, accuracies[-1]) | {"history": history}
+
+
+def save(folder, content, name):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A function of paths of pretrainings and fine-tunings, giving the lines of both CSVs."""
+
+    def texts(pretrainings, finetunings):
+        outputs = tmp_path / "pretrain.csv", tmp_path / "finetune.csv"
+        write_curves(pretrainings, finetunings, *outputs)
+        return tuple(path.read_text().splitlines() for path in outputs)
+
+    return texts
+
+
+def test_a_row_per_training_and_epoch_in_one_order(tmp_path, write):
+    pretrainings = [
+        save(tmp_path, pretraining("patchvae", 1, 3.0, 2.0), "1.json"),
+        save(tmp_path, pretraining("patchvae", 0, 1234567.891, 1e-7), "0.json"),
+        save(tmp_path, pretraining("beta-vae", 0, 5.0), "vae.json"),
+    ]
+    finetunings = [
+        save(tmp_path, fine_tuned("patchvae", "conv1", 10.0, 12.5), "finetune/table1/conv1/patchvae/small/seed0.json"),
+        save(tmp_path, fine_tuned("p.n=4", "conv1", 9.375), "finetune/num_parts/conv1/p.n=4/small/seed0.json"),
+    ]
+    pretrained, finetuned = write(pretrainings, finetunings)
+    assert pretrained == [
+        "dataset,model,seed,epoch,loss",
+        "small,beta-vae,0,1,5",
+        "small,patchvae,0,1,1.23457e+06",
+        "small,patchvae,0,2,1e-07",
+        "small,patchvae,1,1,3",
+        "small,patchvae,1,2,2",
+    ]
+    assert finetuned == [
+        "table,dataset,regime,model,seed,epoch,loss,test_top1",
+        "num_parts,small,conv1,p.n=4,0,1,0.333333,9.375",
+        "table1,small,conv1,patchvae,0,1,0.333333,10",
+        "table1,small,conv1,patchvae,0,2,0.333333,12.5",
+    ]
+    assert write(pretrainings[::-1], finetunings[::-1]) == (pretrained, finetuned)
+
+
+def test_controls_have_no_curve(tmp_path, write):
+    pretrained, finetuned = write([save(tmp_path, pretraining("random", 0), "random.json")], [])
+    assert pretrained == ["dataset,model,seed,epoch,loss"]
+    assert finetuned == ["table,dataset,regime,model,seed,epoch,loss,test_top1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (fine_tuned("patchvae", "conv1", 10.0), "metrics of finetune, not of pretrain"),
+        ({"rule": "pretrain"}, "dataset"),
+        ([], "not the metrics of pretrain"),
+        (pretraining("patchvae", 0) | {"history": [{"epoch": 1}]}, "an epoch without loss"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path, write, content, part):
+    with pytest.raises(PatchVAEError, match=f"wrong.json.*{part}"):
+        write([save(tmp_path, content, "wrong.json")], [])
+    assert not (tmp_path / "pretrain.csv").exists() and not (tmp_path / "finetune.csv").exists()

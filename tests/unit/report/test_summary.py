@@ -1,0 +1,91 @@
+"""The one file of all numbers: what it holds of each table, and which tables it refuses."""
+
+import pytest
+from table_files import finetuning, metrics, write
+
+from patchvae.errors import PatchVAEError
+from patchvae.files import read_json
+from patchvae.report.summary import means, write_summary
+from patchvae.report.tables.parts import write_parts_table
+from patchvae.report.tables.sweep import write_sweep
+from patchvae.report.tables.table1 import write_table1
+
+
+def table(tmp_path, name, text):
+    path = tmp_path / f"{name}.csv"
+    path.write_text(text)
+    return path
+
+
+def test_our_means_of_real_tables(tmp_path, root):
+    config = {"run": "demo", "seeds": [0, 1], "select": "last"}
+    rows = {"datasets": ["cifar100"], "variants": ["patchvae", "random"], "regimes": ["conv1"]}
+    cells = [("patchvae", 0, 40), ("patchvae", 1, 41), ("random", 0, 20), ("random", 1, 20)]
+    files = [finetuning(model, "cifar100", "conv1", seed, top1) for model, seed, top1 in cells]
+    (tmp_path / "a").mkdir()
+    text, _, _ = write(write_table1, tmp_path / "a", files, config | rows, root / "paper/table1.csv")
+    table1 = table(tmp_path, "table1", text)
+
+    swept = {"key": "num_parts", "variant": "patchvae", "regime": "conv1", "datasets": ["cifar100"]}
+    swept |= {"variants": {"4": "patchvae.num_parts=4"}, "paper_column": "N"}
+    files = [
+        finetuning(model, "cifar100", "conv1", s, 30 + s)
+        for model in ("patchvae", "patchvae.num_parts=4")
+        for s in (0, 1)
+    ]
+    (tmp_path / "b").mkdir()
+    text, _, _ = write(write_sweep, tmp_path / "b", files, config | swept, None)
+    sweep = table(tmp_path, "sweep_num_parts", text)
+
+    scores = {"ap_occupied": 0.5, "ap_repeated": 0.25, "nmi": None}
+    blocks = dict.fromkeys(("trained", "untrained", "kmeans"), scores)
+    files = [metrics("parts", "patchvae", "digits", seed, **blocks) for seed in (0, 1)]
+    (tmp_path / "c").mkdir()
+    parts_config = {"run": "demo", "seeds": [0, 1], "datasets": ["digits"], "variant": "patchvae"}
+    text, _, _ = write(write_parts_table, tmp_path / "c", files, parts_config)
+    parts = table(tmp_path, "parts", text)
+
+    write_summary([table1, sweep, parts], tmp_path / "summary.json")
+    found = {"ap_occupied": 0.5, "ap_repeated": 0.25}
+    assert read_json(tmp_path / "summary.json") == {
+        "table1": {"cifar100": {"conv1": {"patchvae": 40.5, "random": 20.0}}},
+        "sweep_num_parts": {"cifar100": {"4": 30.5, "base": 30.5}},
+        "parts": {"digits": dict.fromkeys(blocks, found)},
+    }
+
+
+def test_tables_by_metric_and_keys_in_order(tmp_path):
+    text = "model,metric,paper,mean\nvae,psnr,4,18.123456\nvae,fid,,\npatchvae,psnr,,19\n"
+    table7 = table(tmp_path, "table7", text)
+    table2 = table(tmp_path, "table2", text.replace("psnr", "top1"))
+    write_summary([table7, table2], tmp_path / "summary.json")
+    content = read_json(tmp_path / "summary.json")
+    assert list(content) == ["table2", "table7"]
+    assert content["table7"] == {"psnr": {"patchvae": 19.0, "vae": 18.1235}}
+
+
+def test_a_table_without_numbers_is_left_out(tmp_path):
+    write_summary([table(tmp_path, "table7", "model,metric,mean\nvae,fid,\n")], tmp_path / "summary.json")
+    assert read_json(tmp_path / "summary.json") == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "part"),
+    [
+        ("table8", "layer,mean\na,1\n", "not a table of measured numbers"),
+        ("table1", "model,dataset,mean\nvae,small,1\n", "no column regime"),
+        ("table7", "model,metric\nvae,fid\n", "no column mean"),
+        ("table7", "model,metric,mean\nvae,fid,much\n", "much"),
+        ("table7", "model,metric,mean\nvae,fid,nan\n", "a mean is nan"),
+    ],
+)
+def test_other_files_are_named(tmp_path, name, text, part):
+    path = table(tmp_path, name, text)
+    with pytest.raises(PatchVAEError, match=f"{name}.csv.*{part}"):
+        write_summary([path], tmp_path / "summary.json")
+    assert not (tmp_path / "summary.json").exists()
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(PatchVAEError, match="table1.csv"):
+        means(tmp_path / "table1.csv")

@@ -63,14 +63,16 @@ def pretrain(args: argparse.Namespace) -> None:
     """Pretrain one variant without labels."""
     from patchvae.training.pretrain import pretrain
 
-    pretrain(args.config, args.data, args.masks, args.checkpoint, args.metrics, args.scratch, args.device, args.threads)
+    paths = (args.data, args.masks, args.checkpoint, args.metrics, args.scratch)
+    pretrain(args.config, *paths, args.device, args.threads, args.live)
 
 
 def finetune(args: argparse.Namespace) -> None:
     """Train a classifier on a pretrained backbone, in one regime."""
     from patchvae.training.finetune import finetune
 
-    finetune(args.config, args.data, args.pretrained, args.metrics, args.scratch, args.device, args.threads)
+    paths = (args.data, args.pretrained, args.metrics, args.scratch)
+    finetune(args.config, *paths, args.device, args.threads, args.live)
 
 
 def reconstruct(args: argparse.Namespace) -> None:
@@ -249,6 +251,10 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--threads", type=int, metavar="N", help="images decoded at a time (default: all cores)")
     job("masks", masks, images="images of one split (.npy)", out="masks to write (.npy)")
 
+    def watched(sub: argparse.ArgumentParser) -> None:
+        text = "write curves for TensorBoard to this folder during the training, where TensorBoard is installed"
+        sub.add_argument("--live", type=Path, metavar="DIR", help=text)
+
     state = "folder for states of interrupted trainings"
     sub = job(
         "pretrain",
@@ -261,16 +267,17 @@ def parser() -> argparse.ArgumentParser:
     # `--masks` without a value means none: a workflow passes an empty list of files for plain variants.
     sub.add_argument("--masks", type=Path, nargs="?", metavar="PATH", help="weight masks, for variants with L_w")
     training(sub)
-    training(
-        job(
-            "finetune",
-            finetune,
-            data="packed data set",
-            pretrained="pretrained weights",
-            metrics="JSON to write",
-            scratch=state,
-        )
+    watched(sub)
+    sub = job(
+        "finetune",
+        finetune,
+        data="packed data set",
+        pretrained="pretrained weights",
+        metrics="JSON to write",
+        scratch=state,
     )
+    training(sub)
+    watched(sub)
 
     measured = {"data": "packed data set", "checkpoint": "pretrained weights", "metrics": "JSON to write"}
     training(job("reconstruct", reconstruct, **measured))

@@ -22,9 +22,10 @@ rule pretrain:
     message:
         "Pretrain {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
     # An empty --masks means none. States of interrupted jobs live in scratch/, which no rule declares,
-    # since Snakemake deletes a declared output before it tries again.
+    # since Snakemake deletes a declared output before it tries again; so do the curves to be watched, in logs/.
     shell:
         "python -m patchvae.cli pretrain --log {log:q} --config {params.cfg:q}"
         " --data data/packed/{wildcards.dataset:q} --masks {input.masks:q}"
         " --checkpoint {output.checkpoint:q} --metrics {output.metrics:q}"
         " --scratch scratch --threads {threads}"
+        " --live logs/{wildcards.run:q}/live/pretrain/{wildcards.dataset:q}/{wildcards.variant:q}/seed{wildcards.seed}"

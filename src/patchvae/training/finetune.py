@@ -15,6 +15,7 @@ from patchvae.models.resnet import Classifier
 from patchvae.models.sizes import REGIMES
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Feed, Order, Scaling, mirror, open_array
+from patchvae.training.live import Live
 from patchvae.training.loop import train
 from patchvae.training.run import Run, start
 
@@ -162,18 +163,20 @@ def finetune(
     scratch: Path,
     device: str = "auto",
     threads: int | None = None,
+    live: Path | None = None,
 ) -> None:
     """Fine-tune one regime from one pretrained phi and write the metrics; an interrupted call goes on.
 
     config: a resolved `finetune` configuration; data: a packed data set; pretrained: a pretraining checkpoint of the
-    same variant. Raises PatchVAEError for broken inputs, a checkpoint of another model, and NaN.
+    same variant; live: a folder for curves to be seen meanwhile, or None.
+    Raises PatchVAEError for broken inputs, a checkpoint of another model, and NaN.
     """
     run = start("finetune", __name__, config, data, device, threads)
     expected = {**config["pretrained"], "seed": config["seed"]}
     content = checkpoint.load_pretrained(pretrained, expected)
     state_path = run.state_path(scratch, pretrained=file_digest(pretrained))
     task = FinetuneTask(run, content)
-    history, seconds = train(task, state_path, run.device, run.label)
+    history, seconds = train(task, state_path, run.device, run.label, Live(live, "finetune"))
     record = {
         "pretraining": checkpoint.pretraining(content),
         "split": "test",

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.models.resnet import all_finite
 from patchvae.seeding import random_state, restore_random_state
+from patchvae.training.live import Live
 
 logger = logging.getLogger(__name__)
 
@@ -97,13 +99,19 @@ class Losses:
 
 
 def train(
-    task: Task, state_path: Path, device: torch.device, label: str, save_every: float = 60.0, check_every: int = 100
+    task: Task,
+    state_path: Path,
+    device: torch.device,
+    label: str,
+    live: Live | None = None,
+    save_every: float = 60.0,
+    check_every: int = 100,
 ) -> tuple[list[dict[str, float]], float]:
     """Run a task from its saved state, if there is one, to its end; returns one record per epoch, and the seconds.
 
-    The state is saved at `state_path` every `save_every` seconds and on SIGTERM or SIGINT. On the CPU an interrupted
-    and resumed run gives the bits of an uninterrupted one. Raises PatchVAEError naming the step at which the loss
-    stopped being finite; the state saved before it is kept.
+    live: shows the records meanwhile. The state is saved at `state_path` every `save_every` seconds and on SIGTERM or
+    SIGINT. On the CPU an interrupted and resumed run gives the bits of an uninterrupted one. Raises PatchVAEError
+    naming the step at which the loss stopped being finite; the state saved before it is kept.
     """
     losses, history, start, began = Losses(), [], 0, time.monotonic()
     if state_path.exists():
@@ -138,9 +146,11 @@ def train(
             },
         )
 
+    curves = live or Live()
+    curves.start(history)
     last_save = time.monotonic()
-    quiet = not sys.stderr.isatty()
-    with SignalGuard() as guard, tqdm(total=total, initial=start, desc=label, disable=quiet, mininterval=1) as bar:
+    progress = tqdm(total=total, initial=start, desc=label, disable=not sys.stderr.isatty(), mininterval=1)
+    with SignalGuard() as guard, progress as bar, closing(curves):
         for step in range(start, total):
             losses.add(task.step(step), step)
             bar.update()
@@ -149,6 +159,7 @@ def train(
                 check()
                 history.append({"epoch": epoch, **losses.means(), **task.end_epoch(epoch)})
                 logger.info("%s: %s", label, history[-1])
+                curves.add(history[-1])
                 losses = Losses()
             elif (step + 1) % check_every == 0:
                 check()

@@ -14,6 +14,7 @@ from patchvae.models.factory import build_model
 from patchvae.models.resnet import initialise
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Feed, Order, Scaling, mirror, open_array
+from patchvae.training.live import Live
 from patchvae.training.loop import train
 from patchvae.training.objectives import OBJECTIVES
 from patchvae.training.run import Run, start
@@ -124,11 +125,12 @@ def pretrain(
     scratch: Path,
     device: str = "auto",
     threads: int | None = None,
+    live: Path | None = None,
 ) -> None:
     """Train one variant and write its checkpoint (`model`, `config`, `code_sha256`) and metrics; an interrupted call goes on.
 
-    config: a resolved `pretrain` configuration; data: a packed data set; masks: its weight masks or None.
-    Raises PatchVAEError for broken inputs and for NaN.
+    config: a resolved `pretrain` configuration; data: a packed data set; masks: its weight masks or None;
+    live: a folder for curves to be seen meanwhile, or None. Raises PatchVAEError for broken inputs and for NaN.
     """
     run = start("pretrain", __name__, config, data, device, threads)
     state_path = run.state_path(scratch, masks=file_digest(masks) if masks else "")
@@ -142,7 +144,7 @@ def pretrain(
     else:
         target = open_target(data, masks, config, images, run.device)
         task = PretrainTask(config, images, target, run.device, run.precision)
-        history, seconds = train(task, state_path, run.device, run.label)
+        history, seconds = train(task, state_path, run.device, run.label, Live(live, "pretrain"))
         model, epochs, seen = task.objective.networks["model"], task.epochs, task.images
     # deviation E46: the last epoch is fine-tuned, nothing is picked on the test set
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}

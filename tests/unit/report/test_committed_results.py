@@ -7,6 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from patchvae.config import load_params
+from patchvae.report.summary import write_summary
 from patchvae.report.tables.table1 import write_table1
 from patchvae.resolve import resolve
 
@@ -22,6 +23,11 @@ def test_the_table_is_rebuilt_from_its_metrics(tmp_path):
     write_table1(config, ROOT / "paper" / "table1.csv", metrics, **rebuilt)
     for kind, path in rebuilt.items():
         assert path.read_bytes() == (RUN / "tables" / f"table1.{kind}").read_bytes(), kind
+
+
+def test_the_summary_is_rebuilt_from_its_table(tmp_path):
+    write_summary([RUN / "tables" / "table1.csv"], tmp_path / "summary.json")
+    assert (tmp_path / "summary.json").read_bytes() == (RUN / "summary.json").read_bytes()
 
 
 def differing(ran, now):

@@ -29,5 +29,5 @@ rule finetune:
         "python -m patchvae.cli finetune --log {log:q} --config {params.cfg:q}"
         " --data data/packed/{wildcards.dataset:q} --pretrained {input.pretrained:q}"
         " --metrics {output:q} --scratch scratch --threads {threads}"
-        " --live logs/{wildcards.run:q}/live/finetune/{wildcards.table:q}/{wildcards.regime:q}/{wildcards.variant:q}"
-        "/{wildcards.dataset:q}/seed{wildcards.seed}"
+        " --live logs/{wildcards.run:q}/live/finetune/"
+        "{wildcards.table:q}/{wildcards.regime:q}/{wildcards.variant:q}/{wildcards.dataset:q}/seed{wildcards.seed}"

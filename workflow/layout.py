@@ -41,7 +41,10 @@ OUTPUTS: dict[str, list[str]] = {
     "table1": files("results/{run}/tables/table1", KINDS),
     "table2": files("results/{run}/tables/table2", KINDS),
     "table7": files("results/{run}/tables/table7", KINDS),
-    "sweep": files("results/{run}/tables/sweep_{key}", KINDS),
+    "sweep": [
+        *files("results/{run}/tables/sweep_{key}", KINDS),
+        *files("results/{run}/figures/sweep_{key}", PICTURES),
+    ],
     "parts_table": files("results/{run}/tables/parts", KINDS),
     "parameter_tables": [
         path for table in PARAMETER_TABLES for path in files(f"results/{{run}}/tables/{table}", KINDS)
@@ -50,7 +53,6 @@ OUTPUTS: dict[str, list[str]] = {
     "curves": ["results/{run}/curves/pretrain.csv", "results/{run}/curves/finetune.csv"],
     "figure_masks": files("results/{run}/figures/figure6_{dataset}", PICTURES),
     "figure_parts": files("results/{run}/figures/{figure}_{dataset}", PICTURES),
-    "figure_sweep": files("results/{run}/figures/sweep_{key}", PICTURES),
 }
 
 # Command -> the module whose source files, and all that they import, a job depends on
@@ -67,12 +69,11 @@ MODULES = {
     "table1": "patchvae.report.tables.table1",
     "table2": "patchvae.report.tables.table2",
     "table7": "patchvae.report.tables.table7",
-    "sweep": "patchvae.report.tables.sweep",
+    "sweep": "patchvae.report.sweeps",
     "parts_table": "patchvae.report.tables.parts",
     "parameter_tables": "patchvae.report.tables.parameters",
     "summary": "patchvae.report.summary",
     "curves": "patchvae.report.curves",
     "figure_masks": "patchvae.report.figures",
-    "figure_sweep": "patchvae.report.sweeps",
     **PARTS_FIGURES,
 }

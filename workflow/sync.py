@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from layout import METRICS, OUTPUTS, ROOT
+from layout import OUTPUTS, ROOT
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
@@ -55,16 +55,18 @@ def missing_stages(params: Params) -> None:
 
 
 def set_aside(params: Params) -> None:
-    """Move metrics files of the run that no job names any more to scratch/unlisted.
+    """Move metrics and tables of the run that no job names any more to scratch/unlisted.
 
-    Tables depend on folders of metrics, so that a file left over from a removed value would differ between clones.
+    Tables depend on folders of metrics, and the summary on the folder of tables, so that a file left over from a
+    removed value would differ between clones.
     """
-    named = {METRICS[rule].format(**wildcards) for rule, wildcards in jobs(params) if rule in METRICS}
-    for path in sorted((ROOT / "results" / params["run"] / "metrics").rglob("*.json")):
-        name = path.relative_to(ROOT).as_posix()
-        if name not in named:
-            (ASIDE / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(path, ASIDE / name)
+    named = {path.format(**wildcards) for rule, wildcards in jobs(params) for path in OUTPUTS[rule]}
+    for folder in ("metrics", "tables"):
+        for path in sorted((ROOT / "results" / params["run"] / folder).rglob("*.*")):
+            name = path.relative_to(ROOT).as_posix()
+            if path.is_file() and name not in named:
+                (ASIDE / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(path, ASIDE / name)
 
 
 def dvc_at_work() -> str | None:

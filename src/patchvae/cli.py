@@ -118,10 +118,11 @@ def table2(args: argparse.Namespace) -> None:
 
 
 def sweep(args: argparse.Namespace) -> None:
-    """Write the table of one swept key (Tables 3-6) beside the paper's numbers."""
-    from patchvae.report.tables.sweep import write_sweep
+    """Write the table and draw the figure of one swept key (Tables 3-6) beside the paper's numbers."""
+    from patchvae.report.sweeps import report_sweep
 
-    write_sweep(args.config, args.paper, args.metrics, args.csv, args.md, args.tex, args.html)
+    texts = args.csv, args.md, args.tex, args.html
+    report_sweep(args.config, args.paper, args.metrics, texts, args.png, args.pdf)
 
 
 def table7(args: argparse.Namespace) -> None:
@@ -174,13 +175,6 @@ def figure_parts(args: argparse.Namespace) -> None:
 
     module = importlib.import_module(PARTS_FIGURES[args.figure])
     module.draw(args.config, args.data, args.checkpoint, args.png, args.pdf)
-
-
-def figure_sweep(args: argparse.Namespace) -> None:
-    """Draw the accuracies along a swept key."""
-    from patchvae.report.sweeps import draw_sweep
-
-    draw_sweep(args.table, args.config, args.png, args.pdf)
 
 
 def parameters(args: argparse.Namespace) -> None:
@@ -285,9 +279,10 @@ def parser() -> argparse.ArgumentParser:
     training(job("fid", fid, inception="what `inception` wrote", **measured))
     training(job("parts", parts, **measured))
 
+    pictures = {"png": "picture to write", "pdf": "picture to write"}
     texts = {"csv": "CSV to write", "md": "Markdown to write", "tex": "LaTeX to write", "html": "HTML to write"}
     for name, function in (("table1", table1), ("table2", table2), ("sweep", sweep), ("table7", table7)):
-        sub = job(name, function, **texts)
+        sub = job(name, function, **texts, **(pictures if name == "sweep" else {}))
         # `--paper` without a value means none: the paper has no table for some swept keys.
         sub.add_argument("--paper", type=Path, nargs="?", metavar="PATH", help="the paper's numbers (CSV)")
         sub.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="PATH", help="metrics files")
@@ -304,11 +299,9 @@ def parser() -> argparse.ArgumentParser:
     for rule in ("pretrain", "finetune"):
         sub.add_argument(f"--{rule}", type=Path, nargs="+", required=True, metavar="PATH", help="metrics files")
         sub.add_argument(f"--{rule}-csv", type=Path, required=True, metavar="PATH", help="CSV to write")
-    pictures = {"png": "picture to write", "pdf": "picture to write"}
     job("figure-masks", figure_masks, images="images of one split (.npy)", **pictures)
     sub = job("figure-parts", figure_parts, data="packed data set", checkpoint="pretrained weights", **pictures)
     sub.add_argument("figure", choices=["figure1", "figure3", "figure4", "figure5"])
-    job("figure-sweep", figure_sweep, table="CSV of the sweep's table", **pictures)
     command("parameters", parameters).add_argument(
         "--paper", type=Path, metavar="CSV", help="the paper's counts, to print beside ours"
     )

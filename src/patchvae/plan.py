@@ -108,7 +108,6 @@ def _reports(params: Params) -> Iterator[tuple[str, Params]]:
         yield "table7", run
     for key in params["ablation_base"]["keys"]:
         yield "sweep", run | {"key": key}
-        yield "figure_sweep", run | {"key": key}
     yield "parameter_tables", run
     for _ in params["parts"]["variants"]:
         yield "parts_table", run

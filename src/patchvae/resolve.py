@@ -178,11 +178,6 @@ def _nothing(params: Params, wildcards: Mapping[str, Any]) -> Params:
     return {}
 
 
-def _figure_sweep(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    base = params["ablation_base"]
-    return {"key": wildcards["key"], "regime": base["regime"], "datasets": base["datasets"]}
-
-
 RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "download": _download,
     "prepare": _prepare,
@@ -204,5 +199,4 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "curves": _nothing,
     "figure_masks": _figure_masks,
     "figure_parts": _figure_parts,
-    "figure_sweep": _figure_sweep,
 }

@@ -43,7 +43,8 @@ def swept(value: Any, seed: int = 0) -> set[str]:
 
 SWEPT = swept(4) | swept(8)
 TABLE1 = {f"{RUN}/tables/table1"}
-SWEEP = {f"{RUN}/tables/sweep_num_parts", f"{RUN}/figures/sweep_num_parts"}
+SWEEP = {f"{RUN}/tables/sweep_num_parts"}
+REPORTS = {f"{RUN}/summary", f"{RUN}/curves"}  # of all tables, and of all metrics
 PARTS = {f"{RUN}/figures/figure{number}_small" for number in (1, 3, 4, 5)}
 FIGURE6 = {f"{RUN}/figures/figure6_small"}
 MASKS = {f"data/masks/{dataset}" for dataset in DATASETS}
@@ -52,19 +53,19 @@ MASKS = {f"data/masks/{dataset}" for dataset in DATASETS}
 EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     "a value added to an ablation": (
         lambda place: edit(place, "ablations/num_parts", [4, 8, 6]),
-        swept(6) | SWEEP,
+        swept(6) | SWEEP | REPORTS,
     ),
     "a value taken out of an ablation": (
         lambda place: edit(place, "ablations/num_parts", [4]),
-        SWEEP,
+        SWEEP | REPORTS,
     ),
     "fine-tuning's lr": (
         lambda place: edit(place, "finetune/lr", 0.02),
-        finetuned(ROWS) | {job for job in SWEPT if "/finetune/" in job} | TABLE1 | SWEEP,
+        finetuned(ROWS) | {job for job in SWEPT if "/finetune/" in job} | TABLE1 | SWEEP | REPORTS,
     ),
     "β of the beta-VAE": (
         lambda place: edit(place, "variants/beta-vae/beta", 0.5),
-        pretrained(["beta-vae"]) | finetuned(["beta-vae"]) | TABLE1,
+        pretrained(["beta-vae"]) | finetuned(["beta-vae"]) | TABLE1 | REPORTS,
     ),
     "β_occ of PatchVAE": (
         lambda place: edit(place, "variants/patchvae/beta_occ", 0.3),
@@ -77,19 +78,25 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     ),
     "N of the main model": (
         lambda place: edit(place, "model/patchvae/num_parts", 12),
-        pretrained(PATCHVAES) | finetuned(PATCHVAES) | TABLE1 | SWEEP | PARTS,
+        pretrained(PATCHVAES) | finetuned(PATCHVAES) | TABLE1 | SWEEP | REPORTS | PARTS,
     ),
     "a data set dropped": (
         lambda place: edit(place, "table1/datasets", ["small"]),
-        TABLE1 | {f"{RUN}/tables/sweep_num_parts"},
+        TABLE1 | SWEEP | REPORTS,
     ),
     "a seed added": (
         lambda place: edit(place, "seeds", [0, 1]),
-        pretrained(ROWS, seed=1) | finetuned(ROWS, seed=1) | swept(4, seed=1) | swept(8, seed=1) | TABLE1 | SWEEP,
+        pretrained(ROWS, seed=1)
+        | finetuned(ROWS, seed=1)
+        | swept(4, seed=1)
+        | swept(8, seed=1)
+        | TABLE1
+        | SWEEP
+        | REPORTS,
     ),
     "a setting of the masks": (
         lambda place: edit(place, "masks/per_channel", False),
-        MASKS | pretrained(["patchvae+lw"]) | finetuned(["patchvae+lw"]) | TABLE1 | FIGURE6,
+        MASKS | pretrained(["patchvae+lw"]) | finetuned(["patchvae+lw"]) | TABLE1 | REPORTS | FIGURE6,
     ),
     "a setting of the figures": (
         lambda place: edit(place, "figures/rows", 3),
@@ -97,11 +104,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     ),
     "a model's source file": (
         lambda place: append_to(place, "src/patchvae/models/vae.py"),
-        pretrained(ROWS) | {job for job in SWEPT if "/pretrain/" in job} | PARTS,
-    ),
-    "the source file of a table": (
-        lambda place: append_to(place, "src/patchvae/report/tables/table1.py"),
-        TABLE1,
+        pretrained(ROWS) | finetuned(ROWS) | SWEPT | TABLE1 | SWEEP | REPORTS | PARTS,
     ),
 }
 

@@ -44,7 +44,7 @@ CELLS += [("patchvae.num_parts=4", "digits-tiny", "conv1-5")]
 CELLS += [("patchvae", "digits-resnet18", "conv1-5"), ("random", "digits-resnet18", "none")]
 TRAININGS = {f"Fine-tune {variant} on {dataset}, {regime}, seed 0" for variant, dataset, regime in CELLS}
 TABLE1, TABLE2, TABLE7 = ({f"Table {number} of run test"} for number in (1, 2, 7))
-SWEEP = {"Sweep of num_parts of run test", "Draw the sweep of num_parts"}
+SWEEP = {"Sweep of num_parts of run test"}
 PARTS = {"Score the parts of patchvae+lw on digits-tiny, seed 0", "Part discovery of run test"}
 FIGURES = {f"Draw figure{number} of digits-tiny" for number in (1, 3, 4, 5)}
 MEASURED = {f"{what} of patchvae on digits-resnet18, seed 0" for what in ("PSNR and SSIM", "FID")}

@@ -262,7 +262,7 @@ def test_any_key_can_be_swept_and_a_sweep_of_fine_tuning_shares_its_pretraining(
     trained = {w["variant"] for rule, w in jobs(small) if rule == "pretrain" and "." in w["variant"]}
     assert trained == {"patchvae.pretrain.lr=0.001", "patchvae.detach_occurrence=false"}
     assert [w["key"] for rule, w in jobs(small) if rule == "sweep"] == [*small["ablations"]]
-    assert [w["key"] for rule, w in jobs(small) if rule == "figure_sweep"] == [*small["ablations"]]
+    assert [w["key"] for rule, w in jobs(small) if rule == "sweep"] == [*small["ablations"]]
 
 
 def test_table_2_has_sizes_and_a_pretraining_of_its_own(params: Params) -> None:

@@ -75,7 +75,7 @@ def test_a_key_that_the_paper_does_not_sweep_is_planned(snakemake: Run, root: Pa
     assert done.returncode == 0, done.stdout
     plan = planned(done.stdout)
     assert (plan["pretrain"], plan["finetune"]) == (11 + 1, 11 * 3 + 1 + 2)  # fine-tuning's sweep shares a pretraining
-    assert plan["sweep"] == plan["figure_sweep"] == 2
+    assert plan["sweep"] == 2
     assert "results/cifar100-quick/tables/sweep_finetune.head_dropout.csv" in done.stdout
 
 

@@ -59,30 +59,3 @@ rule figure_parts:
         "python -m patchvae.cli figure-parts {wildcards.figure:q} --log {log:q} --config {params.cfg:q}"
         " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q}"
         " --png {output.png:q} --pdf {output.pdf:q}"
-
-
-rule figure_sweep:
-    input:
-        code=code_of("figure_sweep"),
-        table="results/{run}/tables/sweep_{key}.csv",
-    output:
-        png=report(
-            "results/{run}/figures/sweep_{key}.png",
-            caption="../report/sweep_figure.rst",
-            category="Ablations",
-            labels={"sweep": "{key}", "kind": "figure"},
-        ),
-        pdf="results/{run}/figures/sweep_{key}.pdf",
-    log:
-        "logs/{run}/figures/sweep_{key}.log",
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime="10m",
-    params:
-        cfg=config_of("figure_sweep"),
-    message:
-        "Draw the sweep of {wildcards.key}"
-    shell:
-        "python -m patchvae.cli figure-sweep --log {log:q} --config {params.cfg:q} --table {input.table:q}"
-        " --png {output.png:q} --pdf {output.pdf:q}"

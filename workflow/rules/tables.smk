@@ -73,6 +73,13 @@ rule sweep:
             category="Ablations",
             labels={"sweep": "{key}", "kind": "table"},
         ),
+        png=report(
+            "results/{run}/figures/sweep_{key}.png",
+            caption="../report/sweep_figure.rst",
+            category="Ablations",
+            labels={"sweep": "{key}", "kind": "figure"},
+        ),
+        pdf="results/{run}/figures/sweep_{key}.pdf",
     log:
         "logs/{run}/tables/sweep_{key}.log",
     threads: 1
@@ -86,6 +93,7 @@ rule sweep:
     shell:
         "python -m patchvae.cli sweep --log {log:q} --config {params.cfg:q} --paper {input.paper:q} --metrics {input.metrics:q}"
         " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
+        " --png {output.png:q} --pdf {output.pdf:q}"
 
 
 rule table7:

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from patchvae.errors import PatchVAEError
 from patchvae.report.sheet import COLUMN, STYLE, save
+from patchvae.report.tables.sweep import write_sweep
 from patchvae.report.tables.words import dataset_name, regime_name
 
 COLUMNS = ["value", "dataset", "stand_in", "paper", "mean", "std", "n"]
@@ -128,3 +129,16 @@ def draw_sweep(path: Path | str, config: Mapping[str, Any], png: Path | str, pdf
             handles.values(), list(handles), loc="outside upper center", ncols=2, frameon=False, borderaxespad=0
         )
         save(figure, png, pdf)
+
+
+def report_sweep(
+    config: Mapping[str, Any],
+    paper_csv: Path | str | None,
+    metrics_files: Sequence[Path | str],
+    texts: tuple[Path | str, Path | str, Path | str, Path | str],
+    png: Path | str,
+    pdf: Path | str,
+) -> None:
+    """Write one sweep's table (texts: CSV, Markdown, LaTeX, HTML; see `write_sweep`) and draw the figure of its CSV."""
+    write_sweep(config, paper_csv, metrics_files, *texts)
+    draw_sweep(texts[0], config, png, pdf)

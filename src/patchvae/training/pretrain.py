@@ -127,7 +127,7 @@ def pretrain(
     threads: int | None = None,
     live: Path | None = None,
 ) -> None:
-    """Train one variant and write its checkpoint (`model`, `config`, `code_sha256`) and metrics; an interrupted call goes on.
+    """Train one variant, write checkpoint (`model`, `config`, `code_sha256`) and metrics; an interrupted call goes on.
 
     config: a resolved `pretrain` configuration; data: a packed data set; masks: its weight masks or None;
     live: a folder for curves to be seen meanwhile, or None. Raises PatchVAEError for broken inputs and for NaN.

@@ -28,17 +28,17 @@ DATASETS, ROWS = ("small", "other"), ("beta-vae", "patchvae", "patchvae+lw", "ra
 PATCHVAES = ("patchvae", "patchvae+lw")
 
 
-def pretrained(rows: Iterable[str], datasets: Iterable[str] = DATASETS, seed: int = 0) -> set[str]:
+def pretrained(rows: Iterable[str], seed: int = 0, datasets: Iterable[str] = DATASETS) -> set[str]:
     return {f"{RUN}/pretrain/{dataset}/{row}/seed{seed}" for row in rows for dataset in datasets}
 
 
-def finetuned(rows: Iterable[str], datasets: Iterable[str] = DATASETS, seed: int = 0) -> set[str]:
-    return {f"{RUN}/finetune/table1/conv1-5/{row}/{dataset}/seed{seed}" for row in rows for dataset in datasets}
+def finetuned(rows: Iterable[str], seed: int = 0) -> set[str]:
+    return {f"{RUN}/finetune/table1/conv1-5/{row}/{dataset}/seed{seed}" for row in rows for dataset in DATASETS}
 
 
 def swept(value: Any, seed: int = 0) -> set[str]:
     row = f"patchvae.num_parts={value}"
-    return pretrained([row], ["small"], seed) | {f"{RUN}/finetune/num_parts/conv1-5/{row}/small/seed{seed}"}
+    return pretrained([row], seed, ["small"]) | {f"{RUN}/finetune/num_parts/conv1-5/{row}/small/seed{seed}"}
 
 
 SWEPT = swept(4) | swept(8)
@@ -69,12 +69,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     ),
     "β_occ of PatchVAE": (
         lambda place: edit(place, "variants/patchvae/beta_occ", 0.3),
-        pretrained(["patchvae", "patchvae+lw"])
-        | finetuned(["patchvae", "patchvae+lw"])
-        | swept(4)
-        | TABLE1
-        | SWEEP
-        | PARTS,
+        pretrained(PATCHVAES) | finetuned(PATCHVAES) | SWEPT | TABLE1 | SWEEP | REPORTS | PARTS,
     ),
     "N of the main model": (
         lambda place: edit(place, "model/patchvae/num_parts", 12),

@@ -24,7 +24,7 @@ def append_to(place: Path, name: str) -> None:
 
 
 RUN = "engines"
-DATASETS, ROWS = ("small", "other"), ("beta-vae", "patchvae", "patchvae+lw", "random")
+DATASETS, ROWS = ("small", "other"), ("patchvae", "patchvae+lw", "random")
 PATCHVAES = ("patchvae", "patchvae+lw")
 
 
@@ -63,10 +63,6 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         lambda place: edit(place, "finetune/lr", 0.02),
         finetuned(ROWS) | {job for job in SWEPT if "/finetune/" in job} | TABLE1 | SWEEP | REPORTS,
     ),
-    "β of the beta-VAE": (
-        lambda place: edit(place, "variants/beta-vae/beta", 0.5),
-        pretrained(["beta-vae"]) | finetuned(["beta-vae"]) | TABLE1 | REPORTS,
-    ),
     "β_occ of PatchVAE": (
         lambda place: edit(place, "variants/patchvae/beta_occ", 0.3),
         pretrained(PATCHVAES) | finetuned(PATCHVAES) | SWEPT | TABLE1 | SWEEP | REPORTS | PARTS,
@@ -96,6 +92,10 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     "a setting of the figures": (
         lambda place: edit(place, "figures/rows", 3),
         PARTS | FIGURE6,
+    ),
+    "the adversarial term's weight, which no row uses": (
+        lambda place: edit(place, "gan/weight", 2.0),
+        set(),
     ),
     "a model's source file": (
         lambda place: append_to(place, "src/patchvae/models/vae.py"),

@@ -30,19 +30,21 @@ def commit(place: Path) -> None:
     run(place, *GIT, "commit", "--quiet", "--message", "State")
 
 
-def logs(place: Path) -> dict[str, int]:
-    """Every job that ever ran here, by its log file's name, with the time of its last start."""
+def logs(place: Path) -> dict[str, str]:
+    """What every job that ever ran here wrote to its log file, with the time, by the file's name.
+
+    Snakemake's --touch makes empty ones.
+    """
     folder = place / "logs"
-    return {
-        path.relative_to(folder).with_suffix("").as_posix(): path.stat().st_mtime_ns for path in folder.rglob("*.log")
-    }
+    found = {path.relative_to(folder).with_suffix("").as_posix(): path.read_text() for path in folder.rglob("*.log")}
+    return {name: text for name, text in found.items() if text}
 
 
 def executed(place: Path, *command: str) -> set[str]:
     """The jobs that a command runs."""
     before = logs(place)
     run(place, *command)
-    return {name for name, time in logs(place).items() if before.get(name) != time}
+    return {name for name, text in logs(place).items() if before.get(name) != text}
 
 
 def nothing_to_do(place: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from patchvae import __version__
 from patchvae.errors import PatchVAEError
 
 logger = logging.getLogger(__name__)
@@ -351,6 +352,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         start_logging(args.log)
+        logger.info("%s, patchvae %s", args.function.__name__, __version__)
         if "config" in args:
             args.config = json_or_file(args.config)
         args.function(args)

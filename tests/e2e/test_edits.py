@@ -1,6 +1,6 @@
 """After an edit DVC and Snakemake run the same jobs, those that depend on it, and nothing runs when it is taken back.
 
-A job has run when its log file was written: the command line opens it anew when it starts.
+A job has run when its log file holds something else: the command line begins it anew, with the time, when it starts.
 """
 
 import os

@@ -8,14 +8,14 @@ from typing import Any
 import pandas as pd
 
 from patchvae.errors import PatchVAEError
-from patchvae.files import read_json
+from patchvae.files import file_digest, read_json
 from patchvae.report.tables.words import LABELLED
 
 Row = dict[str, Any]
 Readers = Mapping[str, Callable[[Row], Iterable[Row]]]
 RULES = {"finetune": "a fine-tuning", "reconstruct": "reconstructions", "fid": "an FID", "parts": "part discovery"}
 SUMMARY = ["paper", "mean", "std", "n"]
-ORIGIN = ["test_images", "seconds", "device", "precision", "config_sha256"]
+ORIGIN = ["test_images", "seconds", "device", "precision", "config_sha256", "metrics_sha256"]
 
 
 def number(name: str, value: Any, low: float, high: float, what: str) -> float:
@@ -47,6 +47,7 @@ def read(path: Path | str, readers: Readers) -> list[Row]:
             "stand_in": bool(metrics["config"].get("stand_in", False)),
             **pretraining(metrics.get("pretraining")),
             "file": str(path),
+            "metrics_sha256": file_digest(path)[:12],
         }
         return [common | row for row in readers[metrics["rule"]](metrics)]
     except KeyError as error:
@@ -194,6 +195,7 @@ def summarise(
         device=("device", distinct),
         precision=("precision", distinct),
         config_sha256=("config_sha256", distinct),
+        metrics_sha256=("metrics_sha256", distinct),
     )
     index = pd.MultiIndex.from_product(list(cells.values()), names=keys)
     table = found.join(paper.rename("paper"), how="outer").reindex(index).reset_index()

@@ -56,7 +56,7 @@ def write_table1(
     config: run, seeds, datasets, variants, regimes, select; paper_csv: columns model, dataset, regime, top1 (percent);
     metrics_files: one metrics file of a fine-tuning per (variant, data set, regime, seed) of `config`, in any order.
     In the CSV, `mean` and `std` are over seeds at the epoch that `select` names, `seconds` is the fine-tunings' sum,
-    `config_sha256` the first 12 digits of every seed's.
+    `config_sha256` and `metrics_sha256` the first 12 digits of every seed's, the latter of the metrics file itself.
     Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
     """
     datasets, regimes = config["datasets"], config["regimes"]

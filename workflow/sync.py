@@ -3,6 +3,7 @@
 
 workflow/sync.py adopt              after `snakemake`: record the finished run in dvc.lock and DVC's cache
 workflow/sync.py align              after `dvc repro`, `dvc pull`, `dvc checkout`: tell Snakemake what DVC knows
+workflow/sync.py verify             hash every cached result, here and in DVC's cache; what was altered is set aside
 workflow/sync.py track OVERLAY...   make the run of these overlays the one of params.yaml, which DVC tracks
 """
 
@@ -23,11 +24,12 @@ from ruamel.yaml.comments import CommentedSeq
 from patchvae.checks import validate
 from patchvae.config import Params, load_params, merge, read_yaml
 from patchvae.errors import PatchVAEError
-from patchvae.files import atomic
+from patchvae.files import atomic, file_digest
 from patchvae.plan import jobs
 
 SCHEMA = ROOT / "workflow/schemas/params.schema.yaml"
 ASIDE = ROOT / "scratch/unlisted"
+ALTERED = ROOT / "scratch/altered"
 
 
 def stages() -> set[tuple[str, str]]:
@@ -135,6 +137,31 @@ def align() -> None:
         refuse("align: Snakemake still wants to run something", unfinished)
 
 
+def verify() -> None:
+    """Hash every cached result, here and in DVC's cache, and set aside what is not what dvc.lock says.
+
+    DVC itself takes the word of its state database for a file that it has put here from an altered cache.
+    """
+    from dvc.repo import Repo
+
+    altered = []
+    with Repo(str(ROOT)) as repo:
+        for out in repo.index.outs:
+            if not out.use_cache or not out.hash_info or out.hash_info.isdir:
+                continue
+            cached = Path(repo.cache.local.oid_to_path(out.hash_info.value))
+            for path, name in ((cached, f"cached/{out.def_path}"), (ROOT / out.def_path, out.def_path)):
+                if path.is_file() and file_digest(path, "md5") != out.hash_info.value:
+                    altered.append(name)
+                    (ALTERED / name).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.move(path, ALTERED / name)
+    if altered:
+        raise PatchVAEError(
+            f"verify: altered, and moved to scratch/altered: {', '.join(altered)}; `dvc pull`, or `dvc repro` to make"
+            " them again"
+        )
+
+
 def tracked() -> Params:
     """The parameters of the run that DVC tracks."""
     params = load_params([ROOT / "params.yaml"])
@@ -173,14 +200,14 @@ def main() -> None:
     """Parse and do; raises PatchVAEError."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, dest="command")
-    for function in (adopt, align):
+    for function in (adopt, align, verify):
         commands.add_parser(function.__name__, help=function.__doc__)
     commands.add_parser("track", help=track.__doc__).add_argument("overlays", nargs="+", type=Path)
     args = parser.parse_args()
     for tool in ("snakemake", "dvc"):
         if shutil.which(tool) is None:
             raise PatchVAEError(f"{tool} is not on the PATH: source .venv/bin/activate")
-    {"adopt": adopt, "align": align, "track": lambda: track(args.overlays)}[args.command]()
+    {"adopt": adopt, "align": align, "verify": verify, "track": lambda: track(args.overlays)}[args.command]()
     print(f"{args.command}: done")
 
 

@@ -109,7 +109,9 @@ def test_an_altered_object_of_the_cache_is_found_and_comes_back_from_the_remote(
     said = run(place, "dvc", "status")
     assert name in said and "not in cache" in said
     assert name in refused(place, *SYNC, "align")
-    run(place, "dvc", "pull", "--force")
+    assert name in refused(place, *SYNC, "verify")
+    run(place, "dvc", "pull")
+    sync(place, "verify")
     assert hashlib.md5((place / name).read_bytes()).hexdigest() == digest
     assert broken_objects(place / ".dvc/cache") == []
     sync(place, "align")

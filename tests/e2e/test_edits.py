@@ -45,6 +45,7 @@ SWEPT = swept(4) | swept(8)
 TABLE1 = {f"{RUN}/tables/table1"}
 SWEEP = {f"{RUN}/tables/sweep_num_parts"}
 REPORTS = {f"{RUN}/summary", f"{RUN}/curves"}  # of all tables, and of all metrics
+PARAMETERS = {f"{RUN}/tables/parameters"}  # counts what the models' modules build
 PARTS = {f"{RUN}/figures/figure{number}_small" for number in (1, 3, 4, 5)}
 FIGURE6 = {f"{RUN}/figures/figure6_small"}
 MASKS = {f"data/masks/{dataset}" for dataset in DATASETS}
@@ -99,7 +100,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     ),
     "a model's source file": (
         lambda place: append_to(place, "src/patchvae/models/vae.py"),
-        pretrained(ROWS) | finetuned(ROWS) | SWEPT | TABLE1 | SWEEP | REPORTS | PARTS,
+        pretrained(ROWS) | finetuned(ROWS) | SWEPT | TABLE1 | SWEEP | REPORTS | PARTS | PARAMETERS,
     ),
 }
 

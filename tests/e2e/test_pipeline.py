@@ -42,19 +42,23 @@ TINY = ("patchvae", "patchvae+lw", "patchvae-gan", "bigan", "imagenet-pretrained
 CELLS = [(variant, "digits-tiny", regime) for variant in TINY for regime in ("conv1", "conv1-5")]
 CELLS += [("patchvae.num_parts=4", "digits-tiny", "conv1-5")]
 CELLS += [("patchvae", "digits-resnet18", "conv1-5"), ("random", "digits-resnet18", "none")]
-TRAININGS = {f"Fine-tune {variant} on {dataset}, {regime}, seed 0" for variant, dataset, regime in CELLS}
-TABLE1, TABLE2, TABLE7 = ({f"Table {number} of run test"} for number in (1, 2, 7))
-SWEEP = {"Sweep of num_parts of run test"}
-PARTS = {"Score the parts of patchvae+lw on digits-tiny, seed 0", "Part discovery of run test"}
+# Any new table is followed by the first, any new training by the second.
+SUMMARY, CURVES = {"Numbers of run test in one file"}, {"Learning curves of run test"}
+TRAININGS = CURVES | {f"Fine-tune {variant} on {dataset}, {regime}, seed 0" for variant, dataset, regime in CELLS}
+TABLE1, TABLE2, TABLE7 = (SUMMARY | {f"Table {number} of run test"} for number in (1, 2, 7))
+SWEEP = SUMMARY | {"Sweep of num_parts of run test"}
+PARTS = SUMMARY | {"Score the parts of patchvae+lw on digits-tiny, seed 0", "Part discovery of run test"}
 FIGURES = {f"Draw figure{number} of digits-tiny" for number in (1, 3, 4, 5)}
 MEASURED = {f"{what} of patchvae on digits-resnet18, seed 0" for what in ("PSNR and SSIM", "FID")}
 MASKS = {"Weight masks of digits-tiny", "Draw weight masks of digits-tiny"}
 
 
 def of(variant: str, dataset: str = "digits-tiny") -> set[str]:
-    return {f"Pretrain {variant} on {dataset}, seed 0"} | {
-        job for job in TRAININGS if f" {variant} on {dataset}," in job
-    }
+    return (
+        CURVES
+        | {f"Pretrain {variant} on {dataset}, seed 0"}
+        | {job for job in TRAININGS if f" {variant} on {dataset}," in job}
+    )
 
 
 # What follows from new masks: the variants trained with L_w, and what is made of them.
@@ -136,7 +140,8 @@ def test_a_second_run_has_nothing_to_do(snakemake: Run, finished: Path) -> None:
                 "Pretrain patchvae.num_parts=8 on digits-tiny, seed 0",
                 "Fine-tune patchvae.num_parts=8 on digits-tiny, conv1-5, seed 0",
             }
-            | SWEEP,
+            | SWEEP
+            | CURVES,
         ),
     ],
 )

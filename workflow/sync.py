@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import psutil
 from layout import OUTPUTS, ROOT
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
@@ -47,7 +48,7 @@ def stages() -> set[tuple[str, str]]:
 
 def missing_stages(params: Params) -> None:
     """Raise PatchVAEError for the first job without a stage, or stage without a job."""
-    wanted = {(rule, OUTPUTS[rule][0].format(**wildcards)): rule for rule, wildcards in jobs(params)}
+    wanted = [(rule, OUTPUTS[rule][0].format(**wildcards)) for rule, wildcards in jobs(params)]
     found = stages()
     for rule, path in wanted:
         if (rule, path) not in found:
@@ -74,10 +75,13 @@ def set_aside(params: Params) -> None:
 def dvc_at_work() -> str | None:
     """The DVC process that runs a stage in this folder, whose files it removes and writes, or None."""
     lock = ROOT / ".dvc/tmp/rwlock"
-    content = json.loads(lock.read_text(encoding="utf-8") or "{}") if lock.exists() else {}
+    try:
+        content = json.loads(lock.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # empty or cut off by a kill
+        return None
     readers = [one for some in content.get("read", {}).values() for one in some]
     for holder in [*content.get("write", {}).values(), *readers]:
-        if Path(f"/proc/{holder['pid']}").exists():
+        if psutil.pid_exists(holder["pid"]):
             return f"`{holder['cmd']}` (process {holder['pid']})"
     return None
 
@@ -109,11 +113,10 @@ def dvc_changes() -> "subprocess.CompletedProcess[str] | None":
 
 def adopt() -> None:
     """Record what Snakemake has finished in dvc.lock and the cache, without running a job."""
-    params = tracked()
+    tracked()
     unfinished = snakemake_has_work()
     if unfinished:
         refuse("adopt: Snakemake has work left, so nothing was recorded: finish it with `snakemake` first", unfinished)
-    set_aside(params)
     for command in (["workflow/check"], ["dvc", "commit", "--quiet", "--force"]):
         done = run(*command)
         if done.returncode:

@@ -211,6 +211,17 @@ def test_a_data_set_of_ones_own_takes_a_few_lines(snakemake: Run, root: Path, tm
     assert (place / "results/mine/figures/figure4_flowers.png").exists()
 
 
+def test_the_scheduler_sleeps_while_jobs_run(snakemake: Run, tmp_path: Path) -> None:
+    """Left alone it looks at all ready jobs once a second and for each job that has ended."""
+    place = copy_checkout(tmp_path / "checkout")
+    scenes = [f"data/packed/{dataset}/manifest.json" for dataset in ("digits-tiny", "digits-resnet18")]
+    done = snakemake(place, "--verbose", "--cores", "1", *CONFIG, "--", *scenes, "data/masks/digits-tiny/train.npy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    ended = len(re.findall("^Finished jobid", done.stdout + done.stderr, re.M))
+    assert ended == 3
+    assert len(re.findall("^Ready jobs:", done.stdout + done.stderr, re.M)) == ended
+
+
 METRICS = "results/test/metrics/pretrain/digits-tiny/patchvae-gan/seed0.json"
 CHECKPOINT = "results/test/checkpoints/pretrain/digits-tiny/patchvae-gan/seed0.pt"
 LOG = "logs/test/pretrain/digits-tiny/patchvae-gan/seed0.log"

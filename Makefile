@@ -29,7 +29,7 @@ test: .venv/stamp
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup tests
 
 venv: .venv/stamp
 

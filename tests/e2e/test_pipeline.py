@@ -18,6 +18,8 @@ from PIL import Image
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
+pytestmark = pytest.mark.xdist_group("pipeline")  # one worker has the finished run
+
 CONFIG = ["--configfile", "configs/test.yaml"]
 CORES = ["--cores", "2"]
 

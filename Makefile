@@ -1,5 +1,5 @@
-# make demo   the whole workflow on data that needs no download, at most 15 minutes on 2 cores
-# make test   lint, types, unit tests, workflow tests, one end-to-end run
+# make demo   the whole workflow on data that needs no download, 15 minutes on 2 cores with AVX512-BF16
+# make test   lint, types, unit tests, workflow tests, runs from end to end under both engines
 # make venv   only .venv, which the others build when it is missing or older than the lock
 
 # The first Python that fits and can make environments; `make PYTHON=/path/to/python3.12` for another.

@@ -1,5 +1,6 @@
 """Where every job's results lie, and which module does its work: what Snakemake, DVC and the tests share."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -77,3 +78,16 @@ MODULES = {
     "figure_masks": "patchvae.report.figures",
     **PARTS_FIGURES,
 }
+
+
+def shell_commands() -> dict[str, list[str]]:
+    """Command -> the text of the shell commands of its rules, whose edits Snakemake sees and DVC would not."""
+    found: dict[str, list[str]] = {command: [] for command in MODULES}
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for rule in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.M)[1:]:
+            shell = re.search(r"^    shell:\n((?: {8}.*\n)+)", rule, re.M)
+            command = re.search(r'code_of\("(\w+)"\)', rule)
+            if shell:
+                for name in [command[1]] if command else PARTS_FIGURES:
+                    found[name].append(shell[1])
+    return found

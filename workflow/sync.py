@@ -8,25 +8,29 @@ workflow/sync.py track OVERLAY...   make the run of these overlays the one of pa
 """
 
 import argparse
+import itertools
 import json
-import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import psutil
-from layout import OUTPUTS, ROOT
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
+try:
+    import psutil
+    from layout import OUTPUTS, ROOT
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedSeq
 
-from patchvae.checks import validate
-from patchvae.config import Params, load_params, merge, read_yaml
-from patchvae.errors import PatchVAEError
-from patchvae.files import atomic, file_digest
-from patchvae.plan import jobs
+    from patchvae.checks import validate
+    from patchvae.config import Params, load_params, merge, read_yaml
+    from patchvae.errors import PatchVAEError
+    from patchvae.files import atomic, file_digest
+    from patchvae.plan import jobs
+except ModuleNotFoundError as missing:
+    sys.exit(f"{missing.name} is not installed for {sys.executable}: source .venv/bin/activate")
 
 SCHEMA = ROOT / "workflow/schemas/params.schema.yaml"
 ASIDE = ROOT / "scratch/unlisted"
@@ -57,19 +61,56 @@ def missing_stages(params: Params) -> None:
         raise PatchVAEError(f"dvc.yaml: a stage of {rule} makes {path}, which no job of params.yaml does")
 
 
-def set_aside(params: Params) -> None:
-    """Move metrics and tables of the run that no job names any more to scratch/unlisted.
+def move(path: Path, folder: Path, name: str) -> Path:
+    """Move a file into a folder under a free name like this one, and say so; returns where it is now."""
+    free = (f"{name}.{number}" if number else name for number in itertools.count())
+    target = next(folder / other for other in free if not (folder / other).exists())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(path, target)
+    print(f"moved {path.relative_to(ROOT)} to {target.relative_to(ROOT)}", file=sys.stderr)
+    return target
+
+
+def set_aside(params: Params) -> dict[Path, Path]:
+    """Move metrics, tables and pictures that no job names any more to scratch/unlisted; returns whence -> where.
 
     Tables depend on folders of metrics, and the summary on the folder of tables, so that a file left over from a
     removed value would differ between clones.
     """
     named = {path.format(**wildcards) for rule, wildcards in jobs(params) for path in OUTPUTS[rule]}
-    for folder in ("metrics", "tables"):
+    moved = {}
+    for folder in ("metrics", "tables", "figures"):
         for path in sorted((ROOT / "results" / params["run"] / folder).rglob("*.*")):
             name = path.relative_to(ROOT).as_posix()
             if path.is_file() and name not in named:
-                (ASIDE / name).parent.mkdir(parents=True, exist_ok=True)
-                os.replace(path, ASIDE / name)
+                moved[path] = move(path, ASIDE, name)
+    return moved
+
+
+def cached_results() -> Iterator[tuple[str, str | None, Callable[[str], Path]]]:
+    """(path, MD5 in dvc.lock, path of an object in DVC's cache by its MD5) of every file that DVC caches."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(ROOT)) as repo:
+            for out in repo.index.outs:
+                if out.use_cache and not (out.hash_info and out.hash_info.isdir):
+                    digest = out.hash_info.value if out.hash_info else None
+                    yield out.def_path, digest, lambda md5, repo=repo: Path(repo.cache.local.oid_to_path(md5))
+    except DvcException as error:
+        raise PatchVAEError(f"dvc.yaml, dvc.lock: {' '.join(str(error).split())}") from error
+
+
+def unrecorded() -> list[str]:
+    """Checkpoints, metrics and curves of the run that lie here and not in DVC's cache."""
+    return [
+        name
+        for name, _, place in cached_results()
+        if name.startswith("results/")
+        and (ROOT / name).is_file()
+        and not place(file_digest(ROOT / name, "md5")).exists()
+    ]
 
 
 def dvc_at_work() -> str | None:
@@ -117,7 +158,7 @@ def adopt() -> None:
     unfinished = snakemake_has_work()
     if unfinished:
         refuse("adopt: Snakemake has work left, so nothing was recorded: finish it with `snakemake` first", unfinished)
-    for command in (["workflow/check"], ["dvc", "commit", "--quiet", "--force"]):
+    for command in (["workflow/check"], ["dvc", "commit", "--force"]):
         done = run(*command)
         if done.returncode:
             refuse(f"adopt: `{' '.join(command)}` failed: mend it and run adopt again", done)
@@ -128,9 +169,11 @@ def adopt() -> None:
 
 def align() -> None:
     """Let Snakemake take DVC's word for every result, without running a job."""
-    set_aside(tracked())
+    moved = set_aside(tracked())
     changes = dvc_changes()
     if changes:
+        for path, where in moved.items():
+            shutil.move(where, path)
         refuse("align: DVC sees changes, listed above: run `dvc repro`, `dvc pull` or `dvc checkout` first", changes)
     done = run("snakemake", "--cores", "1", "--quiet", "all", "--touch", "--forceall", "all")
     if done.returncode:
@@ -141,27 +184,38 @@ def align() -> None:
 
 
 def verify() -> None:
-    """Hash every cached result, here and in DVC's cache, and set aside what is not what dvc.lock says.
+    """Hash every cached result, here and in DVC's cache, and set aside what was altered.
 
-    DVC itself takes the word of its state database for a file that it has put here from an altered cache.
+    DVC itself takes the word of its state database for a file that it has put here from an altered cache. A file that
+    differs while its object in the cache is whole is a newer result that nobody has recorded: it stays.
     """
-    from dvc.repo import Repo
-
-    altered = []
-    with Repo(str(ROOT)) as repo:
-        for out in repo.index.outs:
-            if not out.use_cache or not out.hash_info or out.hash_info.isdir:
-                continue
-            cached = Path(repo.cache.local.oid_to_path(out.hash_info.value))
-            for path, name in ((cached, f"cached/{out.def_path}"), (ROOT / out.def_path, out.def_path)):
-                if path.is_file() and file_digest(path, "md5") != out.hash_info.value:
-                    altered.append(name)
-                    (ALTERED / name).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.move(path, ALTERED / name)
+    tracked()
+    if dvc_at_work():
+        raise PatchVAEError(f"verify: {dvc_at_work()} works in this folder: wait for it")
+    altered, newer = [], []
+    for name, digest, place in cached_results():
+        if digest is None:
+            continue
+        here, cached = ROOT / name, place(digest)
+        whole = cached.is_file() and file_digest(cached, "md5") == digest
+        if cached.is_file() and not whole:
+            altered.append(f"cached/{name}")
+            move(cached, ALTERED, altered[-1])
+        if here.is_file() and file_digest(here, "md5") != digest:
+            if whole:
+                newer.append(name)
+            else:
+                altered.append(name)
+                move(here, ALTERED, name)
     if altered:
         raise PatchVAEError(
             f"verify: altered, and moved to scratch/altered: {', '.join(altered)}; `dvc pull`, or `dvc repro` to make"
             " them again"
+        )
+    if newer:
+        raise PatchVAEError(
+            f"verify: nothing is altered, but these are not what dvc.lock says: {', '.join(newer)}; `workflow/sync.py"
+            " adopt` to record them, or `dvc checkout` for the recorded ones"
         )
 
 
@@ -178,11 +232,23 @@ def track(overlays: list[Path]) -> None:
     yaml.width = 4096
     content = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     plain = load_params([ROOT / "params.yaml"])
+    for path in sorted((ROOT / "configs").glob("*.yaml")):
+        if read_yaml(path).get("run") == plain["run"]:
+            raise PatchVAEError(
+                f"params.yaml: is the run of configs/{path.name} already, and a second overlay would mix with it:"
+                " `git checkout COMMIT params.yaml` first, with a commit from before"
+            )
     for path in overlays:
         overlay = read_yaml(path)
         plain = merge(plain, overlay)
         update(content, overlay)
     validate(plain, SCHEMA)
+    in_git = run("git", "ls-files", f"results/{plain['run']}/metrics").stdout.splitlines()
+    if in_git:
+        raise PatchVAEError(
+            f"{in_git[0]}: git has the metrics of run {plain['run']}, so that DVC cannot cache them: give the run"
+            " another name with a second overlay that says `run: NAME`"
+        )
     with atomic(ROOT / "params.yaml") as partial, open(partial, "w", encoding="utf-8") as stream:
         yaml.dump(content, stream)
 

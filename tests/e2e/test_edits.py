@@ -24,6 +24,13 @@ HEAD = [
 ]
 
 
+def reword(place: Path, name: str, old: str, new: str) -> None:
+    """Change a text where it stands once."""
+    text = (place / name).read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    (place / name).write_text(text.replace(old, new), encoding="utf-8")
+
+
 def append_to(place: Path, name: str) -> None:
     """Change a source file without changing what it does."""
     with open(place / name, "a", encoding="utf-8") as stream:
@@ -69,6 +76,10 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     ),
     "fine-tuning's lr": (
         lambda place: edit(place, "finetune/lr", 0.02),
+        finetuned(ROWS) | {job for job in SWEPT if "/finetune/" in job} | TABLE1 | SWEEP | REPORTS,
+    ),
+    "the shell command of fine-tuning's rule": (
+        lambda place: reword(place, "workflow/rules/finetune.smk", " --scratch scratch", "  --scratch scratch"),
         finetuned(ROWS) | {job for job in SWEPT if "/finetune/" in job} | TABLE1 | SWEEP | REPORTS,
     ),
     "β_occ of PatchVAE": (
@@ -130,7 +141,7 @@ def test_both_engines_run_what_depends_on_an_edit(origin: Path, tmp_path: Path, 
         with_snakemake = executed(by_snakemake, "snakemake", "--cores", "1")
         with_dvc = reproduced.result()
     changed = run(by_dvc, "dvc", "status")
-    run(by_dvc, "git", "checkout", "--quiet", "params.yaml", "src")
+    run(by_dvc, "git", "checkout", "--quiet", "params.yaml", "src", "workflow")
     back = executed(by_dvc, "dvc", "repro")
     assert sorted(with_dvc) == sorted(with_snakemake)
     assert sorted(with_dvc) == sorted(depending)

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from clones import ENV, edit, executed, logs, nothing_to_do, run, sync, twin
+from clones import ENV, commit, edit, executed, logs, nothing_to_do, run, sync, twin
+from helpers import copy_checkout
 
 SYNC = [sys.executable, "workflow/sync.py"]
 
@@ -25,7 +26,7 @@ def refused(place: Path, *command: str) -> str:
 
 
 def killed(place: Path, seconds: float, *command: str) -> None:
-    """Run a command and all that it starts for so long, then kill them."""
+    """Run a command and all that it starts for so long, then kill them and do what the guide says."""
     running = subprocess.Popen(
         command, cwd=place, env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -35,10 +36,23 @@ def killed(place: Path, seconds: float, *command: str) -> None:
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
     subprocess.run(["snakemake", "--unlock"], cwd=place, env=ENV, capture_output=True, check=True)
+    (place / ".dvc/tmp/rwlock").unlink(missing_ok=True)
 
 
 def tables(place: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((place / "results/engines/tables").iterdir())}
+
+
+def checkpoints(place: Path) -> dict[str, int]:
+    """Name -> time of each checkpoint here."""
+    found = (place / "results/engines/checkpoints").rglob("*.pt")
+    return {path.relative_to(place).as_posix(): path.stat().st_mtime_ns for path in found}
+
+
+def objects(place: Path) -> set[str]:
+    """What DVC's cache holds."""
+    cache = place / ".dvc/cache/files/md5"
+    return {path.relative_to(cache).as_posix() for path in cache.rglob("*") if path.is_file()}
 
 
 def broken_objects(cache: Path) -> list[str]:
@@ -163,17 +177,69 @@ def test_a_table_altered_by_hand_is_written_again(origin: Path, tmp_path: Path) 
     assert tables(place) == tables(origin)
 
 
+def test_dvc_does_not_delete_a_run_that_was_not_adopted(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    edit(place, "ablations/num_parts", [4, 8, 6])
+    run(place, "snakemake", "--cores", "2")
+    made = checkpoints(place)
+    said = refused(place, "dvc", "repro")
+    assert "would delete results" in said and "num_parts=6" in said
+    assert "not what dvc.lock says" in refused(place, *SYNC, "verify")
+    assert checkpoints(place) == made
+    assert executed(place, *SYNC, "adopt") == set()
+    assert executed(place, "dvc", "repro") == set()
+    nothing_to_do(place)
+
+
+def test_one_run_of_an_overlay_is_tracked_at_a_time(tmp_path: Path) -> None:
+    place = copy_checkout(tmp_path / "clone")
+    run(place, "git", "init", "--quiet")
+    commit(place)
+    before = (place / "params.yaml").read_bytes()
+    said = refused(place, *SYNC, "track", "configs/cifar100-quick.yaml")
+    assert "results/cifar100-quick/metrics/" in said and "DVC cannot cache" in said
+    assert (place / "params.yaml").read_bytes() == before
+    sync(place, "track", "configs/demo.yaml")
+    said = refused(place, *SYNC, "track", "configs/authors-code.yaml")
+    assert "params.yaml: is the run of configs/demo.yaml already" in said
+
+
+def test_what_no_job_names_is_set_aside_and_never_overwritten(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    stray = place / "results/engines/metrics/finetune/stray.json"
+    for text in ("1", "2"):
+        stray.write_text(text)
+        sync(place, "align")
+        assert not stray.exists()
+    folder = place / "scratch/unlisted/results/engines/metrics/finetune"
+    assert {path.read_text() for path in folder.iterdir()} == {"1", "2"}
+    stray.write_text("3")
+    edit(place, "figures/rows", 3)
+    refused(place, *SYNC, "align")
+    assert stray.read_text() == "3"
+
+
+def test_the_tools_say_which_python_they_need(tmp_path: Path) -> None:
+    place = copy_checkout(tmp_path / "clone")
+    bare = [sys.executable, "-S", "-E"]  # without any installed package
+    for tool in (["workflow/sync.py", "adopt"], ["workflow/check"]):
+        assert "source .venv/bin/activate" in refused(place, *bare, *tool)
+
+
 def test_the_engines_wait_for_each_other(origin: Path, tmp_path: Path) -> None:
     place = twin(origin, tmp_path / "clone")
     edit(place, "pretrain/lr", 0.002)
+    before = checkpoints(place)
     with subprocess.Popen(["snakemake", "--cores", "1"], cwd=place, env=ENV, start_new_session=True) as running:
-        while not list((place / ".snakemake/locks").glob("*")):
+        while not (made := {name for name, when in checkpoints(place).items() if when != before[name]}):
             assert running.poll() is None
             time.sleep(0.1)
         said = refused(place, "dvc", "repro")
         os.killpg(running.pid, signal.SIGKILL)
     assert "another snakemake works in this folder" in said
-    run(place, "snakemake", "--unlock")
+    assert all(checkpoints(place).get(name) not in (None, before[name]) for name in made)
+    place = twin(origin, tmp_path / "other")
+    edit(place, "pretrain/lr", 0.002)
     with subprocess.Popen(["dvc", "repro"], cwd=place, env=ENV, start_new_session=True) as running:
         rwlock = place / ".dvc/tmp/rwlock"
         while not (rwlock.exists() and '"pid"' in rwlock.read_text()):
@@ -185,23 +251,25 @@ def test_the_engines_wait_for_each_other(origin: Path, tmp_path: Path) -> None:
 
 
 def test_kills_at_ten_random_moments_lose_nothing(origin: Path, tmp_path: Path) -> None:
-    """The tables of the last run and the cache are whole after each, and the eleventh call finishes the work."""
+    """The cache is whole after each, the eleventh call finishes the work, and the last run can be had back."""
     place = twin(origin, tmp_path / "clone")
-    before = tables(place)
+    before, held = tables(place), objects(place)
     seed = random.SystemRandom().randrange(2**32)
     moment = random.Random(seed)
     edit(place, "finetune/lr", 0.02)
     for _ in range(10):
         killed(place, moment.uniform(0.5, 12), "dvc", "repro")
         assert broken_objects(place / ".dvc/cache") == [], seed
-        run(place, "git", "stash", "--quiet")  # what git holds of the last run
-        assert tables(place) == before, seed
-        run(place, "git", "stash", "pop", "--quiet")
+        assert objects(place) >= held, seed
     run(place, "dvc", "repro")
     assert "up to date" in run(place, "dvc", "status")
     sync(place, "align")
     nothing_to_do(place)
     assert tables(place) != before
+    run(place, "git", "checkout", "--quiet", ".")
+    run(place, "dvc", "checkout")
+    assert "up to date" in run(place, "dvc", "status")
+    assert tables(place) == before
 
 
 @pytest.mark.parametrize("command", ["adopt", "align"])

@@ -14,7 +14,7 @@ from helpers import ROOT, environment
 
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from layout import MODULES, OUTPUTS
+from layout import MODULES, OUTPUTS, shell_commands
 from ruamel.yaml import YAML
 
 from patchvae.config import load_params
@@ -23,14 +23,7 @@ from patchvae.plan import jobs
 from patchvae.provenance import source_files
 from patchvae.resolve import resolve
 
-OVERLAYS = {
-    "paper": [],
-    "demo": ["demo"],
-    "test": ["test"],
-    "cifar100-quick": ["cifar100-quick"],
-    "archives-smoke": ["archives-smoke"],
-    "authors-code": ["authors-code"],
-}
+OVERLAYS = {"paper": [], **{path.stem: [path.stem] for path in sorted((ROOT / "configs").glob("*.yaml"))}}
 
 
 class Stage(NamedTuple):
@@ -121,6 +114,13 @@ def test_what_is_in_git_is_small_and_what_is_large_is_cached(engines: Engines) -
     for stage in engines.stages.values():
         in_git = all("/tables/" in path or "/figures/" in path or "/summary." in path for path in stage.outs)
         assert stage.cached != in_git, stage.name
+
+
+def test_every_rule_has_its_shell_command_in_a_fingerprint() -> None:
+    rules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk"))
+    found = shell_commands()
+    assert all(found.values())
+    assert len({text for texts in found.values() for text in texts}) == rules.count("\n    shell:\n")
 
 
 def leaves(block: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

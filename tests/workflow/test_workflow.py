@@ -20,11 +20,6 @@ def planned(output: str) -> dict[str, int]:
     return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M) if name != "all"}
 
 
-def test_lint_finds_nothing(snakemake: Run, root: Path) -> None:
-    done = snakemake(root, "--lint")
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_the_whole_paper_is_planned(snakemake: Run, root: Path) -> None:
     done = snakemake(root, "-n", "--forceall")
     assert done.returncode == 0, done.stderr

@@ -9,7 +9,6 @@ workflow/sync.py track OVERLAY...   make the run of these overlays the one of pa
 
 import argparse
 import itertools
-import json
 import shutil
 import subprocess
 import sys
@@ -114,16 +113,20 @@ def unrecorded() -> list[str]:
 
 
 def dvc_at_work() -> str | None:
-    """The DVC process that runs a stage in this folder, whose files it removes and writes, or None."""
-    lock = ROOT / ".dvc/tmp/rwlock"
-    try:
-        content = json.loads(lock.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # empty or cut off by a kill
-        return None
-    readers = [one for some in content.get("read", {}).values() for one in some]
-    for holder in [*content.get("write", {}).values(), *readers]:
-        if psutil.pid_exists(holder["pid"]):
-            return f"`{holder['cmd']}` (process {holder['pid']})"
+    """The DVC process that removes or writes files of this folder, or None.
+
+    DVC's own lock, .dvc/tmp/rwlock, is empty between two stages, and outlives a killed DVC.
+    """
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        words = process.info["cmdline"] or []
+        names = [Path(word).name for word in words]
+        if process.info["cwd"] != str(ROOT) or "dvc" not in names[:3]:
+            continue
+        command = words[names.index("dvc") + 1 :]
+        writes = command[:1] in (["repro"], ["checkout"], ["pull"], ["commit"])
+        tries = command[:2] in (["exp", "run"], ["exp", "apply"]) and not {"--temp", "--queue"} & set(command)
+        if writes or tries:
+            return f"`dvc {' '.join(command)}` (process {process.pid})"
     return None
 
 
@@ -190,8 +193,9 @@ def verify() -> None:
     differs while its object in the cache is whole is a newer result that nobody has recorded: it stays.
     """
     tracked()
-    if dvc_at_work():
-        raise PatchVAEError(f"verify: {dvc_at_work()} works in this folder: wait for it")
+    at_work = dvc_at_work()
+    if at_work:
+        raise PatchVAEError(f"verify: {at_work} works in this folder: wait for it")
     altered, newer = [], []
     for name, digest, place in cached_results():
         if digest is None:

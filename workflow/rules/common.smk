@@ -162,7 +162,7 @@ def every_output():
 onstart:
     at_work = "PATCHVAE_STAGE" not in os.environ and dvc_at_work()
     if at_work:
-        raise WorkflowError(f"{at_work} works in this folder: wait for it, or delete .dvc/tmp/rwlock if it is not DVC")
+        raise WorkflowError(f"{at_work} works in this folder: wait for it")
     # Its timer starts another one each time a job ends, and all of them look at the ready jobs' inputs every second:
     # a fifth of a core after a hundred jobs, and a second at each exit. 100 jobs a second are never reached here.
     workflow.scheduler.job_rate_limiter = None

@@ -177,6 +177,7 @@ def align() -> None:
     if changes:
         for path, where in moved.items():
             shutil.move(where, path)
+            print(f"moved {path.relative_to(ROOT)} back", file=sys.stderr)
         refuse("align: DVC sees changes, listed above: run `dvc repro`, `dvc pull` or `dvc checkout` first", changes)
     done = run("snakemake", "--cores", "1", "--quiet", "all", "--touch", "--forceall", "all")
     if done.returncode:

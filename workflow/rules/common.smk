@@ -164,5 +164,5 @@ onstart:
     if at_work:
         raise WorkflowError(f"{at_work} works in this folder: wait for it")
     # Its timer starts another one each time a job ends, and all of them look at the ready jobs' inputs every second:
-    # a fifth of a core after a hundred jobs, and a second at each exit. 100 jobs a second are never reached here.
+    # a fifth of a core after seventy jobs, and a second at each exit. 100 jobs a second are never reached here.
     workflow.scheduler.job_rate_limiter = None

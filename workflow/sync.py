@@ -5,10 +5,12 @@ workflow/sync.py adopt              after `snakemake`: record the finished run i
 workflow/sync.py align              after `dvc repro`, `dvc pull`, `dvc checkout`: tell Snakemake what DVC knows
 workflow/sync.py verify             hash every cached result, here and in DVC's cache; what was altered is set aside
 workflow/sync.py track OVERLAY...   make the run of these overlays the one of params.yaml, which DVC tracks
+workflow/sync.py mend               after `kill -9` or a power cut: take away what the engines left locked or cut off
 """
 
 import argparse
 import itertools
+import json
 import shutil
 import subprocess
 import sys
@@ -26,7 +28,7 @@ try:
     from patchvae.checks import validate
     from patchvae.config import Params, load_params, merge, read_yaml
     from patchvae.errors import PatchVAEError
-    from patchvae.files import atomic, file_digest
+    from patchvae.files import atomic, file_digest, write_text
     from patchvae.plan import jobs
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed for {sys.executable}: source .venv/bin/activate")
@@ -34,6 +36,7 @@ except ModuleNotFoundError as missing:
 SCHEMA = ROOT / "workflow/schemas/params.schema.yaml"
 ASIDE = ROOT / "scratch/unlisted"
 ALTERED = ROOT / "scratch/altered"
+CUT_OFF = ROOT / "scratch/cut_off"
 
 
 def stages() -> set[tuple[str, str]]:
@@ -112,21 +115,35 @@ def unrecorded() -> list[str]:
     ]
 
 
+def processes() -> Iterator[tuple[int, list[str], list[str]]]:
+    """(number, words of the command line, their file names) of every process whose working directory is this folder."""
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        if process.info["cwd"] == str(ROOT):
+            words = process.info["cmdline"] or []
+            yield process.pid, words, [Path(word).name for word in words]
+
+
 def dvc_at_work() -> str | None:
     """The DVC process that removes or writes files of this folder, or None.
 
     DVC's own lock, .dvc/tmp/rwlock, is empty between two stages, and outlives a killed DVC.
     """
-    for process in psutil.process_iter(["cmdline", "cwd"]):
-        words = process.info["cmdline"] or []
-        names = [Path(word).name for word in words]
-        if process.info["cwd"] != str(ROOT) or "dvc" not in names[:3]:
+    for number, words, names in processes():
+        if "dvc" not in names[:3]:
             continue
         command = words[names.index("dvc") + 1 :]
         writes = command[:1] in (["repro"], ["checkout"], ["pull"], ["commit"])
         tries = command[:2] in (["exp", "run"], ["exp", "apply"]) and not {"--temp", "--queue"} & set(command)
         if writes or tries:
-            return f"`dvc {' '.join(command)}` (process {process.pid})"
+            return f"`dvc {' '.join(command)}` (process {number})"
+    return None
+
+
+def job_at_work() -> str | None:
+    """A Snakemake or one of its jobs in this folder, or None; jobs outlive a Snakemake that `kill -9` ended."""
+    for number, words, names in processes():
+        if "snakemake" in names[:3] or "patchvae.cli" in words:
+            return f"`{' '.join(words)[:80]}` (process {number})"
     return None
 
 
@@ -158,6 +175,8 @@ def dvc_changes() -> "subprocess.CompletedProcess[str] | None":
 def adopt() -> None:
     """Record what Snakemake has finished in dvc.lock and the cache, without running a job."""
     tracked()
+    if not dvc_at_work():  # the commit of a killed adopt may have been cut off
+        mend_dvc()
     unfinished = snakemake_has_work()
     if unfinished:
         refuse("adopt: Snakemake has work left, so nothing was recorded: finish it with `snakemake` first", unfinished)
@@ -224,6 +243,50 @@ def verify() -> None:
         )
 
 
+def mend() -> None:
+    """Take away the locks and half-written files of engines that were killed."""
+    at_work = dvc_at_work() or job_at_work()
+    if at_work:
+        raise PatchVAEError(f"mend: {at_work} works in this folder: wait for it, or end it")
+    mend_dvc()
+    if any((ROOT / ".snakemake/locks").glob("*")):
+        done = run("snakemake", "--unlock")
+        if done.returncode:
+            refuse("mend: `snakemake --unlock` failed", done)
+        print("unlocked Snakemake", file=sys.stderr)
+
+
+def mend_dvc() -> None:
+    """Take away what DVC cannot read because it was killed while writing it; DVC writes both files in place.
+
+    A dvc.lock that was cut off is replaced by git's: what was made since, `dvc repro` finds in DVC's cache.
+    """
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from ruamel.yaml.error import YAMLError
+    from voluptuous import Invalid
+
+    rwlock, lock = ROOT / ".dvc/tmp/rwlock", ROOT / "dvc.lock"
+    if rwlock.exists():
+        try:
+            json.loads(rwlock.read_text(encoding="utf-8"))
+        except ValueError:
+            move(rwlock, CUT_OFF, "rwlock")
+    if not lock.exists():
+        return
+    try:
+        COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(lock) or {})
+    except (YAMLError, Invalid, UnicodeDecodeError) as error:
+        committed = run("git", "show", ":dvc.lock")  # fails when git has none, or a conflict
+        if committed.returncode:
+            raise PatchVAEError("dvc.lock: is not whole, and `git show :dvc.lock` has none in its place") from error
+        move(lock, CUT_OFF, "dvc.lock")
+        write_text(lock, committed.stdout)
+        print(
+            "dvc.lock was cut off: git's is in its place, `dvc repro` fetches the rest from DVC's cache",
+            file=sys.stderr,
+        )
+
+
 def tracked() -> Params:
     """The parameters of the run that DVC tracks."""
     params = load_params([ROOT / "params.yaml"])
@@ -274,14 +337,15 @@ def main() -> None:
     """Parse and do; raises PatchVAEError."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, dest="command")
-    for function in (adopt, align, verify):
+    for function in (adopt, align, verify, mend):
         commands.add_parser(function.__name__, help=function.__doc__)
     commands.add_parser("track", help=track.__doc__).add_argument("overlays", nargs="+", type=Path)
     args = parser.parse_args()
     for tool in ("snakemake", "dvc"):
         if shutil.which(tool) is None:
             raise PatchVAEError(f"{tool} is not on the PATH: source .venv/bin/activate")
-    {"adopt": adopt, "align": align, "verify": verify, "track": lambda: track(args.overlays)}[args.command]()
+    plain = {"adopt": adopt, "align": align, "verify": verify, "mend": mend}
+    plain.get(args.command, lambda: track(args.overlays))()
     print(f"{args.command}: done")
 
 

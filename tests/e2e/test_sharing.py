@@ -35,8 +35,18 @@ def killed(place: Path, seconds: float, *command: str) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
-    subprocess.run(["snakemake", "--unlock"], cwd=place, env=ENV, capture_output=True, check=True)
-    (place / ".dvc/tmp/rwlock").unlink(missing_ok=True)
+    mended(place)
+
+
+def mended(place: Path) -> str:
+    """What mend says, when all that was killed is gone."""
+    for _ in range(100):
+        done = subprocess.run([*SYNC, "mend"], cwd=place, env=ENV, capture_output=True, text=True)
+        if "wait for it" not in done.stderr:
+            break
+        time.sleep(0.1)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
 
 
 def tables(place: Path) -> dict[str, bytes]:
@@ -266,6 +276,31 @@ def test_kills_at_ten_random_moments_lose_nothing(origin: Path, tmp_path: Path) 
     run(place, "dvc", "checkout")
     assert "up to date" in run(place, "dvc", "status")
     assert tables(place) == before
+
+
+def test_mend_waits_for_jobs_and_takes_away_what_a_kill_has_left(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    edit(place, "figures/rows", 3)
+    with subprocess.Popen(["snakemake", "--cores", "1"], cwd=place, env=ENV, start_new_session=True) as running:
+        while not list((place / ".snakemake/locks").glob("*")):
+            time.sleep(0.1)
+        assert "snakemake" in refused(place, *SYNC, "mend")
+        os.killpg(running.pid, signal.SIGKILL)
+    assert "unlocked Snakemake" in mended(place)
+    run(place, "dvc", "repro")
+    for name in ("dvc.lock", ".dvc/tmp/rwlock"):
+        text = (place / name).read_text(encoding="utf-8") or '{"write": {"dvc.lock": {}}}'
+        (place / name).write_text(text[: len(text) * 2 // 3], encoding="utf-8")
+    refused(place, "dvc", "repro")
+    assert "git's is in its place" in mended(place)
+    assert executed(place, "dvc", "repro") == set()
+    sync(place, "align")
+    nothing_to_do(place)
+    assert mended(place) == ""
+    (place / "dvc.lock").write_text("<<<<<<< ours\n", encoding="utf-8")
+    run(place, "git", "rm", "--cached", "--quiet", "dvc.lock")
+    assert "dvc.lock: is not whole" in refused(place, *SYNC, "mend")
+    assert (place / "dvc.lock").read_text(encoding="utf-8") == "<<<<<<< ours\n"
 
 
 @pytest.mark.parametrize("command", ["adopt", "align"])

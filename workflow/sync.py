@@ -259,7 +259,7 @@ def mend() -> None:
 def mend_dvc() -> None:
     """Take away what DVC cannot read because it was killed while writing it; DVC writes both files in place.
 
-    A dvc.lock that was cut off is replaced by git's: what was made since, `dvc repro` finds in DVC's cache.
+    A dvc.lock that was cut off is replaced by git's: trainings since then `dvc repro` finds in its cache.
     """
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA
     from ruamel.yaml.error import YAMLError

@@ -280,20 +280,21 @@ def test_kills_at_ten_random_moments_lose_nothing(origin: Path, tmp_path: Path) 
 
 def test_mend_waits_for_jobs_and_takes_away_what_a_kill_has_left(origin: Path, tmp_path: Path) -> None:
     place = twin(origin, tmp_path / "clone")
-    edit(place, "figures/rows", 3)
+    edit(place, "ablations/num_parts", [4, 8, 6])
     with subprocess.Popen(["snakemake", "--cores", "1"], cwd=place, env=ENV, start_new_session=True) as running:
         while not list((place / ".snakemake/locks").glob("*")):
             time.sleep(0.1)
         assert "snakemake" in refused(place, *SYNC, "mend")
         os.killpg(running.pid, signal.SIGKILL)
     assert "unlocked Snakemake" in mended(place)
-    run(place, "dvc", "repro")
+    assert any("num_parts=6" in job for job in executed(place, "dvc", "repro"))
     for name in ("dvc.lock", ".dvc/tmp/rwlock"):
         text = (place / name).read_text(encoding="utf-8") or '{"write": {"dvc.lock": {}}}'
         (place / name).write_text(text[: len(text) * 2 // 3], encoding="utf-8")
     refused(place, "dvc", "repro")
     assert "git's is in its place" in mended(place)
-    assert executed(place, "dvc", "repro") == set()
+    again = executed(place, "dvc", "repro")
+    assert not [job for job in again if "/tables/" not in job and job not in ("engines/curves", "engines/summary")]
     sync(place, "align")
     nothing_to_do(place)
     assert mended(place) == ""

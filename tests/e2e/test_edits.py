@@ -78,9 +78,9 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         lambda place: edit(place, "finetune/lr", 0.02),
         finetuned(ROWS) | {job for job in SWEPT if "/finetune/" in job} | TABLE1 | SWEEP | REPORTS,
     ),
-    "the shell command of fine-tuning's rule": (
-        lambda place: reword(place, "workflow/rules/finetune.smk", " --scratch scratch", "  --scratch scratch"),
-        finetuned(ROWS) | {job for job in SWEPT if "/finetune/" in job} | TABLE1 | SWEEP | REPORTS,
+    "the shell command of the masks' figure": (
+        lambda place: reword(place, "workflow/rules/figures.smk", " --images {input", "  --images {input"),
+        FIGURE6,
     ),
     "β_occ of PatchVAE": (
         lambda place: edit(place, "variants/patchvae/beta_occ", 0.3),

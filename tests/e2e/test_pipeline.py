@@ -43,7 +43,7 @@ def wanted(snakemake: Run, place: Path, *arguments: str | Path) -> set[str]:
 TINY = ("patchvae", "patchvae+lw", "patchvae-gan", "bigan", "imagenet-pretrained", "random")
 CELLS = [(variant, "digits-tiny", regime) for variant in TINY for regime in ("conv1", "conv1-5")]
 CELLS += [("patchvae.num_parts=4", "digits-tiny", "conv1-5")]
-CELLS += [("patchvae", "digits-resnet18", "conv1-5"), ("random", "digits-resnet18", "none")]
+CELLS += [("patchvae", "digits-tiny64", "conv1-5"), ("random", "digits-tiny64", "none")]
 # Any new table is followed by the first, any new training by the second.
 SUMMARY, CURVES = {"Numbers of run test in one file"}, {"Learning curves of run test"}
 TRAININGS = CURVES | {f"Fine-tune {variant} on {dataset}, {regime}, seed 0" for variant, dataset, regime in CELLS}
@@ -51,7 +51,7 @@ TABLE1, TABLE2, TABLE7 = (SUMMARY | {f"Table {number} of run test"} for number i
 SWEEP = SUMMARY | {"Sweep of num_parts of run test"}
 PARTS = SUMMARY | {"Score the parts of patchvae+lw on digits-tiny, seed 0", "Part discovery of run test"}
 FIGURES = {f"Draw figure{number} of digits-tiny" for number in (1, 3, 4, 5)}
-MEASURED = {f"{what} of patchvae on digits-resnet18, seed 0" for what in ("PSNR and SSIM", "FID")}
+MEASURED = {f"{what} of patchvae on digits-tiny64, seed 0" for what in ("PSNR and SSIM", "FID")}
 MASKS = {"Weight masks of digits-tiny", "Draw weight masks of digits-tiny"}
 
 
@@ -216,7 +216,7 @@ def test_a_data_set_of_ones_own_takes_a_few_lines(snakemake: Run, root: Path, tm
 def test_the_scheduler_sleeps_while_jobs_run(snakemake: Run, tmp_path: Path) -> None:
     """Left alone it looks at all ready jobs once a second and for each job that has ended."""
     place = copy_checkout(tmp_path / "checkout")
-    scenes = [f"data/packed/{dataset}/manifest.json" for dataset in ("digits-tiny", "digits-resnet18")]
+    scenes = [f"data/packed/{dataset}/manifest.json" for dataset in ("digits-tiny", "digits-tiny64")]
     done = snakemake(place, "--verbose", "--cores", "1", *CONFIG, "--", *scenes, "data/masks/digits-tiny/train.npy")
     assert done.returncode == 0, done.stdout + done.stderr
     ended = len(re.findall("^Finished jobid", done.stdout + done.stderr, re.M))

@@ -3,7 +3,7 @@
 
 workflow/sync.py adopt              after `snakemake`: record the finished run in dvc.lock and DVC's cache
 workflow/sync.py align              after `dvc repro`, `dvc pull`, `dvc checkout`: tell Snakemake what DVC knows
-workflow/sync.py verify             hash every cached result, here and in DVC's cache; what was altered is set aside
+workflow/sync.py verify             hash what dvc.lock names, here and in DVC's cache; what was altered is set aside
 workflow/sync.py track OVERLAY...   make the run of these overlays the one of params.yaml, which DVC tracks
 workflow/sync.py mend               after `kill -9` or a power cut: take away what the engines left locked or cut off
 """
@@ -14,8 +14,10 @@ import json
 import shutil
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -69,7 +71,8 @@ def move(path: Path, folder: Path, name: str) -> Path:
     target = next(folder / other for other in free if not (folder / other).exists())
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(path, target)
-    print(f"moved {path.relative_to(ROOT)} to {target.relative_to(ROOT)}", file=sys.stderr)
+    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path  # DVC's cache may lie elsewhere
+    print(f"moved {shown} to {target.relative_to(ROOT)}", file=sys.stderr)
     return target
 
 
@@ -89,36 +92,78 @@ def set_aside(params: Params) -> dict[Path, Path]:
     return moved
 
 
-def cached_results() -> Iterator[tuple[str, str | None, Callable[[str], Path]]]:
-    """(path, MD5 in dvc.lock, path of an object in DVC's cache by its MD5) of every file that DVC caches."""
+class Cached(NamedTuple):
+    """A file that DVC caches."""
+
+    name: str
+    digest: str | None  # its MD5 in dvc.lock
+    place: Callable[[str], Path]  # where the cache has the object of an MD5
+    hashed: Callable[[], str]  # the MD5 of the file here; DVC remembers it until the file changes
+
+
+def cached_results() -> Iterator[Cached]:
+    """Every file that DVC caches, as dvc.yaml and dvc.lock have it."""
     from dvc.exceptions import DvcException
+    from dvc.fs import localfs
     from dvc.repo import Repo
+    from dvc_data.hashfile.hash import hash_file
 
     try:
         with Repo(str(ROOT)) as repo:
+
+            def place(md5: str) -> Path:
+                return Path(repo.cache.local.oid_to_path(md5))
+
             for out in repo.index.outs:
-                if out.use_cache and not (out.hash_info and out.hash_info.isdir):
-                    digest = out.hash_info.value if out.hash_info else None
-                    yield out.def_path, digest, lambda md5, repo=repo: Path(repo.cache.local.oid_to_path(md5))
+                if not out.use_cache or (out.hash_info and out.hash_info.isdir):
+                    continue
+
+                def hashed(path: str = str(ROOT / out.def_path)) -> str:
+                    return str(hash_file(path, localfs, "md5", repo.state)[1].value)
+
+                yield Cached(out.def_path, out.hash_info.value if out.hash_info else None, place, hashed)
     except DvcException as error:
         raise PatchVAEError(f"dvc.yaml, dvc.lock: {' '.join(str(error).split())}") from error
 
 
 def unrecorded() -> list[str]:
-    """Checkpoints, metrics and curves of the run that lie here and not in DVC's cache."""
+    """Results, packed data and masks that lie here and not in DVC's cache."""
     return [
-        name
-        for name, _, place in cached_results()
-        if name.startswith("results/")
-        and (ROOT / name).is_file()
-        and not place(file_digest(ROOT / name, "md5")).exists()
+        out.name for out in cached_results() if (ROOT / out.name).is_file() and not out.place(out.hashed()).exists()
     ]
 
 
+def some(names: list[str]) -> str:
+    """The first three names, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def as_recorded(name: str) -> bool | None:
+    """Whether a file is the one that Snakemake's record of it is about; None without file or record.
+
+    Snakemake compares the parameters in its record with the wanted ones, so that it would take what DVC has put there
+    since, the results of other parameters, for these. It records the file's time of change, compared here to two
+    seconds, the coarsest that file systems have.
+    """
+    key = urlsafe_b64encode(name.encode()).decode()
+    parts = [key[at : at + 254] for at in range(0, len(key), 254)]
+    record = Path(*(f"@{part}" for part in parts[:-1]), parts[-1])
+    if (ROOT / ".snakemake/incomplete" / record).exists():
+        return None  # cut off: Snakemake makes it again
+    try:
+        ended = json.loads((ROOT / ".snakemake/metadata" / record).read_text(encoding="utf-8"))["endtime"]
+        return bool(abs((ROOT / name).stat().st_mtime - ended) <= 2)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def processes() -> Iterator[tuple[int, list[str], list[str]]]:
-    """(number, words of the command line, their file names) of every process whose working directory is this folder."""
+    """(number, words of the command line, their file names) of every process that works in this folder or below it."""
     for process in psutil.process_iter(["cmdline", "cwd"]):
-        if process.info["cwd"] == str(ROOT):
+        place = Path(process.info["cwd"] or "/")
+        if place.is_relative_to(ROOT) and not place.is_relative_to(
+            ROOT / ".dvc"
+        ):  # DVC's experiments have copies there
             words = process.info["cmdline"] or []
             yield process.pid, words, [Path(word).name for word in words]
 
@@ -132,9 +177,12 @@ def dvc_at_work() -> str | None:
         if "dvc" not in names[:3]:
             continue
         command = words[names.index("dvc") + 1 :]
-        writes = command[:1] in (["repro"], ["checkout"], ["pull"], ["commit"])
-        tries = command[:2] in (["exp", "run"], ["exp", "apply"]) and not {"--temp", "--queue"} & set(command)
-        if writes or tries:
+        if "--cd" in command[:-1]:
+            del command[command.index("--cd") + 1]
+        command = [word for word in command if not word.startswith("-") or word in ("--temp", "--queue")]
+        writes = command[:1] in (["repro"], ["checkout"], ["pull"], ["fetch"], ["commit"], ["gc"])
+        tries = command[:1] in (["exp"], ["experiments"]) and command[1:2] in (["run"], ["apply"])
+        if writes or (tries and not {"--temp", "--queue"} & set(command)):
             return f"`dvc {' '.join(command)}` (process {number})"
     return None
 
@@ -169,18 +217,33 @@ def snakemake_has_work() -> "subprocess.CompletedProcess[str] | None":
 def dvc_changes() -> "subprocess.CompletedProcess[str] | None":
     """What `dvc status` says if anything differs from dvc.lock, else None."""
     done = run("dvc", "status")
-    return None if done.returncode == 0 and "up to date" in done.stdout + done.stderr else done
+    if done.returncode:
+        refuse("dvc status: failed as above; after a kill `workflow/sync.py mend`", done)
+    return None if "up to date" in done.stdout + done.stderr else done
+
+
+def refuse_while_at_work() -> None:
+    """Raise PatchVAEError while an engine works here, or if Snakemake's lock says so."""
+    at_work = dvc_at_work() or job_at_work()
+    if at_work:
+        raise PatchVAEError(f"{at_work} works in this folder: wait for it")
+    if any((ROOT / ".snakemake/locks").glob("*")):
+        raise PatchVAEError(
+            "Snakemake's lock: another snakemake works in this folder, or one was killed: wait for it or"
+            " `workflow/sync.py mend`"
+        )
 
 
 def adopt() -> None:
     """Record what Snakemake has finished in dvc.lock and the cache, without running a job."""
     tracked()
-    if not dvc_at_work():  # the commit of a killed adopt may have been cut off
-        mend_dvc()
+    refuse_while_at_work()
+    mend_dvc()  # the commit of a killed adopt may have been cut off
     unfinished = snakemake_has_work()
     if unfinished:
         refuse("adopt: Snakemake has work left, so nothing was recorded: finish it with `snakemake` first", unfinished)
-    for command in (["workflow/check"], ["dvc", "commit", "--force"]):
+    # With --no-relink the files stay as Snakemake knows them.
+    for command in (["workflow/check"], ["dvc", "commit", "--force", "--no-relink"]):
         done = run(*command)
         if done.returncode:
             refuse(f"adopt: `{' '.join(command)}` failed: mend it and run adopt again", done)
@@ -191,6 +254,7 @@ def adopt() -> None:
 
 def align() -> None:
     """Let Snakemake take DVC's word for every result, without running a job."""
+    refuse_while_at_work()
     moved = set_aside(tracked())
     changes = dvc_changes()
     if changes:
@@ -207,17 +271,16 @@ def align() -> None:
 
 
 def verify() -> None:
-    """Hash every cached result, here and in DVC's cache, and set aside what was altered.
+    """Hash what dvc.lock names, here and in DVC's cache, and set aside what was altered.
 
     DVC itself takes the word of its state database for a file that it has put here from an altered cache. A file that
-    differs while its object in the cache is whole is a newer result that nobody has recorded: it stays.
+    differs while its object in the cache is whole, or that is as Snakemake made it, is a newer result that nobody has
+    recorded: it stays.
     """
     tracked()
-    at_work = dvc_at_work()
-    if at_work:
-        raise PatchVAEError(f"verify: {at_work} works in this folder: wait for it")
+    refuse_while_at_work()
     altered, newer = [], []
-    for name, digest, place in cached_results():
+    for name, digest, place, _ in cached_results():
         if digest is None:
             continue
         here, cached = ROOT / name, place(digest)
@@ -226,7 +289,7 @@ def verify() -> None:
             altered.append(f"cached/{name}")
             move(cached, ALTERED, altered[-1])
         if here.is_file() and file_digest(here, "md5") != digest:
-            if whole:
+            if whole or as_recorded(name):
                 newer.append(name)
             else:
                 altered.append(name)
@@ -254,6 +317,13 @@ def mend() -> None:
         if done.returncode:
             refuse("mend: `snakemake --unlock` failed", done)
         print("unlocked Snakemake", file=sys.stderr)
+    names = unrecorded() if (ROOT / "dvc.lock").exists() else []
+    if names:
+        print(
+            f"not in DVC's cache, so that `dvc repro` would make them again: {some(names)}; to keep them finish the"
+            " run with `snakemake`, then `workflow/sync.py adopt`",
+            file=sys.stderr,
+        )
 
 
 def mend_dvc() -> None:
@@ -261,30 +331,34 @@ def mend_dvc() -> None:
 
     A dvc.lock that was cut off is replaced by git's: trainings since then `dvc repro` finds in its cache.
     """
-    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
-    from ruamel.yaml.error import YAMLError
-    from voluptuous import Invalid
-
     rwlock, lock = ROOT / ".dvc/tmp/rwlock", ROOT / "dvc.lock"
     if rwlock.exists():
         try:
             json.loads(rwlock.read_text(encoding="utf-8"))
         except ValueError:
             move(rwlock, CUT_OFF, "rwlock")
-    if not lock.exists():
-        return
-    try:
-        COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(lock) or {})
-    except (YAMLError, Invalid, UnicodeDecodeError) as error:
+    if lock.exists() and not whole_lock(lock):
         committed = run("git", "show", ":dvc.lock")  # fails when git has none, or a conflict
         if committed.returncode:
-            raise PatchVAEError("dvc.lock: is not whole, and `git show :dvc.lock` has none in its place") from error
-        move(lock, CUT_OFF, "dvc.lock")
+            raise PatchVAEError("dvc.lock: is not whole, and `git show :dvc.lock` has none in its place")
+        CUT_OFF.mkdir(parents=True, exist_ok=True)
+        shutil.copy(lock, CUT_OFF / "dvc.lock")
         write_text(lock, committed.stdout)
-        print(
-            "dvc.lock was cut off: git's is in its place, `dvc repro` fetches the rest from DVC's cache",
-            file=sys.stderr,
-        )
+        print("dvc.lock was cut off: git's is in its place; `dvc repro` finds the rest in its cache", file=sys.stderr)
+
+
+def whole_lock(lock: Path) -> bool:
+    """Whether DVC wrote a dvc.lock to its end; most beginnings of one are valid YAML that DVC would read."""
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from ruamel.yaml.error import YAMLError
+    from voluptuous import Invalid
+
+    try:
+        text = lock.read_text(encoding="utf-8")
+        COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(text))
+    except (YAMLError, Invalid, UnicodeDecodeError):
+        return False
+    return text.endswith("\n")
 
 
 def tracked() -> Params:

@@ -19,7 +19,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.files import canonical
 from patchvae.provenance import source_files
 from patchvae.resolve import resolve
-from sync import dvc_at_work
+from sync import as_recorded, dvc_at_work, some
 
 # Jobs run with the Python that runs Snakemake, and with this checkout's package, installed or not.
 shell.prefix(
@@ -44,6 +44,27 @@ PARAMS = read_parameters()
 
 
 JOBS = list(plan.jobs(PARAMS))
+
+
+def refuse_what_dvc_put_here():
+    """Raise WorkflowError if data, checkpoints or metrics are not those that Snakemake's records are about."""
+    names = [path.format(**job) for rule, job in JOBS for path in OUTPUTS[rule]]
+    kept = [name for name in names if re.match("data/|results/[^/]+/(checkpoints|metrics)/", name)]
+    changed = [name for name in kept if as_recorded(name) is False]
+    if changed:
+        raise WorkflowError(
+            f"{some(changed)}: not as Snakemake made it: if DVC put it here, `workflow/sync.py align` (with an edit not yet"
+            " run: `dvc repro`, or take the edit back, align, edit again); if it is a copy, `snakemake --touch --forceall`"
+        )
+
+
+# Not in the processes of jobs, whose inputs are recorded when they end, nor under DVC, which knows what it put here.
+if (
+    workflow.is_main_process
+    and "PATCHVAE_STAGE" not in os.environ
+    and not {"--touch", "-t", "--unlock"} & set(sys.argv)
+):
+    refuse_what_dvc_put_here()
 
 
 wildcard_constraints:

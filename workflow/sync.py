@@ -161,9 +161,8 @@ def processes() -> Iterator[tuple[int, list[str], list[str]]]:
     """(number, words of the command line, their file names) of every process that works in this folder or below it."""
     for process in psutil.process_iter(["cmdline", "cwd"]):
         place = Path(process.info["cwd"] or "/")
-        if place.is_relative_to(ROOT) and not place.is_relative_to(
-            ROOT / ".dvc"
-        ):  # DVC's experiments have copies there
+        experiment = place.is_relative_to(ROOT / ".dvc")  # DVC's experiments have copies of the folder there
+        if place.is_relative_to(ROOT) and not experiment:
             words = process.info["cmdline"] or []
             yield process.pid, words, [Path(word).name for word in words]
 

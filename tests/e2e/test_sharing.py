@@ -291,7 +291,7 @@ def test_mend_waits_for_jobs_and_takes_away_what_a_kill_has_left(origin: Path, t
     with subprocess.Popen(["snakemake", "--cores", "1"], cwd=place, env=ENV, start_new_session=True) as running:
         while not list((place / ".snakemake/locks").glob("*")):
             time.sleep(0.1)
-        assert "snakemake" in refused(place, *SYNC, "mend")
+        assert "wait for it, or end it" in refused(place, *SYNC, "mend")
         os.killpg(running.pid, signal.SIGKILL)
     assert "unlocked Snakemake" in mended(place)
     unknown = place / "results/engines/checkpoints/pretrain/small/patchvae.num_parts=6/seed0.pt"
@@ -316,10 +316,17 @@ def test_mend_waits_for_jobs_and_takes_away_what_a_kill_has_left(origin: Path, t
     assert mended(place) == ""
     (place / "dvc.lock").write_text("", encoding="utf-8")
     assert "workflow/sync.py mend" in refused(place, *SYNC, "align")
-    (place / "dvc.lock").write_text("<<<<<<< ours\n", encoding="utf-8")
+    unmerged = (
+        "entry=$(git ls-files --stage dvc.lock | sed 's/ 0\\t/ 2\\t/') && git rm --cached --quiet dvc.lock"
+        ' && git update-index --index-info <<< "$entry"'
+    )
+    run(place, "bash", "-c", unmerged)
+    assert "dvc.lock: git sees a conflict" in refused(place, *SYNC, "mend")
+    assert (place / "dvc.lock").exists()
     run(place, "git", "rm", "--cached", "--quiet", "dvc.lock")
-    assert "dvc.lock: is not whole" in refused(place, *SYNC, "mend")
-    assert (place / "dvc.lock").read_text(encoding="utf-8") == "<<<<<<< ours\n"
+    assert "git has none" in mended(place)
+    assert not (place / "dvc.lock").exists()
+    assert not [job for job in executed(place, "dvc", "repro") if "/pretrain/" in job or "/finetune/" in job]
 
 
 @pytest.mark.parametrize("command", ["adopt", "align"])

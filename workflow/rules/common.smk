@@ -19,7 +19,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.files import canonical
 from patchvae.provenance import source_files
 from patchvae.resolve import resolve
-from sync import as_recorded, dvc_at_work, some
+from engines import as_recorded, dvc_at_work, some
 
 # Jobs run with the Python that runs Snakemake, and with this checkout's package, installed or not.
 shell.prefix(

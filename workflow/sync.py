@@ -3,6 +3,7 @@
 
 workflow/sync.py adopt              after `snakemake`: record the finished run in dvc.lock and DVC's cache
 workflow/sync.py align              after `dvc repro`, `dvc pull`, `dvc checkout`: tell Snakemake what DVC knows
+workflow/sync.py align OVERLAY...   of a run that DVC does not track: tell Snakemake what the results' own records say
 workflow/sync.py verify             hash what dvc.lock names, here and in DVC's cache; what was altered is set aside
 workflow/sync.py track OVERLAY...   make the run of these overlays the one of params.yaml, which DVC tracks
 workflow/sync.py mend               after `kill -9` or a power cut: take away what the engines left locked or cut off
@@ -11,9 +12,12 @@ workflow/sync.py mend               after `kill -9` or a power cut: take away wh
 import argparse
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -29,9 +33,10 @@ from engines import (  # first, as it says what to do where a package is missing
     stages,
     unrecorded,
 )
-from layout import OUTPUTS, ROOT
+from layout import METRICS, OUTPUTS, ROOT
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
+from stale import stale
 
 from patchvae.checks import validate
 from patchvae.config import Params, load_params, merge, read_yaml
@@ -83,9 +88,9 @@ def set_aside(params: Params) -> dict[Path, Path]:
     return moved
 
 
-def run(*command: str) -> "subprocess.CompletedProcess[str]":
+def run(*command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """A command of the engines' with its output."""
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True)
 
 
 def refuse(what: str, done: "subprocess.CompletedProcess[str]") -> None:
@@ -128,22 +133,62 @@ def adopt() -> None:
         refuse("adopt: DVC still sees changes, listed above", changes)
 
 
-def align() -> None:
-    """Let Snakemake take DVC's word for every result, without running a job."""
+def with_overlays(overlays: Sequence[str]) -> list[str]:
+    """Snakemake's option for overlays."""
+    return ["--configfile", *overlays] if overlays else []
+
+
+def align(overlays: Sequence[str] = ()) -> None:
+    """Tell Snakemake what made each result: what dvc.lock says of the tracked run, the results' records of another.
+
+    Runs no job. A result whose own record differs is named, and Snakemake makes it again.
+    """
     refuse_while_at_work()
-    moved = set_aside(tracked())
+    with tempfile.TemporaryDirectory() as folder:
+        # All is told from this copy: an edit while align works is an edit, and no result passes for it.
+        snapshot = Path(folder) / "params.yaml"
+        shutil.copy(ROOT / "params.yaml", snapshot)
+        params = load_params([snapshot, *overlays])
+        validate(params, SCHEMA)
+        by_dvc = not overlays and (ROOT / "dvc.lock").exists()
+        if by_dvc:
+            refuse_changes(params)
+            if (ROOT / "params.yaml").read_bytes() != snapshot.read_bytes():
+                raise PatchVAEError("align: params.yaml was edited meanwhile: call align again")
+        wrong = {path: why for path, why in stale(params, jobs(params)).items() if not why.startswith("nobody")}
+        targets = ["--forceall", "--", "all"] if by_dvc else ["--force", "--", *with_right_records(params, wrong)]
+        command = ["snakemake", "--cores", "1", "--quiet", "all", "--touch", *with_overlays(overlays), *targets]
+        done = run(*command, PATCHVAE_ALIGN=str(snapshot))
+    if done.returncode:
+        refuse("align: Snakemake could not record the results", done)
+    if wrong:
+        told = some([f"{path} ({why})" for path, why in wrong.items()])
+        raise PatchVAEError(f"align: made with others than the wanted ones, so `snakemake` makes them again: {told}")
+    unfinished = snakemake_has_work() if by_dvc else None
+    if unfinished:
+        refuse("align: Snakemake still wants to run something", unfinished)
+
+
+def with_right_records(params: Params, wrong: Mapping[str, str]) -> list[str]:
+    """First outputs of jobs that are here and whose own records are as wanted; tables and figures have none."""
+    recorded = {*METRICS, "download", "prepare", "digit_scenes", "masks"}
+    found = []
+    for rule, wildcards in jobs(params):
+        paths = [path.format(**wildcards) for path in OUTPUTS[rule]]
+        if rule in recorded and paths[0] not in wrong and all((ROOT / path).is_file() for path in paths):
+            found.append(paths[0])
+    return found
+
+
+def refuse_changes(params: Params) -> None:
+    """Raise PatchVAEError where DVC sees changes, with everything where it was."""
+    moved = set_aside(params)
     changes = dvc_changes()
     if changes:
         for path, where in moved.items():
             shutil.move(where, path)
             print(f"moved {path.relative_to(ROOT)} back", file=sys.stderr)
         refuse("align: DVC sees changes, listed above: run `dvc repro`, `dvc pull` or `dvc checkout` first", changes)
-    done = run("snakemake", "--cores", "1", "--quiet", "all", "--touch", "--forceall", "all")
-    if done.returncode:
-        refuse("align: Snakemake could not record the results", done)
-    unfinished = snakemake_has_work()
-    if unfinished:
-        refuse("align: Snakemake still wants to run something", unfinished)
 
 
 def verify() -> None:
@@ -290,15 +335,18 @@ def main() -> None:
     """Parse and do; raises PatchVAEError."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, dest="command")
-    for function in (adopt, align, verify, mend):
+    for function in (adopt, verify, mend):
         commands.add_parser(function.__name__, help=function.__doc__)
+    commands.add_parser("align", help=align.__doc__).add_argument("overlays", nargs="*")
     commands.add_parser("track", help=track.__doc__).add_argument("overlays", nargs="+", type=Path)
     args = parser.parse_args()
     for tool in ("snakemake", "dvc"):
         if shutil.which(tool) is None:
             raise PatchVAEError(f"{tool} is not on the PATH: source .venv/bin/activate")
-    plain = {"adopt": adopt, "align": align, "verify": verify, "mend": mend}
-    plain.get(args.command, lambda: track(args.overlays))()
+    if args.command in ("align", "track"):
+        {"align": align, "track": track}[args.command](args.overlays)
+    else:
+        {"adopt": adopt, "verify": verify, "mend": mend}[args.command]()
     print(f"{args.command}: done")
 
 

@@ -1,6 +1,7 @@
 """Checkpoints: the weights a job hands on, and the state with which an interrupted job goes on."""
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import torch
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic
 from patchvae.provenance import config_sha256
+from patchvae.records import AGAIN, check_config
 
-FORMAT = 2
+FORMAT = 3
 # What a checkpoint's own configuration has to say alike, so that no number is filed under another model's name.
 IDENTITY = ("dataset", "variant", "seed", "image_size", "input_scaling")
 
@@ -37,9 +39,16 @@ def load(path: Path | str) -> dict[str, Any]:
     return content
 
 
-def load_pretrained(path: Path | str, expected: dict[str, Any]) -> dict[str, Any]:
+def load_pretrained(
+    path: Path | str,
+    expected: Mapping[str, Any],
+    wanted: Mapping[str, str],
+    data_sha256: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Read the checkpoint of a pretraining and check that its config agrees with `expected`, key by key.
 
+    wanted: see `records`; data_sha256: digests of the images by split, of which the training images must be those that
+    it was pretrained on, or None where they are of another data set.
     Raises PatchVAEError naming the first key that differs, so that one model's weights never pass for another's.
     """
     content = load(path)
@@ -49,12 +58,17 @@ def load_pretrained(path: Path | str, expected: dict[str, Any]) -> dict[str, Any
             raise PatchVAEError(
                 f"checkpoint {path} is of another model: its {key} is {config.get(key)!r}, not {value!r}"
             )
+    check_config(f"checkpoint {path}", config, wanted.get("pretrained"))
+    if data_sha256 is not None and content["data_sha256"]["train"] != data_sha256["train"]:
+        raise PatchVAEError(f"checkpoint {path} was pretrained on other images than the data set holds: {AGAIN}")
     return content
 
 
-def load_identified(path: Path | str, config: dict[str, Any]) -> dict[str, Any]:
+def load_identified(
+    path: Path | str, config: Mapping[str, Any], wanted: Mapping[str, str], data_sha256: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """`load_pretrained` for a job whose config has the keys of IDENTITY."""
-    return load_pretrained(path, {key: config[key] for key in IDENTITY})
+    return load_pretrained(path, {key: config[key] for key in IDENTITY}, wanted, data_sha256)
 
 
 def pretraining(content: dict[str, Any]) -> dict[str, Any]:
@@ -68,6 +82,7 @@ def pretraining(content: dict[str, Any]) -> dict[str, Any]:
         "stand_in": config.get("stand_in", False),
         "config_sha256": config_sha256(config),
         "code_sha256": content["code_sha256"],
+        "data_sha256": {"train": content["data_sha256"]["train"]},
     }
 
 

@@ -57,29 +57,35 @@ def masks(args: argparse.Namespace) -> None:
     """Compute the weight masks of L_w."""
     from patchvae.data.masks import write_masks
 
+    data_as_wanted(args, args.images.parent)
     write_masks(args.config, args.images, args.out)
 
 
 def pretrain(args: argparse.Namespace) -> None:
     """Pretrain one variant without labels."""
     from patchvae.training.pretrain import pretrain
+    from patchvae.training.watch import Watcher
 
     paths = (args.data, args.masks, args.checkpoint, args.metrics, args.scratch)
-    pretrain(args.config, *paths, args.device, args.threads, args.live)
+    watch = Watcher(args.live, "pretrain")
+    pretrain(args.config, *paths, args.device, args.threads, watch, data_as_wanted(args, args.data))
 
 
 def finetune(args: argparse.Namespace) -> None:
     """Train a classifier on a pretrained backbone, in one regime."""
     from patchvae.training.finetune import finetune
+    from patchvae.training.watch import Watcher
 
     paths = (args.data, args.pretrained, args.metrics, args.scratch)
-    finetune(args.config, *paths, args.device, args.threads, args.live)
+    watch = Watcher(args.live, "finetune")
+    finetune(args.config, *paths, args.device, args.threads, watch, data_as_wanted(args, args.data))
 
 
 def reconstruct(args: argparse.Namespace) -> None:
     """Measure PSNR and SSIM of a pretrained model's reconstructions."""
     from patchvae.evaluation.reconstruction import reconstruct
 
+    checkpoint_as_wanted(args)
     reconstruct(args.config, args.data, args.checkpoint, args.metrics, args.device, args.threads)
 
 
@@ -94,6 +100,7 @@ def fid(args: argparse.Namespace) -> None:
     """Measure FID between test images and a pretrained model's reconstructions."""
     from patchvae.evaluation.fid import fid
 
+    checkpoint_as_wanted(args)
     fid(args.config, args.data, args.checkpoint, args.inception, args.metrics, args.device, args.threads)
 
 
@@ -101,6 +108,7 @@ def parts(args: argparse.Namespace) -> None:
     """Score how well parts find the digits of digit scenes."""
     from patchvae.evaluation.parts import score_parts
 
+    checkpoint_as_wanted(args)
     score_parts(args.config, args.data, args.checkpoint, args.metrics, args.device, args.threads)
 
 
@@ -108,6 +116,7 @@ def table1(args: argparse.Namespace) -> None:
     """Write Table 1 beside the paper's numbers."""
     from patchvae.report.tables.table1 import write_table1
 
+    metrics_as_wanted(args, args.metrics)
     write_table1(args.config, args.paper, args.metrics, args.csv, args.md, args.tex, args.html)
 
 
@@ -115,6 +124,7 @@ def table2(args: argparse.Namespace) -> None:
     """Write Table 2 beside the paper's numbers."""
     from patchvae.report.tables.table2 import write_table2
 
+    metrics_as_wanted(args, args.metrics)
     write_table2(args.config, args.paper, args.metrics, args.csv, args.md, args.tex, args.html)
 
 
@@ -123,6 +133,7 @@ def sweep(args: argparse.Namespace) -> None:
     from patchvae.report.sweeps import report_sweep
 
     texts = args.csv, args.md, args.tex, args.html
+    metrics_as_wanted(args, args.metrics)
     report_sweep(args.config, args.paper, args.metrics, texts, args.png, args.pdf)
 
 
@@ -130,6 +141,7 @@ def table7(args: argparse.Namespace) -> None:
     """Write Table 7 beside the paper's numbers."""
     from patchvae.report.tables.table7 import write_table7
 
+    metrics_as_wanted(args, args.metrics)
     write_table7(args.config, args.paper, args.metrics, args.csv, args.md, args.tex, args.html)
 
 
@@ -137,6 +149,7 @@ def parts_table(args: argparse.Namespace) -> None:
     """Write the table of part discovery."""
     from patchvae.report.tables.parts import write_parts_table
 
+    metrics_as_wanted(args, args.metrics)
     write_parts_table(args.config, args.metrics, args.csv, args.md, args.tex, args.html)
 
 
@@ -158,6 +171,7 @@ def curves(args: argparse.Namespace) -> None:
     """Write the learning curves of all trainings as CSV, which `dvc plots` draws."""
     from patchvae.report.curves import write_curves
 
+    metrics_as_wanted(args, [*args.pretrain, *args.finetune])
     write_curves(args.pretrain, args.finetune, args.pretrain_csv, args.finetune_csv)
 
 
@@ -165,6 +179,7 @@ def figure_masks(args: argparse.Namespace) -> None:
     """Draw weight masks, as Fig. 6."""
     from patchvae.report.figures import draw_weight_masks
 
+    data_as_wanted(args, args.images.parent)
     draw_weight_masks(args.images, args.config, args.png, args.pdf)
 
 
@@ -174,6 +189,7 @@ def figure_parts(args: argparse.Namespace) -> None:
 
     from patchvae.plan import PARTS_FIGURES
 
+    checkpoint_as_wanted(args)
     module = importlib.import_module(PARTS_FIGURES[args.figure])
     module.draw(args.config, args.data, args.checkpoint, args.png, args.pdf)
 
@@ -190,6 +206,42 @@ def readme(args: argparse.Namespace) -> None:
     from patchvae.report.readme import insert
 
     insert(args.text, args.name, args.table)
+
+
+def clean(args: argparse.Namespace) -> None:
+    """Delete the states of finished trainings whose outputs are there; those of others stay."""
+    from patchvae.training.states import clean
+
+    cleaned = clean(args.scratch, lambda name: True)
+    print(f"deleted {len(cleaned.removed)} states in {args.scratch}, kept {len(cleaned.kept)} of unfinished trainings")
+    for label in cleaned.kept:
+        print(f"kept: {label}")
+
+
+def data_as_wanted(args: argparse.Namespace, data: Path) -> dict[str, str]:
+    """`--wanted` of a job, once its packed data are as it says."""
+    from patchvae.records import check_data, parse_wanted
+
+    wanted = parse_wanted(args.wanted)
+    check_data(data, wanted)
+    return wanted
+
+
+def checkpoint_as_wanted(args: argparse.Namespace) -> None:
+    """Refuse data or a checkpoint that are not as `--wanted` says, and a checkpoint of other data."""
+    from patchvae.checkpoint import load_identified
+    from patchvae.data.packed import load_manifest
+
+    wanted = data_as_wanted(args, args.data)
+    splits = load_manifest(args.data)["splits"]
+    load_identified(args.checkpoint, args.config, wanted, {split: splits[split]["sha256"] for split in splits})
+
+
+def metrics_as_wanted(args: argparse.Namespace, files: Sequence[Path]) -> None:
+    """Refuse metrics files that are not as `--wanted` says, or of other data than those below `--packed`."""
+    from patchvae.records import check_metrics
+
+    check_metrics(files, args.wanted, args.packed)
 
 
 def json_or_file(text: str) -> dict[str, Any]:
@@ -225,6 +277,17 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
         sub.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all)")
 
+    def compared(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        text = "digests of the configurations that the inputs must have been made with: data=, masks=, pretrained="
+        sub.add_argument("--wanted", nargs="*", default=[], metavar="KEY=DIGEST", help=text)
+        return sub
+
+    def compared_metrics(sub: argparse.ArgumentParser) -> None:
+        text = "what each metrics file must have been measured with (default: anything)"
+        sub.add_argument("--wanted", nargs="*", default=[], metavar="DIGEST", help=text)
+        text = "folder of the packed data sets, of which those that are there must be the measured ones"
+        sub.add_argument("--packed", type=Path, metavar="DIR", help=text)
+
     sub = command("resolve", resolve)
     sub.add_argument("rule")
     sub.add_argument("wildcards", nargs="*", metavar="KEY=VALUE")
@@ -244,9 +307,10 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--sources", type=Path, metavar="PATH", help="record of the sources, for formats that have any")
     sub.add_argument("--raw-dir", type=Path, metavar="PATH", help="folder of the sources")
     sub.add_argument("--threads", type=int, metavar="N", help="images decoded at a time (default: all cores)")
-    job("masks", masks, images="images of one split (.npy)", out="masks to write (.npy)")
+    compared(job("masks", masks, images="images of one split (.npy)", out="masks to write (.npy)"))
 
     def watched(sub: argparse.ArgumentParser) -> None:
+        compared(sub)
         text = "write curves for TensorBoard to this folder during the training, where TensorBoard is installed"
         sub.add_argument("--live", type=Path, metavar="DIR", help=text)
 
@@ -275,10 +339,10 @@ def parser() -> argparse.ArgumentParser:
     watched(sub)
 
     measured = {"data": "packed data set", "checkpoint": "pretrained weights", "metrics": "JSON to write"}
-    training(job("reconstruct", reconstruct, **measured))
+    training(compared(job("reconstruct", reconstruct, **measured)))
     job("inception", inception, out="JSON to write: the weights' place, or why there are none")
-    training(job("fid", fid, inception="what `inception` wrote", **measured))
-    training(job("parts", parts, **measured))
+    training(compared(job("fid", fid, inception="what `inception` wrote", **measured)))
+    training(compared(job("parts", parts, **measured)))
 
     pictures = {"png": "picture to write", "pdf": "picture to write"}
     texts = {"csv": "CSV to write", "md": "Markdown to write", "tex": "LaTeX to write", "html": "HTML to write"}
@@ -287,8 +351,10 @@ def parser() -> argparse.ArgumentParser:
         # `--paper` without a value means none: the paper has no table for some swept keys.
         sub.add_argument("--paper", type=Path, nargs="?", metavar="PATH", help="the paper's numbers (CSV)")
         sub.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="PATH", help="metrics files")
+        compared_metrics(sub)
     sub = job("parts-table", parts_table, **texts)
     sub.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="PATH", help="metrics files")
+    compared_metrics(sub)
     sub = command("parameter-tables", parameter_tables)
     sub.add_argument("--paper", type=Path, required=True, metavar="PATH", help="the paper's counts (CSV)")
     for option, text in texts.items():
@@ -300,9 +366,13 @@ def parser() -> argparse.ArgumentParser:
     for rule in ("pretrain", "finetune"):
         sub.add_argument(f"--{rule}", type=Path, nargs="+", required=True, metavar="PATH", help="metrics files")
         sub.add_argument(f"--{rule}-csv", type=Path, required=True, metavar="PATH", help="CSV to write")
-    job("figure-masks", figure_masks, images="images of one split (.npy)", **pictures)
+    compared_metrics(sub)
+    compared(job("figure-masks", figure_masks, images="images of one split (.npy)", **pictures))
     sub = job("figure-parts", figure_parts, data="packed data set", checkpoint="pretrained weights", **pictures)
+    compared(sub)
     sub.add_argument("figure", choices=["figure1", "figure3", "figure4", "figure5"])
+    text = "folder for states of interrupted trainings (default: scratch)"
+    command("clean", clean).add_argument("--scratch", type=Path, default=Path("scratch"), metavar="DIR", help=text)
     command("parameters", parameters).add_argument(
         "--paper", type=Path, metavar="CSV", help="the paper's counts, to print beside ours"
     )

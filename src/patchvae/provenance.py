@@ -1,10 +1,13 @@
-"""What a result was made from: configuration, source code, versions."""
+"""What a result was made from: configuration, source code, commit, versions."""
 
 import ast
 import functools
 import hashlib
 import importlib.metadata
+import io
 import platform
+import subprocess
+import tokenize
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,19 +19,20 @@ from patchvae.files import canonical
 PACKAGE = Path(patchvae.__file__).parent
 
 
-def source_files(module: str) -> list[Path]:
-    """The package's source files that a module needs, itself included, transitively and sorted.
+def source_files(*modules: str) -> list[Path]:
+    """The package's source files that modules need, themselves included, transitively and sorted.
 
     Found by reading import statements (those inside functions too), so nothing is imported. Raises PatchVAEError for
     a module that the package does not have.
     """
-    if _file_of(module) is None:
-        raise PatchVAEError(f"no module {module} in {PACKAGE}")
-    return list(_source_files(module))
+    for module in modules:
+        if _file_of(module) is None:
+            raise PatchVAEError(f"no module {module} in {PACKAGE}")
+    return sorted({path for module in modules for path in _source_files(module)})
 
 
 @functools.cache
-def _source_files(module: str) -> tuple[Path, ...]:
+def _source_files(module: str) -> frozenset[Path]:
     seen: set[Path] = set()
     waiting = [module]
     while waiting:
@@ -40,7 +44,7 @@ def _source_files(module: str) -> tuple[Path, ...]:
         waiting += _imports(path)
         if "." in name:  # importing a module runs its package's __init__
             waiting.append(name.rpartition(".")[0])
-    return tuple(sorted(seen))
+    return frozenset(seen)
 
 
 def _file_of(module: str) -> Path | None:
@@ -65,13 +69,59 @@ def _names(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)  # the name may be a module
 
 
-def code_sha256(module: str) -> str:
-    """SHA-256 over the names and contents of `source_files(module)`."""
+def code_sha256(*modules: str) -> str:
+    """SHA-256 over the names and statements of `source_files(*modules)`; comments and docstrings do not count."""
     digest = hashlib.sha256()
-    for path in source_files(module):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(PACKAGE).as_posix()} {len(content)}\n".encode() + content)
+    for path in source_files(*modules):
+        text = _statements_of(path).encode()
+        digest.update(f"{path.relative_to(PACKAGE).as_posix()} {len(text)}\n".encode() + text)
     return digest.hexdigest()
+
+
+@functools.cache
+def _statements_of(path: Path) -> str:
+    return statements(path.read_text(encoding="utf-8"))
+
+
+def statements(source: str) -> str:
+    """A Python source without comments, docstrings, blank lines and blanks at the ends of lines.
+
+    The text itself and not its syntax tree, whose dump differs between versions of Python.
+    """
+    # Line feeds alone: a form feed or U+2028 ends a line for str.splitlines, but not for Python.
+    lines = source.replace("\r\n", "\n").split("\n")
+    cuts: list[tuple[tuple[int, int], tuple[int, int]]] = list(_docstrings(ast.parse(source), lines))
+    inside: set[int] = set()  # lines that end within a string, whose blanks count
+    begun: list[int] = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            cuts.append((token.start, token.end))
+        elif token.type == tokenize.STRING:
+            inside.update(range(token.start[0], token.end[0]))
+        elif tokenize.tok_name[token.type] == "FSTRING_START":  # since Python 3.12
+            begun.append(token.start[0])
+        elif tokenize.tok_name[token.type] == "FSTRING_END":
+            inside.update(range(begun.pop(), token.end[0]))
+    for (first, start), (last, end) in sorted(cuts, reverse=True):
+        lines[first - 1] = lines[first - 1][:start] + lines[last - 1][end:]
+        for number in range(first, last):
+            lines[number] = ""
+        inside.difference_update(range(first, last))
+    kept = [line if number in inside else line.rstrip() for number, line in enumerate(lines, 1)]
+    return "\n".join(line for number, line in enumerate(kept, 1) if line or number in inside)
+
+
+def _docstrings(tree: ast.Module, lines: list[str]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """(line, column) of the beginning and end of every docstring, as `tokenize` counts: columns in characters."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not node.body:
+            continue
+        match node.body[0]:
+            case ast.Expr(value=ast.Constant(value=str())) as text:
+                assert text.end_lineno is not None and text.end_col_offset is not None
+                start = len(lines[text.lineno - 1].encode()[: text.col_offset].decode())
+                end = len(lines[text.end_lineno - 1].encode()[: text.end_col_offset].decode())
+                yield (text.lineno, start), (text.end_lineno, end)
 
 
 def config_sha256(config: Mapping[str, Any]) -> str:
@@ -86,3 +136,18 @@ def versions() -> dict[str, str]:
         "torch": importlib.metadata.version("torch"),
         "patchvae": patchvae.__version__,
     }
+
+
+def commit() -> str | None:
+    """The commit of this checkout, `+` behind it where files differ from it; None where the package is in no git."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(PACKAGE), *words]
+        return subprocess.run(command, capture_output=True, check=True, text=True, timeout=30).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "__init__.py")  # a package in a .venv is not of the repository around it
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,4 +1,4 @@
-"""Prints every job of the Snakefile as JSON: rule, wildcards, inputs, outputs. Arguments: overlays."""
+"""Prints every job of the Snakefile as JSON: rule, wildcards, inputs, outputs, code. Arguments: overlays."""
 
 import contextlib
 import io
@@ -24,6 +24,7 @@ with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
             "wildcards": dict(job.wildcards_dict),
             "inputs": sorted(map(str, job.input)),
             "outputs": sorted(map(str, job.output)),
+            "code": getattr(job.params, "code", None),
         }
         for job in workflow._workflow.dag.jobs
     ]

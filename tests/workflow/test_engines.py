@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,13 +13,12 @@ from helpers import ROOT, environment
 
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from layout import MODULES, OUTPUTS, shell_commands
+from layout import OUTPUTS, fingerprints, shell_commands
 from ruamel.yaml import YAML
 
 from patchvae.config import load_params
 from patchvae.errors import PatchVAEError
 from patchvae.plan import jobs
-from patchvae.provenance import source_files
 from patchvae.resolve import resolve
 
 OVERLAYS = {"paper": [], **{path.stem: [path.stem] for path in sorted((ROOT / "configs").glob("*.yaml"))}}
@@ -97,13 +95,15 @@ def test_a_file_belongs_to_one_stage(engines: Engines) -> None:
 
 def test_a_stage_depends_on_the_inputs_of_its_job(engines: Engines) -> None:
     made = {path for outs in engines.stages for path in outs}
+    code = {f"data/code/{name}": content["sha256"] for name, content in fingerprints(engines.params)}
     for job in engines.jobs:
         stage = engines.stages[frozenset(job["outputs"])]
         inputs: set[str] = set()
+        assert [code[dep] for dep in stage.deps if dep in code] == [job["code"]], stage.name
         for dep in stage.deps:
-            if dep.startswith("data/code/"):
-                inputs |= {os.path.relpath(path, ROOT) for path in source_files(MODULES[Path(dep).stem])}
-            elif dep in made or (ROOT / dep).is_file():
+            if dep in code:
+                continue
+            if dep in made or (ROOT / dep).is_file():
                 inputs.add(dep)
             else:  # a folder stands for what is made in it
                 inputs |= {path for path in made if path.startswith(dep + "/")}

@@ -7,17 +7,20 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 ROOT = Path(workflow.basedir)
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflow")]
 
-from layout import CHECKPOINT, METRICS, MODULES, OUTPUTS
+import layout
+import stale
+from layout import CHECKPOINT, METRICS, OUTPUTS
 from patchvae import plan, variants
 from patchvae.checks import validate
 from patchvae.config import load_params, merge, sweeps
 from patchvae.errors import PatchVAEError
 from patchvae.files import canonical
-from patchvae.provenance import source_files
+from patchvae.training import states
 from patchvae.resolve import resolve
 from engines import as_recorded, dvc_at_work, some
 
@@ -32,7 +35,8 @@ def read_parameters():
     """params.yaml, the overlays given with --configfile, then --config, checked."""
     try:
         # Read again instead of `configfile:`, which takes 3e-05 for a string and merges lists' blocks its own way.
-        params = load_params([ROOT / "params.yaml", *workflow.config_settings.configfiles])
+        tracked = os.environ.get("PATCHVAE_ALIGN", ROOT / "params.yaml")
+        params = load_params([tracked, *workflow.config_settings.configfiles])
         params = merge(params, workflow.config_settings.config)
         validate(params, ROOT / "workflow/schemas/params.schema.yaml")
     except PatchVAEError as error:
@@ -44,6 +48,7 @@ PARAMS = read_parameters()
 
 
 JOBS = list(plan.jobs(PARAMS))
+MADE_BY = {path.format(**job): (rule, job) for rule, job in JOBS for path in OUTPUTS[rule]}
 
 
 def refuse_what_dvc_put_here():
@@ -52,19 +57,39 @@ def refuse_what_dvc_put_here():
     kept = [name for name in names if re.match("data/|results/[^/]+/(checkpoints|metrics)/", name)]
     changed = [name for name in kept if as_recorded(name) is False]
     if changed:
+        align = shlex.join(["workflow/sync.py", "align", *map(str, workflow.config_settings.configfiles)])
         raise WorkflowError(
-            f"{some(changed)}: not as Snakemake made it: if DVC put it here, `workflow/sync.py align` (with an edit not yet"
-            " run: `dvc repro`, or take the edit back, align, edit again); if it is a copy, `snakemake --touch --forceall`"
+            f"{some(changed)}: not as Snakemake made it, but put here by DVC or copied without its time: `{align}`"
+            " (with an edit not yet run: `dvc repro`, or take the edit back, align, edit again)"
         )
 
 
+def make_stale_results_again():
+    """Have those jobs run whose results are here and not the wanted ones, whatever Snakemake's own records say."""
+    found = stale.stale(PARAMS, JOBS)
+    told = [f"{path} ({why})" for path, why in found.items() if not why.startswith("nobody")]
+    if told:
+        logger.info(f"Made with other parameters, code or data than the wanted ones, so made again: {some(told)}")
+    build = workflow._build_dag
+
+    def build_with_stale_results():
+        # As Snakemake does with incomplete files; --forcerun would add them to the targets as well.
+        workflow.dag.forcefiles.update(found)
+        build()
+
+    workflow._build_dag = build_with_stale_results
+
+
 # Not in the processes of jobs, whose inputs are recorded when they end, nor under DVC, which knows what it put here.
-if (
-    workflow.is_main_process
-    and "PATCHVAE_STAGE" not in os.environ
-    and not {"--touch", "-t", "--unlock"} & set(sys.argv)
-):
-    refuse_what_dvc_put_here()
+if workflow.is_main_process and "PATCHVAE_STAGE" not in os.environ and "--unlock" not in sys.argv:
+    if not any(word == "-t" or "--touch".startswith(word) and len(word) > 3 for word in sys.argv[1:]):
+        refuse_what_dvc_put_here()
+        make_stale_results_again()
+    elif "PATCHVAE_ALIGN" not in os.environ:
+        raise WorkflowError(
+            "--touch would record that what lies here was made with the parameters of today: `workflow/sync.py align`"
+            " records what it was made with"
+        )
 
 
 wildcard_constraints:
@@ -90,13 +115,25 @@ def config_of(rule):
     return config_json
 
 
-def code_of(command):
-    """The source files behind a command, as inputs, so that editing one reruns the jobs that use it and no others."""
-    return [os.path.relpath(path) for path in source_files(MODULES[command])]
+def code_of(rule):
+    """A params function: the fingerprint of the code behind a job, so that editing it reruns what it decides on."""
+
+    def code_sha256(wildcards):
+        return layout.code_of(PARAMS, rule, dict(wildcards))
+
+    return code_sha256
 
 
-def figure_code(wildcards):
-    return code_of(wildcards.figure)
+# Snakemake compares no params that are made from inputs, so these two make no job run again: they are what a job holds
+# its inputs against.
+def wanted_inputs(wildcards, input):
+    """What the data, masks and checkpoint among the inputs must have been made with."""
+    return stale.wanted_inputs(PARAMS, MADE_BY, input)
+
+
+def wanted_metrics(wildcards, input):
+    """What each metrics file must have been measured with, in the order of the inputs."""
+    return stale.wanted_metrics(PARAMS, MADE_BY, input)
 
 
 def names(datasets):
@@ -184,6 +221,8 @@ onstart:
     at_work = "PATCHVAE_STAGE" not in os.environ and dvc_at_work()
     if at_work:
         raise WorkflowError(f"{at_work} works in this folder: wait for it")
+    done = {path for job in workflow.dag.jobs if not workflow.dag.needrun(job) for path in job.output}
+    states.clean(Path("scratch"), done.__contains__)
     # Its timer starts another one each time a job ends, and all of them look at the ready jobs' inputs every second:
     # a fifth of a core after seventy jobs, and a second at each exit. 100 jobs a second are never reached here.
     workflow.scheduler.job_rate_limiter = None

@@ -1,7 +1,5 @@
 # The archives themselves may not be passed on and stay in data/raw, which no rule declares; the record says what they were.
 rule download:
-    input:
-        code=code_of("download"),
     output:
         "data/sources/{dataset}.json",
     log:
@@ -13,6 +11,7 @@ rule download:
         mem_mb=500,
         runtime="1d",
     params:
+        code=code_of("download"),
         cfg=config_of("download"),
     message:
         "Download {wildcards.dataset}"
@@ -23,7 +22,6 @@ rule download:
 
 rule prepare:
     input:
-        code=code_of("prepare"),
         sources="data/sources/{dataset}.json",
     output:
         multiext(
@@ -33,6 +31,7 @@ rule prepare:
             "test_images.npy",
             "test_labels.npy",
             "manifest.json",
+            "record.json",
         ),
     log:
         "logs/data/prepare/{dataset}.log",
@@ -43,6 +42,7 @@ rule prepare:
         mem_mb=4000,
         runtime="1d",
     params:
+        code=code_of("prepare"),
         cfg=config_of("prepare"),
     message:
         "Pack {wildcards.dataset} into arrays"
@@ -52,8 +52,6 @@ rule prepare:
 
 
 rule digit_scenes:
-    input:
-        code=code_of("prepare"),
     output:
         multiext(
             "data/packed/{dataset}/",
@@ -64,6 +62,7 @@ rule digit_scenes:
             "test_labels.npy",
             "test_occurrence.npy",
             "manifest.json",
+            "record.json",
         ),
     log:
         "logs/data/digit_scenes/{dataset}.log",
@@ -74,6 +73,7 @@ rule digit_scenes:
         mem_mb=1000,
         runtime="10m",
     params:
+        code=code_of("digit_scenes"),
         cfg=config_of("digit_scenes"),
     message:
         "Draw the digit scenes of {wildcards.dataset}"

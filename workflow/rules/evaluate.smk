@@ -1,6 +1,5 @@
 rule reconstruct:
     input:
-        code=code_of("reconstruct"),
         data=multiext("data/packed/{dataset}/", "test_images.npy", "manifest.json"),
         checkpoint=CHECKPOINT,
     output:
@@ -15,19 +14,19 @@ rule reconstruct:
         runtime="4h",
         gpu=1,
     params:
+        code=code_of("reconstruct"),
         cfg=config_of("reconstruct"),
+        wanted=wanted_inputs,
     message:
         "PSNR and SSIM of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m patchvae.cli reconstruct --log {log:q} --config {params.cfg:q}"
+        "python -m patchvae.cli reconstruct --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
         " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q}"
         " --metrics {output:q} --threads {threads}"
 
 
 # Ends well without the weights too, and says why they are missing: the other cells of Table 7 do not need them.
 rule inception:
-    input:
-        code=code_of("inception"),
     output:
         "data/inception.json",
     log:
@@ -37,6 +36,7 @@ rule inception:
         mem_mb=500,
         runtime="1h",
     params:
+        code=code_of("inception"),
         cfg=config_of("inception"),
     message:
         "Weights of FID's Inception network"
@@ -46,7 +46,6 @@ rule inception:
 
 rule fid:
     input:
-        code=code_of("fid"),
         data=multiext("data/packed/{dataset}/", "test_images.npy", "manifest.json"),
         checkpoint=CHECKPOINT,
         inception="data/inception.json",
@@ -62,18 +61,19 @@ rule fid:
         runtime="1d",
         gpu=1,
     params:
+        code=code_of("fid"),
         cfg=config_of("fid"),
+        wanted=wanted_inputs,
     message:
         "FID of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m patchvae.cli fid --log {log:q} --config {params.cfg:q}"
+        "python -m patchvae.cli fid --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
         " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q} --inception {input.inception:q}"
         " --metrics {output:q} --threads {threads}"
 
 
 rule parts:
     input:
-        code=code_of("parts"),
         data=multiext(
             "data/packed/{dataset}/",
             "train_images.npy",
@@ -96,10 +96,12 @@ rule parts:
         mem_mb=3000,
         runtime="1h",
     params:
+        code=code_of("parts"),
         cfg=config_of("parts"),
+        wanted=wanted_inputs,
     message:
         "Score the parts of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m patchvae.cli parts --log {log:q} --config {params.cfg:q}"
+        "python -m patchvae.cli parts --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
         " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q}"
         " --metrics {output:q} --threads {threads}"

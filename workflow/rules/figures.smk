@@ -1,6 +1,5 @@
 rule figure_masks:
     input:
-        code=code_of("figure_masks"),
         images="data/packed/{dataset}/test_images.npy",
     output:
         png=report(
@@ -17,17 +16,18 @@ rule figure_masks:
         mem_mb=2000,
         runtime="10m",
     params:
+        code=code_of("figure_masks"),
         cfg=config_of("figure_masks"),
+        wanted=wanted_inputs,
     message:
         "Draw weight masks of {wildcards.dataset}"
     shell:
-        "python -m patchvae.cli figure-masks --log {log:q} --config {params.cfg:q}"
+        "python -m patchvae.cli figure-masks --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
         " --images {input.images:q} --png {output.png:q} --pdf {output.pdf:q}"
 
 
 rule figure_parts:
     input:
-        code=figure_code,
         data=multiext(
             "data/packed/{dataset}/",
             "train_images.npy",
@@ -52,10 +52,12 @@ rule figure_parts:
         mem_mb=4000,
         runtime="2h",
     params:
+        code=code_of("figure_parts"),
         cfg=config_of("figure_parts"),
+        wanted=wanted_inputs,
     message:
         "Draw {wildcards.figure} of {wildcards.dataset}"
     shell:
-        "python -m patchvae.cli figure-parts {wildcards.figure:q} --log {log:q} --config {params.cfg:q}"
+        "python -m patchvae.cli figure-parts {wildcards.figure:q} --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
         " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q}"
         " --png {output.png:q} --pdf {output.pdf:q}"

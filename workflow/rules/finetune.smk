@@ -1,6 +1,5 @@
 rule finetune:
     input:
-        code=code_of("finetune"),
         data=multiext(
             "data/packed/{dataset}/",
             "train_images.npy",
@@ -22,11 +21,13 @@ rule finetune:
         runtime="7d",
         gpu=1,
     params:
+        code=code_of("finetune"),
         cfg=config_of("finetune"),
+        wanted=wanted_inputs,
     message:
         "Fine-tune {wildcards.variant} on {wildcards.dataset}, {wildcards.regime}, seed {wildcards.seed}"
     shell:
-        "python -m patchvae.cli finetune --log {log:q} --config {params.cfg:q}"
+        "python -m patchvae.cli finetune --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
         " --data data/packed/{wildcards.dataset:q} --pretrained {input.pretrained:q}"
         " --metrics {output:q} --scratch scratch --threads {threads}"
         " --live logs/{wildcards.run:q}/live/finetune/"

@@ -1,9 +1,9 @@
 rule masks:
     input:
-        code=code_of("masks"),
         images="data/packed/{dataset}/train_images.npy",
     output:
-        "data/masks/{dataset}/train.npy",
+        masks="data/masks/{dataset}/train.npy",
+        record="data/masks/{dataset}/record.json",
     log:
         "logs/data/masks/{dataset}.log",
     threads: 1
@@ -11,9 +11,11 @@ rule masks:
         mem_mb=3000,
         runtime="4h",
     params:
+        code=code_of("masks"),
         cfg=config_of("masks"),
+        wanted=wanted_inputs,
     message:
         "Weight masks of {wildcards.dataset}"
     shell:
-        "python -m patchvae.cli masks --log {log:q} --config {params.cfg:q}"
-        " --images {input.images:q} --out {output:q}"
+        "python -m patchvae.cli masks --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
+        " --images {input.images:q} --out {output.masks:q}"

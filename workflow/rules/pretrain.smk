@@ -1,6 +1,5 @@
 rule pretrain:
     input:
-        code=code_of("pretrain"),
         images="data/packed/{dataset}/train_images.npy",
         manifest="data/packed/{dataset}/manifest.json",
         masks=mask_files,
@@ -18,13 +17,15 @@ rule pretrain:
         runtime="7d",
         gpu=1,
     params:
+        code=code_of("pretrain"),
         cfg=config_of("pretrain"),
+        wanted=wanted_inputs,
     message:
         "Pretrain {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
     # An empty --masks means none. States of interrupted jobs live in scratch/, which no rule declares,
     # since Snakemake deletes a declared output before it tries again; so do the curves to be watched, in logs/.
     shell:
-        "python -m patchvae.cli pretrain --log {log:q} --config {params.cfg:q}"
+        "python -m patchvae.cli pretrain --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
         " --data data/packed/{wildcards.dataset:q} --masks {input.masks:q}"
         " --checkpoint {output.checkpoint:q} --metrics {output.metrics:q}"
         " --scratch scratch --threads {threads}"

@@ -1,6 +1,5 @@
 rule table1:
     input:
-        code=code_of("table1"),
         paper="paper/table1.csv",
         metrics=table1_metrics,
     output:
@@ -20,17 +19,19 @@ rule table1:
         mem_mb=1000,
         runtime="10m",
     params:
+        code=code_of("table1"),
         cfg=config_of("table1"),
+        wanted=wanted_metrics,
     message:
         "Table 1 of run {wildcards.run}"
     shell:
         "python -m patchvae.cli table1 --log {log:q} --config {params.cfg:q} --paper {input.paper:q} --metrics {input.metrics:q}"
+        " --wanted {params.wanted} --packed data/packed"
         " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
 
 
 rule table2:
     input:
-        code=code_of("table2"),
         paper="paper/table2.csv",
         metrics=table2_metrics,
     output:
@@ -50,17 +51,19 @@ rule table2:
         mem_mb=1000,
         runtime="10m",
     params:
+        code=code_of("table2"),
         cfg=config_of("table2"),
+        wanted=wanted_metrics,
     message:
         "Table 2 of run {wildcards.run}"
     shell:
         "python -m patchvae.cli table2 --log {log:q} --config {params.cfg:q} --paper {input.paper:q} --metrics {input.metrics:q}"
+        " --wanted {params.wanted} --packed data/packed"
         " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
 
 
 rule sweep:
     input:
-        code=code_of("sweep"),
         paper=sweep_paper,
         metrics=sweep_metrics,
     output:
@@ -87,18 +90,20 @@ rule sweep:
         mem_mb=1000,
         runtime="10m",
     params:
+        code=code_of("sweep"),
         cfg=config_of("sweep"),
+        wanted=wanted_metrics,
     message:
         "Sweep of {wildcards.key} of run {wildcards.run}"
     shell:
         "python -m patchvae.cli sweep --log {log:q} --config {params.cfg:q} --paper {input.paper:q} --metrics {input.metrics:q}"
+        " --wanted {params.wanted} --packed data/packed"
         " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
         " --png {output.png:q} --pdf {output.pdf:q}"
 
 
 rule table7:
     input:
-        code=code_of("table7"),
         paper="paper/table7.csv",
         metrics=every_metrics("reconstruct", "fid"),
     output:
@@ -118,17 +123,19 @@ rule table7:
         mem_mb=1000,
         runtime="10m",
     params:
+        code=code_of("table7"),
         cfg=config_of("table7"),
+        wanted=wanted_metrics,
     message:
         "Table 7 of run {wildcards.run}"
     shell:
         "python -m patchvae.cli table7 --log {log:q} --config {params.cfg:q} --paper {input.paper:q} --metrics {input.metrics:q}"
+        " --wanted {params.wanted} --packed data/packed"
         " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
 
 
 rule parts_table:
     input:
-        code=code_of("parts_table"),
         metrics=every_metrics("parts"),
     output:
         csv="results/{run}/tables/parts.csv",
@@ -147,17 +154,19 @@ rule parts_table:
         mem_mb=1000,
         runtime="10m",
     params:
+        code=code_of("parts_table"),
         cfg=config_of("parts_table"),
+        wanted=wanted_metrics,
     message:
         "Part discovery of run {wildcards.run}"
     shell:
         "python -m patchvae.cli parts-table --log {log:q} --config {params.cfg:q} --metrics {input.metrics:q}"
+        " --wanted {params.wanted} --packed data/packed"
         " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
 
 
 rule parameter_tables:
     input:
-        code=code_of("parameter_tables"),
         paper="paper/parameter_counts.csv",
     output:
         csv=expand("results/{{run}}/tables/{table}.csv", table=plan.PARAMETER_TABLES),
@@ -174,6 +183,8 @@ rule parameter_tables:
     resources:
         mem_mb=1000,
         runtime="10m",
+    params:
+        code=code_of("parameter_tables"),
     message:
         "Tables 8 to 12 of run {wildcards.run}"
     shell:
@@ -183,7 +194,6 @@ rule parameter_tables:
 
 rule summary:
     input:
-        code=code_of("summary"),
         csv=measured_tables,
         folder=table_files,
     output:
@@ -194,6 +204,8 @@ rule summary:
     resources:
         mem_mb=1000,
         runtime="10m",
+    params:
+        code=code_of("summary"),
     message:
         "Numbers of run {wildcards.run} in one file"
     shell:
@@ -202,7 +214,6 @@ rule summary:
 
 rule curves:
     input:
-        code=code_of("curves"),
         pretrain=every_metrics("pretrain"),
         finetune=every_metrics("finetune"),
     output:
@@ -214,8 +225,11 @@ rule curves:
     resources:
         mem_mb=1000,
         runtime="10m",
+    params:
+        code=code_of("curves"),
+        wanted=wanted_metrics,
     message:
         "Learning curves of run {wildcards.run}"
     shell:
         "python -m patchvae.cli curves --log {log:q} --pretrain {input.pretrain:q} --finetune {input.finetune:q}"
-        " --pretrain-csv {output.pretrain:q} --finetune-csv {output.finetune:q}"
+        " --wanted {params.wanted} --packed data/packed --pretrain-csv {output.pretrain:q} --finetune-csv {output.finetune:q}"

@@ -111,6 +111,7 @@ def fid(
     """
     run = start("fid", __name__, config, data, device, threads)
     model, pretrained = load_model(checkpoint, config, KINDS, run.device)
+    run = run.of_kind(pretrained["config"]["model"]["name"])
     images = open_split(data, "test", config).images
     record: dict[str, Any] = {"split": "test", "count": len(images), "fid": None}
     record["pretraining"] = pretraining(pretrained)

@@ -145,7 +145,7 @@ def score_parts(
     checkpoint: a pretraining checkpoint of a PatchVAE. Raises PatchVAEError for broken inputs, and for a model whose
     grid is not that of the data.
     """
-    run = start("parts", __name__, config, data, device, threads)
+    run = start("parts", __name__, config, data, device, threads, "patchvae")
     trained, pretrained = load_model(checkpoint, config, ("patchvae",), run.device)
     untrained = for_measuring(seeded_model(pretrained["config"]), run.device)
     train, test = (read_cells(data, split, config) for split in ("train", "test"))

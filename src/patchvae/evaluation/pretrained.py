@@ -26,7 +26,7 @@ def load_model(
     config: has the keys of `checkpoint.IDENTITY`; kinds: the values of `model.name` that the job can measure.
     Raises PatchVAEError for a model of another kind, and for a checkpoint that is broken or of another model.
     """
-    content = checkpoint.load_identified(path, config)
+    content = checkpoint.load_identified(path, config, {})
     block = content["config"]["model"]
     if block["name"] not in kinds:
         raise PatchVAEError(f"{config['variant']} is a {block['name']}, this needs a {' or '.join(kinds)}")

@@ -106,6 +106,7 @@ def reconstruct(
     """
     run = start("reconstruct", __name__, config, data, device, threads)
     model, pretrained = load_model(checkpoint, config, KINDS, run.device)
+    run = run.of_kind(pretrained["config"]["model"]["name"])
     images = open_split(data, "test", config).images
     began = time.perf_counter()
     sums: dict[str, float] = dict.fromkeys(("psnr", "ssim", "psnr_normalised"), 0.0)

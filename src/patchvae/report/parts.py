@@ -37,7 +37,7 @@ def load_patchvae(path: Path | str, config: dict[str, Any]) -> PatchVAE:
 
     Raises PatchVAEError when the checkpoint is of another model, or the variant no PatchVAE.
     """
-    content = checkpoint.load_identified(path, config)
+    content = checkpoint.load_identified(path, config, {})
     model = build_model(content["config"]["model"], config["image_size"])
     if not isinstance(model, PatchVAE):
         raise PatchVAEError(f"figures.variant: {config['variant']} has no occurrence maps, choose a patchvae variant")

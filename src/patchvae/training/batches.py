@@ -9,6 +9,7 @@ from torch import Tensor
 
 from patchvae.errors import PatchVAEError
 from patchvae.seeding import seed_for
+from patchvae.training.loop import Watch
 
 # Per channel (scale, shift) of x * scale + shift for x in 0..255; deviation E38
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -83,6 +84,11 @@ class Order:
         self._pass = -1
         self._permutation = torch.empty(0)
         self._flips = torch.empty(0)
+
+    def tell_if_clipped(self, wanted: int, label: str, watch: Watch) -> None:
+        """Say where there are fewer images than in one batch, which then is all of them."""
+        if self.batch_size < wanted:
+            watch.note(f"{label}: a batch is all {self.batch_size} images, fewer than batch_size {wanted}")
 
     def batch(self, step: int) -> tuple[Tensor, Tensor | None]:
         """Indices (B,) of a step's images, and which of them (B,) are mirrored (None without flips, E43)."""

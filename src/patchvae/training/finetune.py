@@ -1,6 +1,7 @@
 """Supervised fine-tuning of a classifier on a pretrained phi, in the regimes of Sec. 4.1."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,7 @@ from patchvae.models.resnet import Classifier
 from patchvae.models.sizes import REGIMES
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Feed, Order, Scaling, mirror, open_array
-from patchvae.training.live import Live
-from patchvae.training.loop import train
+from patchvae.training.loop import Watch, train
 from patchvae.training.run import Run, start
 
 logger = logging.getLogger(__name__)
@@ -163,20 +163,25 @@ def finetune(
     scratch: Path,
     device: str = "auto",
     threads: int | None = None,
-    live: Path | None = None,
+    watch: Watch | None = None,
+    wanted: Mapping[str, str] | None = None,
 ) -> None:
-    """Fine-tune one regime from one pretrained phi and write the metrics; an interrupted call goes on.
+    """Fine-tune one regime from one pretrained phi and write the metrics; an interrupted call goes on, on any machine.
 
     config: a resolved `finetune` configuration; data: a packed data set; pretrained: a pretraining checkpoint of the
-    same variant; live: a folder for curves to be seen meanwhile, or None.
+    same variant; watch: is told how it goes; wanted: see `records`.
     Raises PatchVAEError for broken inputs, a checkpoint of another model, and NaN.
     """
+    watch, wanted = watch or Watch(), wanted or {}
     run = start("finetune", __name__, config, data, device, threads)
     expected = {**config["pretrained"], "seed": config["seed"]}
-    content = checkpoint.load_pretrained(pretrained, expected)
-    state_path = run.state_path(scratch, pretrained=file_digest(pretrained))
+    own_images = run.data_sha256 if config["pretrained"]["dataset"] == config["dataset"] else None
+    content = checkpoint.load_pretrained(pretrained, expected, wanted, own_images)
+    state_path = run.state_path(scratch, [metrics], pretrained=file_digest(pretrained))
     task = FinetuneTask(run, content)
-    history, seconds = train(task, state_path, run.device, run.label, Live(live, "finetune"))
+    task.order.tell_if_clipped(config["batch_size"], run.label, watch)
+    training = train(task, state_path, run.device, run.label, run.machine, watch)
+    history = training.history
     record = {
         "pretraining": checkpoint.pretraining(content),
         "split": "test",
@@ -185,8 +190,9 @@ def finetune(
         "top5": last_and_best([record["test_top5"] for record in history]),
         "history": history,
         "epochs": task.epochs,
+        "batch_size": task.order.batch_size,
     }
-    run.finish(metrics, record, seconds, task.images, state_path)
+    run.finish(metrics, record, training.seconds, task.images, training.machines)
 
 
 def last_and_best(accuracies: list[float]) -> dict[str, float | int]:

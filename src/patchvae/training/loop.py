@@ -1,26 +1,20 @@
-"""The resumable loop under every training: one place for progress, NaN, kills and saved states."""
+"""The resumable loop under every training: one place for NaN, kills and saved states."""
 
-import logging
 import signal
-import sys
 import threading
 import time
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.models.resnet import all_finite
 from patchvae.seeding import random_state, restore_random_state
-from patchvae.training.live import Live
-
-logger = logging.getLogger(__name__)
 
 
 class Task(Protocol):
@@ -43,6 +37,36 @@ class Task(Protocol):
 
     def tensors(self) -> list[Tensor]:
         """The trained weights, to be checked for NaN before they are saved."""
+
+
+class Watch:
+    """Is told how a training goes; this one does nothing with it.
+
+    What watches is passed in from outside, so that its source is no part of what a result was made from.
+    """
+
+    def note(self, text: str) -> None:
+        """Something that a person should know."""
+
+    def begin(self, label: str, step: int, total: int, history: Sequence[Mapping[str, float]]) -> None:
+        """A training of `total` steps begins, or goes on behind `step` of them and the epochs of `history`."""
+
+    def step(self) -> None:
+        """One more step is done."""
+
+    def epoch(self, record: Mapping[str, float]) -> None:
+        """An epoch is done: `epoch` (from 1) and its numbers."""
+
+    def end(self) -> None:
+        """Nothing more will come, however the training ended."""
+
+
+class Training(NamedTuple):
+    """What came of a training."""
+
+    history: list[dict[str, float]]  # a record per epoch
+    seconds: float
+    machines: list[dict[str, Any]]  # on which it ran, the last one last
 
 
 class Interrupted(SystemExit):
@@ -103,26 +127,32 @@ def train(
     state_path: Path,
     device: torch.device,
     label: str,
-    live: Live | None = None,
+    machine: Mapping[str, Any],
+    watch: Watch | None = None,
     save_every: float = 60.0,
     check_every: int = 100,
-) -> tuple[list[dict[str, float]], float]:
-    """Run a task from its saved state, if there is one, to its end; returns one record per epoch, and the seconds.
+) -> Training:
+    """Run a task from its saved state, if there is one, to its end.
 
-    live: shows the records meanwhile. The state is saved at `state_path` every `save_every` seconds and on SIGTERM or
-    SIGINT. On the CPU an interrupted and resumed run gives the bits of an uninterrupted one. Raises PatchVAEError
-    naming the step at which the loss stopped being finite; the state saved before it is kept.
+    machine: a description of this one, kept with the state; watch: is told how it goes. The state is saved at
+    `state_path` every `save_every` seconds, on SIGTERM or SIGINT, and at the end, so that a finished training whose
+    outputs are lost is not run again. On the CPU an interrupted and resumed run gives the bits of an uninterrupted
+    one. A state that cannot be read is replaced. Raises PatchVAEError naming the step at which the loss stopped being
+    finite; the state saved before it is kept.
     """
+    watch = watch or Watch()
     losses, history, start, began = Losses(), [], 0, time.monotonic()
-    if state_path.exists():
-        saved = checkpoint.load(state_path)
+    machines: list[dict[str, Any]] = []
+    saved = read_state(state_path, watch)
+    if saved is not None:
         task.restore(saved["task"])
         losses.restore(saved["losses"], device)
-        history, start = saved["history"], saved["step"]
+        history, start, machines = saved["history"], saved["step"], saved["machines"]
         began -= saved["seconds"]
         restore_random_state(saved["random"])
-        logger.info("%s: resumed at step %d", label, start)
     total = task.steps_per_epoch * task.epochs
+    if machine not in machines and start < total:
+        machines = [*machines, dict(machine)]
 
     def check() -> None:
         bad = -1 if losses.first_bad is None else int(losses.first_bad)
@@ -130,45 +160,49 @@ def train(
             kept = f"the last good state is kept in {state_path}" if state_path.exists() else "no state was saved yet"
             raise PatchVAEError(f"{label}: the loss is NaN or infinite at step {bad + 1} of {total}; {kept}")
 
-    def save(step: int) -> None:
+    def save(step: int) -> float:
         check()
         if not all_finite(task.tensors()):
             raise PatchVAEError(f"{label}: a weight is NaN or infinite after step {step} of {total}")
-        checkpoint.save(
-            state_path,
-            {
-                "task": task.state(),
-                "losses": losses.state(),
-                "history": history,
-                "step": step,
-                "seconds": time.monotonic() - began,
-                "random": random_state(),
-            },
-        )
+        seconds = time.monotonic() - began
+        content = {"task": task.state(), "losses": losses.state(), "history": history, "step": step}
+        content |= {"seconds": seconds, "machines": machines, "random": random_state()}
+        checkpoint.save(state_path, content)
+        return seconds
 
-    curves = live or Live()
-    curves.start(history)
+    watch.begin(label, start, total, history)
     last_save = time.monotonic()
-    progress = tqdm(total=total, initial=start, desc=label, disable=not sys.stderr.isatty(), mininterval=1)
-    with SignalGuard() as guard, progress as bar, closing(curves):
-        for step in range(start, total):
-            losses.add(task.step(step), step)
-            bar.update()
-            epoch, position = divmod(step + 1, task.steps_per_epoch)
-            if position == 0:
-                check()
-                history.append({"epoch": epoch, **losses.means(), **task.end_epoch(epoch)})
-                logger.info("%s: %s", label, history[-1])
-                curves.add(history[-1])
-                losses = Losses()
-            elif (step + 1) % check_every == 0:
-                check()
-            if guard.received is not None or time.monotonic() - last_save >= save_every:
-                save(step + 1)
-                last_save = time.monotonic()
-            if guard.received is not None:
-                logger.warning("%s: stopped by a signal at step %d of %d; run again to go on", label, step + 1, total)
-                raise Interrupted(128 + guard.received)
-    if not all_finite(task.tensors()):
-        raise PatchVAEError(f"{label}: a weight is NaN or infinite after the last step")
-    return history, time.monotonic() - began
+    try:
+        with SignalGuard() as guard:
+            for step in range(start, total):
+                losses.add(task.step(step), step)
+                watch.step()
+                epoch, position = divmod(step + 1, task.steps_per_epoch)
+                if position == 0:
+                    check()
+                    history.append({"epoch": epoch, **losses.means(), **task.end_epoch(epoch)})
+                    watch.epoch(history[-1])
+                    losses = Losses()
+                elif (step + 1) % check_every == 0:
+                    check()
+                if guard.received is not None or time.monotonic() - last_save >= save_every:
+                    save(step + 1)
+                    last_save = time.monotonic()
+                if guard.received is not None:
+                    watch.note(f"{label}: stopped by a signal at step {step + 1} of {total}; run again to go on")
+                    raise Interrupted(128 + guard.received)
+            seconds = save(total) if saved is None or start < total else saved["seconds"]
+    finally:
+        watch.end()
+    return Training(history, seconds, machines)
+
+
+def read_state(path: Path, watch: Watch) -> dict[str, Any] | None:
+    """The state at `path`, or None where there is none that can be read."""
+    if not path.exists():
+        return None
+    try:
+        return checkpoint.load(path)
+    except PatchVAEError as error:
+        watch.note(f"{error}: the training starts again from its first step, and its next state replaces that one")
+        return None

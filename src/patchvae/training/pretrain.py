@@ -1,5 +1,6 @@
 """Pretraining of one variant on one data set: without labels (Sec. 4.1), or with them for the row that has them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,13 @@ from torch import Tensor
 
 from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
-from patchvae.files import file_digest
 from patchvae.hardware import autocast
 from patchvae.models.factory import build_model
 from patchvae.models.resnet import initialise
+from patchvae.records import check_masks
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Feed, Order, Scaling, mirror, open_array
-from patchvae.training.live import Live
-from patchvae.training.loop import train
+from patchvae.training.loop import Training, Watch, train
 from patchvae.training.objectives import OBJECTIVES
 from patchvae.training.run import Run, start
 
@@ -125,30 +125,39 @@ def pretrain(
     scratch: Path,
     device: str = "auto",
     threads: int | None = None,
-    live: Path | None = None,
+    watch: Watch | None = None,
+    wanted: Mapping[str, str] | None = None,
 ) -> None:
-    """Train one variant, write checkpoint (`model`, `config`, `code_sha256`) and metrics; an interrupted call goes on.
+    """Train one variant, write its checkpoint and metrics; an interrupted call goes on, on any machine.
 
-    config: a resolved `pretrain` configuration; data: a packed data set; masks: its weight masks or None;
-    live: a folder for curves to be seen meanwhile, or None. Raises PatchVAEError for broken inputs and for NaN.
+    config: a resolved `pretrain` configuration; data: a packed data set; masks: its weight masks or None; watch: is
+    told how it goes; wanted: see `records`. The checkpoint holds `model`, `config`, `code_sha256` and `data_sha256`.
+    Raises PatchVAEError for broken inputs and for NaN.
     """
-    run = start("pretrain", __name__, config, data, device, threads)
-    state_path = run.state_path(scratch, masks=file_digest(masks) if masks else "")
-    history: list[dict[str, float]] = []
-    seconds, seen, epochs = 0.0, 0, 0
+    watch, wanted, kind = watch or Watch(), wanted or {}, config["model"]["name"]
+    run = start("pretrain", __name__, config, data, device, threads, kind)
+    masks_sha256 = ""
+    if config.get("weighted_loss") and masks is not None:
+        masks_sha256 = check_masks(masks, run.data_sha256["train"], wanted)
+    state_path = run.state_path(scratch, [output, metrics], masks=masks_sha256)
+    training, batch, seen, epochs = Training([], 0.0, []), 0, 0, 0
     images = open_array(data / "train_images.npy", run.device)
-    if config["model"]["name"] == "random":
+    if kind == "random":
         model = seeded_model(config)
         if config["model"]["statistics"] == "data":
             estimate_statistics(model, images, run)
     else:
         target = open_target(data, masks, config, images, run.device)
         task = PretrainTask(config, images, target, run.device, run.precision)
-        history, seconds = train(task, state_path, run.device, run.label, Live(live, "pretrain"))
+        task.order.tell_if_clipped(config["batch_size"], run.label, watch)
+        training = train(task, state_path, run.device, run.label, run.machine, watch)
         model, epochs, seen = task.objective.networks["model"], task.epochs, task.images
+        batch = task.order.batch_size
     # deviation E46: the last epoch is fine-tuned, nothing is picked on the test set
     weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
-    checkpoint.save(output, {"model": weights, "config": config, "code_sha256": run.code})
+    content = {"model": weights, "config": config, "code_sha256": run.code, "data_sha256": run.data_sha256}
+    checkpoint.save(output, content)
+    history = training.history
     loss = {name: value for name, value in history[-1].items() if name != "epoch"} if history else {}
-    record = {"loss": loss, "history": history, "epochs": epochs}
-    run.finish(metrics, record, seconds, seen, state_path)
+    record = {"loss": loss, "history": history, "epochs": epochs, "batch_size": batch, "masks_sha256": masks_sha256}
+    run.finish(metrics, record, training.seconds, seen, training.machines)

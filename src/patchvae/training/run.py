@@ -1,32 +1,36 @@
-"""What pretraining and fine-tuning share: where a job's state lies, and the metrics file it leaves."""
+"""What training and measuring jobs share: their machine, their data, and the metrics file they leave."""
 
-import hashlib
-import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from patchvae.data.packed import load_manifest
-from patchvae.files import canonical, write_json
+from patchvae.data.packed import check_arrays, load_manifest
+from patchvae.errors import PatchVAEError
+from patchvae.files import write_json
 from patchvae.hardware import describe, pick_device, pick_precision, set_threads
-from patchvae.provenance import code_sha256, config_sha256, versions
+from patchvae.models.kinds import modules
+from patchvae.provenance import code_sha256, commit, config_sha256, versions
+from patchvae.training.states import state_path
 
 SCHEMA = 1
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training job: its configuration, its machine and its data."""
+    """One training or measuring job: its configuration, its machine and its data."""
 
     rule: str
+    module: str
     config: dict[str, Any]
     device: torch.device
     precision: str
     threads: int
     data: Path
     data_sha256: dict[str, str]
+    labels_sha256: dict[str, str]
     counts: dict[str, int]
     code: str
 
@@ -41,26 +45,40 @@ class Run:
         ]
         return " ".join(part for part in parts if part)
 
-    def state_path(self, scratch: Path, **inputs: str) -> Path:
-        """Where an interrupted job finds its state: keyed by all that decides its bits, so no stale state is taken."""
-        versions_of_state = {key: value for key, value in versions().items() if key != "python"}
+    @property
+    def machine(self) -> dict[str, Any]:
+        """What is recorded of the machine; it decides bits, but not whose result a number is."""
+        return {"device": describe(self.device), "threads": self.threads, "versions": versions()}
+
+    def of_kind(self, kind: str) -> "Run":
+        """The same job, whose code is known only now: that of a model's kind counts as well."""
+        return replace(self, code=code_sha256(self.module, *modules(kind)))
+
+    def state_path(self, scratch: Path, outputs: Sequence[Path], **inputs: str) -> Path:
+        """Where an interrupted job finds its state, whichever machine it began on: see `states`.
+
+        The key holds the precision, which never changes within a training, and neither machine, threads nor versions.
+        """
         key = {
             "rule": self.rule,
             "config": self.config,
             "code": self.code,
-            "data": self.data_sha256,
-            "machine": [describe(self.device), self.precision, self.threads],
-            "versions": versions_of_state,
+            "data": [self.data_sha256, self.labels_sha256],
+            "precision": self.precision,
             **inputs,
         }
-        name = hashlib.sha256(canonical(key).encode()).hexdigest()[:20]
-        return scratch / name / "state.pt"
+        return state_path(scratch, key, self.label, outputs)
 
     def finish(
-        self, metrics: Path, record: dict[str, Any], seconds: float, images: int, state_path: Path | None = None
+        self,
+        metrics: Path,
+        record: Mapping[str, Any],
+        seconds: float,
+        images: int,
+        machines: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Write the metrics file, then drop the state, where there was one, which is no longer needed."""
-        config = self.config
+        """Write the metrics file; `machines` are those of a training that moved, else it is this one."""
+        config, machines = self.config, [*machines] or [self.machine]
         identity = {key: config[key] for key in ("dataset", "variant", "regime", "seed") if key in config}
         write_json(
             metrics,
@@ -71,32 +89,54 @@ class Run:
                 "config": config,
                 "config_sha256": config_sha256(config),
                 "code_sha256": self.code,
+                "commit": commit(),
                 "data_sha256": self.data_sha256,
-                "versions": versions(),
-                "device": describe(self.device),
+                "labels_sha256": self.labels_sha256,
+                "versions": machines[-1]["versions"],
+                "device": "; ".join(dict.fromkeys(machine["device"] for machine in machines)),
+                "machines": machines,
                 "precision": self.precision,
-                "threads": self.threads,
+                "threads": machines[-1]["threads"],
                 "seconds": round(seconds, 1),
-                "images_per_second": round(images / seconds, 1) if images else 0.0,
+                "images_per_second": round(images / seconds, 1) if images and seconds else 0.0,
                 **record,
             },
         )
-        if state_path is not None:
-            shutil.rmtree(state_path.parent, ignore_errors=True)
 
 
-def start(rule: str, module: str, config: dict[str, Any], data: Path, device: str, threads: int | None) -> Run:
-    """Settle the machine side of a job and read its data's manifest. Raises PatchVAEError for either."""
+def start(
+    rule: str,
+    module: str,
+    config: dict[str, Any],
+    data: Path,
+    device: str,
+    threads: int | None,
+    kind: str | None = None,
+) -> Run:
+    """Settle the machine side of a job, and check the arrays of its data against their manifest.
+
+    module: the job's own; kind: the model's, where the job's code depends on it.
+    Raises PatchVAEError for a device that is not there, and for data of other sizes than the job's or the manifest's.
+    """
     chosen = pick_device(device)
-    splits = load_manifest(data)["splits"]
+    manifest = load_manifest(data)
+    if manifest["image_size"] != config["image_size"]:
+        raise PatchVAEError(
+            f"{data}: images of side {manifest['image_size']}, but image_size is {config['image_size']}"
+        )
+    for split in manifest["splits"]:
+        check_arrays(data, split, manifest)
+    splits = manifest["splits"]
     return Run(
         rule=rule,
+        module=module,
         config=config,
         device=chosen,
         precision=pick_precision(config["precision"], chosen),
         threads=set_threads(threads),
         data=data,
         data_sha256={split: entry["sha256"] for split, entry in splits.items()},
+        labels_sha256={split: entry["labels_sha256"] for split, entry in splits.items()},
         counts={split: entry["count"] for split, entry in splits.items()},
-        code=code_sha256(module),
+        code=code_sha256(module, *(modules(kind) if kind else ())),
     )

@@ -54,6 +54,7 @@ def test_it_learns_and_reports_last_and_best(packed, weights, finetune_config, t
         "stand_in": False,  # older checkpoints do not say it
         "config_sha256": config_sha256(config),
         "code_sha256": content["code_sha256"],
+        "data_sha256": {"train": content["data_sha256"]["train"]},
     }
     assert max(accuracies) > 60  # chance is 33 %
 
@@ -61,7 +62,7 @@ def test_it_learns_and_reports_last_and_best(packed, weights, finetune_config, t
 def test_the_pretraining_of_a_control_on_a_stand_in(pretrain_config):
     config = pretrain_config("random", stand_in=True)
     del config["epochs"]
-    told = checkpoint.pretraining({"config": config, "code_sha256": "c" * 64})
+    told = checkpoint.pretraining({"config": config, "code_sha256": "c" * 64, "data_sha256": {"train": "d" * 64}})
     assert (told["variant"], told["epochs"], told["stand_in"]) == ("random", 0, True)
 
 

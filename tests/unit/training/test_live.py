@@ -14,6 +14,7 @@ from patchvae import checkpoint
 from patchvae.training.finetune import finetune
 from patchvae.training.live import Live
 from patchvae.training.pretrain import PretrainTask, pretrain
+from patchvae.training.watch import Watcher
 
 MODULE = "torch.utils.tensorboard"
 
@@ -73,7 +74,9 @@ def lines(folder):
 
 def run(config, packed, out, live=None):
     data, _ = packed
-    pretrain(config, data, None, out / "model.pt", out / "metrics.json", out / "scratch", "cpu", 1, live)
+    pretrain(
+        config, data, None, out / "model.pt", out / "metrics.json", out / "scratch", "cpu", 1, Watcher(live, "pretrain")
+    )
     return checkpoint.load(out / "model.pt"), json.loads((out / "metrics.json").read_text())
 
 
@@ -97,7 +100,7 @@ def test_fine_tunings_have_charts_of_their_own(packed, pretrain_config, finetune
     library(FakeWriter)
     run(pretrain_config(), packed, tmp_path)
     places = (packed[0], tmp_path / "model.pt", tmp_path / "m.json", tmp_path / "scratch")
-    finetune(finetune_config(epochs=1), *places, "cpu", 1, tmp_path / "live")
+    finetune(finetune_config(epochs=1), *places, "cpu", 1, Watcher(tmp_path / "live", "finetune"))
     names = [name for name, _, _ in lines(tmp_path / "live")]
     assert names == ["finetune/loss", "finetune/train_top1", "finetune/test_top1", "finetune/test_top5"]
 

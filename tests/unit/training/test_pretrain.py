@@ -13,9 +13,12 @@ import torch
 import patchvae
 from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
+from patchvae.models.kinds import modules
+from patchvae.provenance import code_sha256
 from patchvae.training import loop
 from patchvae.training.batches import open_array
 from patchvae.training.pretrain import PretrainTask, open_target, pretrain
+from patchvae.training.watch import Watcher
 
 GAN = {"weight": 1.0, "generator_step": "joint", "lr": 1e-4, "adam_betas": [0.5, 0.999]}
 CPU = torch.device("cpu")
@@ -49,7 +52,9 @@ def test_every_kind_trains(name, changes, packed, pretrain_config, tmp_path):
     assert [record["epoch"] for record in metrics["history"]] == [1, 2]
     assert all(value == value for value in metrics["loss"].values())
     assert metrics["epochs"] == 2 and metrics["seed"] == 0 and metrics["threads"] == 1
-    assert not list((tmp_path / "scratch").glob("*/*"))  # the state is gone once the job is done
+    assert metrics["code_sha256"] == code_sha256("patchvae.training.pretrain", *modules(name))
+    (state,) = (tmp_path / "scratch").glob("*/state.pt")  # stays until somebody has accepted the outputs
+    assert checkpoint.load(state)["history"] == metrics["history"]
 
 
 def test_loss_falls(packed, pretrain_config, tmp_path):
@@ -185,3 +190,84 @@ def test_weighted_variant_without_fitting_masks_is_refused(packed, pretrain_conf
         open_target(data, None, config, images, CPU)
     with pytest.raises(PatchVAEError, match="do not fit"):
         open_target(data, masks, config, images[:5], CPU)
+
+
+def moving(monkeypatch, stop_at):
+    """Have the training stop at a step, and keep what other steps are done."""
+    step, seen = PretrainTask.step, []
+
+    def counted(self, number):
+        seen.append(number)
+        if number == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, number)
+
+    monkeypatch.setattr(PretrainTask, "step", counted)
+    return seen
+
+
+def test_a_training_goes_on_on_another_machine(packed, pretrain_config, tmp_path, monkeypatch):
+    seen = moving(monkeypatch, stop_at=6)
+    monkeypatch.setattr("patchvae.training.run.describe", lambda device: "Old CPU (4 cores)")
+    with pytest.raises(SystemExit):
+        run(pretrain_config(), packed, tmp_path)
+    assert seen == list(range(7))
+    seen = moving(monkeypatch, stop_at=None)
+    monkeypatch.setattr("patchvae.training.run.describe", lambda device: "New CPU (64 cores)")
+    data, _ = packed
+    paths = {"output": tmp_path / "model.pt", "metrics": tmp_path / "metrics.json", "scratch": tmp_path / "scratch"}
+    pretrain(pretrain_config(), data, None, **paths, device="cpu", threads=2)
+    assert seen == [7, 8, 9]
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["device"] == "Old CPU (4 cores); New CPU (64 cores)"
+    assert [(machine["device"], machine["threads"]) for machine in metrics["machines"]] == [
+        ("Old CPU (4 cores)", 1),
+        ("New CPU (64 cores)", 2),
+    ]
+
+
+def test_a_finished_training_whose_outputs_are_lost_is_not_run_again(packed, pretrain_config, tmp_path, monkeypatch):
+    content, metrics = run(pretrain_config(), packed, tmp_path)
+    for name in ("model.pt", "metrics.json"):  # as Snakemake does where a benchmark file cannot be written
+        (tmp_path / name).unlink()
+    seen = moving(monkeypatch, stop_at=0)
+    again, again_metrics = run(pretrain_config(), packed, tmp_path)
+    assert seen == []
+    assert all(torch.equal(content["model"][key], again["model"][key]) for key in content["model"])
+    assert again_metrics == metrics
+
+
+def test_a_damaged_state_is_replaced(packed, pretrain_config, tmp_path, caplog):
+    content, _ = run(pretrain_config(), packed, tmp_path)
+    (state,) = (tmp_path / "scratch").glob("*/state.pt")
+    state.write_bytes(state.read_bytes()[:1000])
+    data, _ = packed
+    paths = (tmp_path / "model.pt", tmp_path / "metrics.json", tmp_path / "scratch")
+    pretrain(pretrain_config(), data, None, *paths, "cpu", 1, Watcher())
+    assert f"{state} cannot be read" in caplog.text and "starts again from its first step" in caplog.text
+    again = checkpoint.load(tmp_path / "model.pt")
+    assert all(torch.equal(content["model"][key], again["model"][key]) for key in content["model"])
+    assert checkpoint.load(state)["step"] == 10
+
+
+def test_a_batch_of_fewer_images_than_asked_for_is_told(packed, pretrain_config, tmp_path, caplog):
+    data, _ = packed
+    paths = (tmp_path / "model.pt", tmp_path / "metrics.json", tmp_path / "scratch")
+    pretrain(pretrain_config(batch_size=64), data, None, *paths, "cpu", 1, Watcher())
+    assert "a batch is all 40 images, fewer than batch_size 64" in caplog.text
+    assert json.loads((tmp_path / "metrics.json").read_text())["batch_size"] == 40
+
+
+def test_masks_of_other_images_or_settings_are_refused(packed, pretrain_config, tmp_path):
+    data, masks = packed
+    config = pretrain_config(weighted_loss=True)
+    paths = (tmp_path / "model.pt", tmp_path / "metrics.json", tmp_path / "scratch")
+    with pytest.raises(PatchVAEError, match=r"masks.npy was made with other parameters than those asked for"):
+        pretrain(config, data, masks, *paths, "cpu", 1, None, {"masks": "0" * 16})
+    other = tmp_path / "masks.npy"
+    other.write_bytes(masks.read_bytes())
+    record = json.loads((masks.parent / "record.json").read_text())
+    (tmp_path / "record.json").write_text(json.dumps(record | {"images_sha256": "0" * 64}))
+    with pytest.raises(PatchVAEError, match="masks of other images"):
+        pretrain(config, data, other, *paths, "cpu", 1)
+    assert not (tmp_path / "model.pt").exists()

@@ -42,6 +42,7 @@ def read(path: Path | str, readers: Readers) -> list[Row]:
             "rule": metrics["rule"],
             "model": metrics["variant"],
             **{key: metrics[key] for key in ("dataset", "seed", "device", "precision", "seconds")},
+            "commit": metrics.get("commit"),
             "config_sha256": metrics["config_sha256"][:12],
             "test_sha256": metrics["data_sha256"]["test"],
             "stand_in": bool(metrics["config"].get("stand_in", False)),

@@ -80,9 +80,11 @@ def bold(models: pd.Series) -> str:
 
 
 def measured(results: pd.DataFrame, what: str) -> str:
-    """The machines and the time behind all numbers of a table."""
+    """The machines, the code and the time behind all numbers of a table; the first metrics files tell no commit."""
     files = results.drop_duplicates("file")
+    commits = sorted(set(files.commit.dropna()))
+    code = " at commit " + ", ".join(text.replace("+", " (edited)") for text in commits) if commits else ""
     machines = "; ".join(dict.fromkeys(files.device + ", " + files.precision))
     minutes = files.seconds.sum() / 60
     time = f"{minutes:.1f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
-    return f"Measured on {machines}; {what} took {time} in all."
+    return f"Measured on {machines}{code}; {what} took {time} in all."

@@ -139,7 +139,6 @@ def pretrain(
     masks_sha256 = ""
     if config.get("weighted_loss") and masks is not None:
         masks_sha256 = check_masks(masks, run.data_sha256["train"], wanted)
-    state_path = run.state_path(scratch, [output, metrics], masks=masks_sha256)
     training, batch, seen, epochs = Training([], 0.0, []), 0, 0, 0
     images = open_array(data / "train_images.npy", run.device)
     if kind == "random":
@@ -147,6 +146,7 @@ def pretrain(
         if config["model"]["statistics"] == "data":
             estimate_statistics(model, images, run)
     else:
+        state_path = run.state_path(scratch, [output, metrics], masks=masks_sha256)
         target = open_target(data, masks, config, images, run.device)
         task = PretrainTask(config, images, target, run.device, run.precision)
         task.order.tell_if_clipped(config["batch_size"], run.label, watch)

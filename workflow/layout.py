@@ -35,7 +35,7 @@ OUTPUTS: dict[str, list[str]] = {
     "download": ["data/sources/{dataset}.json"],
     "prepare": [MANIFEST, *ARRAYS],
     "digit_scenes": [MANIFEST, *ARRAYS, *OCCURRENCE],
-    "masks": ["data/masks/{dataset}/train.npy"],
+    "masks": ["data/masks/{dataset}/train.npy", "data/masks/{dataset}/manifest.json"],
     "inception": ["data/inception.json"],
     "pretrain": [CHECKPOINT, METRICS["pretrain"]],
     **{rule: [METRICS[rule]] for rule in ("finetune", "reconstruct", "fid", "parts")},

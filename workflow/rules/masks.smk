@@ -2,8 +2,10 @@ rule masks:
     input:
         code=code_of("masks"),
         images="data/packed/{dataset}/train_images.npy",
+        manifest="data/packed/{dataset}/manifest.json",
     output:
-        "data/masks/{dataset}/train.npy",
+        masks="data/masks/{dataset}/train.npy",
+        manifest="data/masks/{dataset}/manifest.json",
     log:
         "logs/data/masks/{dataset}.log",
     threads: 1
@@ -16,4 +18,4 @@ rule masks:
         "Weight masks of {wildcards.dataset}"
     shell:
         "python -m patchvae.cli masks --log {log:q} --config {params.cfg:q}"
-        " --images {input.images:q} --out {output:q}"
+        " --images {input.images:q} --out {output.masks:q}"

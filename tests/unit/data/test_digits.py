@@ -9,6 +9,7 @@ from patchvae.data.digits import read_digit_scenes
 from patchvae.data.packed import PackedSplit, load_manifest, load_split
 from patchvae.data.prepare import prepare
 from patchvae.errors import PatchVAEError
+from patchvae.provenance import code_sha256
 
 CONFIG: dict[str, Any] = {
     "dataset": "digit-scenes",
@@ -119,6 +120,8 @@ def test_prepare_keeps_the_occurrence(tmp_path: Path, splits: dict[str, PackedSp
     np.testing.assert_array_equal(loaded.occurrence, splits["test"].occurrence)
     manifest = load_manifest(tmp_path)
     assert manifest["classes"] == list("0123456789") and manifest["source"] == {}
+    assert manifest["config"] == CONFIG and manifest["code_sha256"] == code_sha256("patchvae.data.prepare")
+    assert "occurrence_sha256" in manifest["splits"]["train"]
 
 
 @pytest.mark.parametrize(

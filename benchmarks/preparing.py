@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from patchvae.data.archives import file_names, read_wanted
-from patchvae.data.photos import is_photo
+from patchvae.data.archives import read_wanted
+from patchvae.data.names import photo_names
 from patchvae.data.prepare import prepare
 from patchvae.data.sources import fetch_all
 
@@ -47,7 +47,7 @@ def photographs(archive: Path | None) -> Iterator[bytes]:
     if archive is None:
         yield from synthetic()
     else:
-        wanted = set(filter(is_photo, file_names(archive)))
+        wanted = set(photo_names(archive))
         for _, load in read_wanted(archive, wanted):
             yield load()
 

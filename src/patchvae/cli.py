@@ -393,12 +393,13 @@ def start_logging(log: Path | None) -> None:
     if log is not None:
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
-            handlers.append(logging.FileHandler(log, mode="w", encoding="utf-8"))
+            handlers.append(logging.FileHandler(log, mode="w", encoding="utf-8", errors="backslashreplace"))
         except OSError as error:
             raise PatchVAEError(f"cannot write {log}: {error.strerror}") from error
         handlers[1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a full disk is told once, not by a traceback for each line of the log
 
 
 def sentence(error: BaseException) -> str | None:

@@ -10,12 +10,15 @@ from typing import Any
 
 from patchvae.errors import PatchVAEError
 
+PROBE = 1 << 20  # bytes: more than a library holds back
+
 
 @contextlib.contextmanager
 def atomic(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed to `path` if the block ends well, removed if not.
 
-    Raises PatchVAEError when the disk is full or the place cannot be written.
+    Raises PatchVAEError when the disk is full or the place cannot be written, whatever the block's library makes of
+    that; any other error of the block is passed on.
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -26,11 +29,33 @@ def atomic(path: Path | str) -> Iterator[Path]:
         with open(partial, "rb+") as stream:
             os.fsync(stream.fileno())
         os.replace(partial, path)
+    except PatchVAEError:
+        raise
     except OSError as error:
-        raise PatchVAEError(f"cannot write {path}: {error.strerror or error}") from error
+        if error.filename not in (None, str(partial), str(path)) and Path(error.filename) not in path.parents:
+            raise PatchVAEError(f"{error.filename}: {error.strerror or error}") from error
+        reason = error.strerror or _why_no_more(partial) or str(error)
+        raise PatchVAEError(f"cannot write {path}: {reason}") from error
+    except Exception as error:
+        if why := _why_no_more(partial):
+            raise PatchVAEError(f"cannot write {path}: {why}") from error
+        raise
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def _why_no_more(partial: Path) -> str | None:
+    """Why nothing more can be written to a file, or None where it can: libraries hide the system's reason."""
+    try:
+        if partial.exists():
+            with open(partial, "ab") as stream:
+                stream.write(bytes(PROBE))
+                stream.flush()
+                os.fsync(stream.fileno())
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 def canonical(config: Any) -> str:
@@ -53,7 +78,7 @@ def read_json(path: Path | str) -> Any:
     """Read a JSON file; raises PatchVAEError naming the file when it is missing or broken."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PatchVAEError(f"cannot read {path}: {error}") from error
 
 

@@ -1,6 +1,7 @@
 rule masks:
     input:
         images="data/packed/{dataset}/train_images.npy",
+        manifest="data/packed/{dataset}/manifest.json",
     output:
         masks="data/masks/{dataset}/train.npy",
         record="data/masks/{dataset}/record.json",

@@ -12,7 +12,6 @@ from patchvae.errors import PatchVAEError
 
 ALGORITHMS = ("md5", "sha256")
 UNVERIFIED = "unverified"  # for files whose publisher names no checksum
-LISTING = "listing"  # in place of the algorithm: of names and sizes, for a folder that nobody read
 CHUNK = 1 << 20
 
 
@@ -21,10 +20,12 @@ def checksum(path: Path | str, algorithm: str = "sha256") -> str:
 
     A file's is the digest of its content. A folder's is the digest of one `path NUL hex-digest LF` per file, sorted by
     the path relative to the folder, so that neither dates, owners nor the folder's own name matter.
-    Raises PatchVAEError naming what cannot be read.
+    Raises PatchVAEError naming what cannot be read, a pipe or a device among them.
     """
     path = Path(path)
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise PatchVAEError(f"{path} is neither a file nor a folder")
         if not path.is_dir():
             with _bar(path, path.stat().st_size) as bar:
                 return f"{algorithm}:{_digest(path, algorithm, bar)}"
@@ -59,9 +60,13 @@ def match(name: str, location: str | Path, actual: str, expected: str) -> None:
 def files_below(folder: Path) -> list[str]:
     """Relative POSIX paths of all files below a folder, sorted; links to files count as files.
 
-    Raises PatchVAEError for a folder without a file, and for anything that is neither a file nor a folder.
+    Raises PatchVAEError for a folder without a file, one that cannot be read, and for anything that is neither a file
+    nor a folder.
     """
-    found = sorted(_scan(folder, ""))
+    try:
+        found = sorted(_scan(folder, ""))
+    except OSError as error:
+        raise PatchVAEError(f"cannot read {error.filename or folder}: {error.strerror or error}") from error
     if not found:
         raise PatchVAEError(f"the folder {folder} holds no file")
     return found
@@ -70,25 +75,21 @@ def files_below(folder: Path) -> list[str]:
 class Listing(NamedTuple):
     """What can be told of the files below a folder without reading them.
 
-    `names` is a digest of their relative paths and sizes, the same wherever the folder lies, `dated` one of their
-    dates too, and `size` is the sum of their bytes.
+    `digest` is one of their relative paths, sizes and dates, and `size` is the sum of their bytes.
     """
 
-    names: str
-    dated: str
+    digest: str
     size: int
 
 
 def listing(folder: Path) -> Listing:
     """List a folder; raises PatchVAEError as `files_below`, and OSError for what cannot be read."""
-    names, dated, size = hashlib.sha256(), hashlib.sha256(), 0
+    digest, size = hashlib.sha256(), 0
     for relative in files_below(folder):
         status = os.stat(folder / relative)
-        line = os.fsencode(relative) + f"\0{status.st_size}".encode()
-        names.update(line + b"\n")
-        dated.update(line + f"\0{status.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(relative) + f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
         size += status.st_size
-    return Listing(f"{LISTING}:{names.hexdigest()}", dated.hexdigest(), size)
+    return Listing(digest.hexdigest(), size)
 
 
 def _scan(folder: Path, prefix: str) -> Iterator[str]:

@@ -70,7 +70,7 @@ def _unpickle(where: str, content: bytes) -> dict[str, Any]:
     try:
         value = _ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # a damaged pickle can raise anything
-        raise PatchVAEError(f"cannot unpickle {where}: {error or type(error).__name__}") from error
+        raise PatchVAEError(f"cannot unpickle {where}: {str(error) or type(error).__name__}") from error
     if not isinstance(value, dict):
         raise PatchVAEError(f"{where} is not a pickled dictionary")
     return {key.decode("latin1") if isinstance(key, bytes) else str(key): item for key, item in value.items()}

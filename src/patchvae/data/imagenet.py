@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from patchvae.data.archives import file_names, read_members
+from patchvae.data.archives import read_members
 from patchvae.data.lists import decode_lines, open_sources, read_lines, split_line
-from patchvae.data.photos import PhotoList, PhotoSet, is_photo
+from patchvae.data.names import photo_names
+from patchvae.data.photos import PhotoList, PhotoSet
 from patchvae.errors import PatchVAEError
 
 TRAIN, VAL = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
@@ -26,7 +27,7 @@ def read_imagenet(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
     paths = open_sources(config, raw_dir, (TRAIN, VAL), (DEVKIT, LABELS))
     synsets = {}
     for source in (TRAIN, VAL):
-        names = [name for name in file_names(paths[source], nested=source == TRAIN) if is_photo(name)]
+        names = photo_names(paths[source], nested=source == TRAIN)
         synsets[source] = {name: name.split("/")[-2] for name in sorted(names) if "/" in name}
         if len(synsets[source]) < len(names):
             if source == TRAIN:
@@ -35,6 +36,9 @@ def read_imagenet(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
             unknown = [name for name in sorted(names) if name.rpartition("/")[2] not in labels]
             if unknown:
                 raise PatchVAEError(f"no label for {unknown[0]} of {paths[VAL]}, which lacks {len(unknown)} in all")
+            missing = sorted(labels.keys() - {name.rpartition("/")[2] for name in names})
+            if missing:
+                raise PatchVAEError(f"{missing[0]} has a label, and {paths[VAL]} lacks it ({len(missing)} in all)")
             synsets[VAL] = {name: labels[name.rpartition("/")[2]] for name in sorted(names)}
     classes = sorted(set(synsets[TRAIN].values()) | set(synsets[VAL].values()))
     numbers = {synset: number for number, synset in enumerate(classes)}
@@ -48,7 +52,11 @@ def read_imagenet(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
 def _validation_labels(config: Mapping[str, Any], paths: Mapping[str, Path]) -> dict[str, str]:
     """The synset of every validation image by its file name."""
     if LABELS in paths:
-        return dict(split_line(paths[LABELS], line) for line in read_lines(paths[LABELS]))
+        given: dict[str, str] = {}
+        for image, synset in (split_line(paths[LABELS], line) for line in read_lines(paths[LABELS])):
+            if given.setdefault(image, synset) != synset:
+                raise PatchVAEError(f"{paths[LABELS]} labels {image} twice, {given[image]} and {synset}")
+        return given
     if DEVKIT not in paths:
         where = f"datasets.{config['dataset']}.sources"
         raise PatchVAEError(
@@ -74,4 +82,4 @@ def _synsets(where: str, content: bytes) -> dict[str, str]:
         entries = loadmat(io.BytesIO(content), simplify_cells=True)["synsets"]
         return {str(e["ILSVRC2012_ID"]): str(e["WNID"]) for e in entries if e["num_children"] == 0}
     except Exception as error:  # a damaged file can raise anything
-        raise PatchVAEError(f"cannot read {where}: {error or type(error).__name__}") from error
+        raise PatchVAEError(f"cannot read {where}: {str(error) or type(error).__name__}") from error

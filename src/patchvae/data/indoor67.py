@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from patchvae.data.archives import file_names
 from patchvae.data.lists import open_sources, read_lines
+from patchvae.data.names import photo_names
 from patchvae.data.packed import UNLABELLED
-from patchvae.data.photos import PhotoList, PhotoSet, is_photo
+from patchvae.data.photos import PhotoList, PhotoSet
 from patchvae.errors import PatchVAEError
 
 ARCHIVE, TRAIN, TEST = "indoorCVPR_09.tar", "TrainImages.txt", "TestImages.txt"
@@ -17,11 +17,18 @@ def read_indoor67(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
     """Test: the official test list. Training: all other images, labelled where the official training list has them.
 
     The archive's images are Images/<class>/<file>, those of the lists <class>/<file>. Classes are the sorted folders.
-    Raises PatchVAEError for a listed image that the archive lacks and one that is on both lists. Deviation E42.
+    Raises PatchVAEError for a listed image that the archive lacks, one that is on both lists, and an image of the
+    archive that no list could name. Deviation E42.
     """
     paths = open_sources(config, raw_dir, (ARCHIVE, TRAIN, TEST))
     archive = paths[ARCHIVE]
-    names = {"/".join(name.split("/")[-2:]): name for name in file_names(archive) if is_photo(name) and "/" in name}
+    names: dict[str, str] = {}
+    for name in photo_names(archive):
+        if "/" not in name:
+            raise PatchVAEError(f"{archive}: {name} lies in no folder of a class")
+        other = names.setdefault("/".join(name.split("/")[-2:]), name)
+        if other != name:
+            raise PatchVAEError(f"{archive}: {other} and {name} have one name on the lists: keep one of them")
     listed = {key: set(read_lines(paths[key])) for key in (TRAIN, TEST)}
     for key, images in listed.items():
         for image in sorted(images - names.keys()):

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from patchvae.data.packed import array_rows, load_array
+from patchvae.data.packed import array_rows, check_images, load_array, load_manifest
 from patchvae.errors import PatchVAEError
+from patchvae.files import file_digest
+from patchvae.provenance import code_sha256
+from patchvae.records import RECORD, write_record
 
 NORMALISATIONS = ("mean-one", "sum-one")
 WORKING_COPIES = 8  # float32 arrays of a batch's size alive at once, at most
@@ -73,21 +76,33 @@ def batch_size(shape: tuple[int, ...], memory: int) -> int:
 
 
 def write_masks(config: Mapping[str, Any], images_path: Path | str, out_path: Path | str, memory: int = MEMORY) -> None:
-    """Write the masks of a packed images file as .npy; `config` is the masks block of params.yaml and image_size.
+    """Write the masks of a packed data set's {split}_images.npy as .npy, and beside them record.json.
 
-    Works batch by batch within `memory` bytes, however many images there are. Raises PatchVAEError naming the file or
-    key that is wrong.
+    `config` is the masks block of params.yaml and image_size. The record holds config, code_sha256, images_sha256
+    (from the data set's manifest) and sha256 of the masks; it goes first and comes last. Works batch by batch
+    within `memory` bytes, however many images there are. Raises PatchVAEError naming the file or key that is wrong,
+    images that are not those of their manifest among them.
     """
-    images = load_array(images_path)
+    images_path, out_path = Path(images_path), Path(out_path)
+    if images_path.parent.absolute() == out_path.parent.absolute():
+        raise PatchVAEError(f"{out_path} lies beside the images, whose {RECORD} its own would replace: move it")
+    packed = load_manifest(images_path.parent)
+    split = packed["splits"].get(images_path.name.removesuffix("_images.npy"))
+    if split is None:
+        raise PatchVAEError(f"{images_path} is no split of the data set in {images_path.parent}")
+    images = check_images(images_path, split["count"], packed["image_size"])
     size = config["image_size"]
-    if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3):
+    if images.shape[1:] != (size, size, 3):
         raise PatchVAEError(f"{images_path} holds {images.dtype} {images.shape}, not uint8 (n, {size}, {size}, 3)")
     options = (config["patch_size"], config["per_channel"], config["normalise"])
     shape = (len(images), *weight_masks(images[:1], *options).shape[1:])
     batch = batch_size(images.shape, memory)
+    (out_path.parent / RECORD).unlink(missing_ok=True)
     with array_rows(out_path, shape, np.float16) as writer:
         for start in range(0, len(images), batch):
             # Mapped anew each time, which gives the pages of the last batch back.
             writer.write(start, weight_masks(load_array(images_path)[start : start + batch], *options, memory))
         writer.finish(len(images))
+    digests = {"images_sha256": split["sha256"], "sha256": file_digest(out_path)}
+    write_record(out_path.parent, config, code_sha256(__name__), **digests)
     log.info("wrote %s: %s", out_path, shape)

@@ -7,7 +7,8 @@ from typing import Any
 
 from patchvae.data.archives import file_names
 from patchvae.data.lists import open_sources, read_lines, split_line
-from patchvae.data.photos import PhotoList, PhotoSet, is_photo
+from patchvae.data.names import photo_names
+from patchvae.data.photos import PhotoList, PhotoSet
 from patchvae.data.pointers import locate
 from patchvae.errors import PatchVAEError
 
@@ -17,28 +18,34 @@ log = logging.getLogger(__name__)
 def read_folders(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
     """One source, an archive or folder of train/<class>/... and test/<class>/... (or val/), below one folder or none.
 
-    Raises PatchVAEError for a missing split, an image outside the classes' folders and fewer than two classes.
+    Raises PatchVAEError for a missing split, an image outside the classes' folders (those of val/ beside test/ are left
+    out, and the log tells) and fewer than two classes.
     """
     if len(config["sources"]) != 1:
         raise PatchVAEError(f"datasets.{config['dataset']}.sources must name one archive or folder")
     archive = locate(raw_dir / next(iter(config["sources"])))
     found: dict[str, dict[str, str]] = {"train": {}, "test": {}, "val": {}}
-    names = [name for name in file_names(archive) if is_photo(name)]
+    names, strays = photo_names(archive), []
     tops, seconds = ({name.split("/")[i] for name in names if name.count("/") >= i} for i in range(2))
     depth = 1 if len(tops) == 1 and seconds & found.keys() else 0  # are the splits below a top folder?
     for name in names:
         parts = name.split("/")
         if len(parts) <= depth or parts[depth] not in found:
+            strays.append(name)
             continue
         if len(parts) < depth + 3:
             raise PatchVAEError(f"{archive}: {name} lies in no folder of a class, as {parts[depth]}/CLASS/FILE would")
         found[parts[depth]][name] = parts[depth + 1]
     if found["test"] and found["val"]:
-        log.warning("%s has test/ and val/: only test/ is used", archive)
+        log.warning("%s has test/ and val/: the %d images of val/ are left out", archive, len(found["val"]))
     found["test"] = found["test"] or found.pop("val")
     for split, folder in (("train", "train/"), ("test", "test/ or val/")):
         if not found[split]:
             raise PatchVAEError(f"{archive} has no image in a folder {folder}")
+    for name in strays:
+        raise PatchVAEError(
+            f"{archive}: {name} lies in none of train/, test/ and val/ and would be lost: move it there or elsewhere"
+        )
     return _photo_set(config, archive, {split: sorted(found[split].items()) for split in ("train", "test")})
 
 
@@ -46,20 +53,23 @@ def read_lists(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
     """Sources `images` (an archive or folder), `train.txt` and `test.txt` with lines `PATH CLASS`.
 
     A path may leave out the archive's top folder, and may hold blanks; a class may not.
-    Raises PatchVAEError for a listed image that is not there and fewer than two classes.
+    Raises PatchVAEError for a listed image that is not there, or in several folders, and fewer than two classes.
     """
     paths = open_sources(config, raw_dir, ("images", "train.txt", "test.txt"))
     names = set(file_names(paths["images"]))
-    short = {name.partition("/")[2]: name for name in names}
+    short: dict[str, set[str]] = {}
+    for name in names:
+        short.setdefault(name.partition("/")[2], set()).add(name)
     splits: dict[str, list[tuple[str, str]]] = {}
     for split in ("train", "test"):
         file = paths[f"{split}.txt"]
         splits[split] = []
         for path, label in (split_line(file, line) for line in read_lines(file)):
-            name = path if path in names else short.get(path)
-            if name is None:
-                raise PatchVAEError(f"{file} lists {path}, which {paths['images']} does not hold")
-            splits[split].append((name, label))
+            candidates = sorted({path} & names or short.get(path, set()))
+            if len(candidates) != 1:
+                what = f"holds as {' and '.join(candidates[:2])}" if candidates else "does not hold"
+                raise PatchVAEError(f"{file} lists {path}, which {paths['images']} {what}")
+            splits[split].append((candidates[0], label))
     return _photo_set(config, paths["images"], splits)
 
 

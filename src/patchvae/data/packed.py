@@ -19,6 +19,7 @@ from patchvae.files import atomic, file_digest, read_json, write_json
 MANIFEST = "manifest.json"
 SPLITS = ("train", "test")
 UNLABELLED = -1
+_OTHER = ": the files of two data sets or versions lie there, pack it again"
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ def load_array(path: Path | str) -> npt.NDArray[Any]:
         array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise PatchVAEError(f"cannot read {path}: {error}") from error
+    if not isinstance(array, np.ndarray):
+        raise PatchVAEError(f"cannot read {path}: it is an archive of arrays")
     return array
 
 
@@ -121,7 +124,7 @@ def write_packed(
     out_dir = Path(out_dir)
     for split in SPLITS:
         check_split(f"{dataset} ({split})", splits[split], classes, split)
-    (out_dir / MANIFEST).unlink(missing_ok=True)
+    clear(out_dir)
     for split in SPLITS:
         data = splits[split]
         save_array(out_dir / f"{split}_images.npy", data.images)
@@ -131,6 +134,13 @@ def write_packed(
     write_manifest(out_dir, dataset, format, classes, source)
 
 
+def clear(out_dir: Path) -> None:
+    """Remove the manifest, what the arrays to come may not replace, and the half-written arrays of a killed run."""
+    (out_dir / MANIFEST).unlink(missing_ok=True)
+    for stale in (*out_dir.glob("*_occurrence.npy"), *out_dir.glob(".*.npy.*.partial")):
+        stale.unlink()
+
+
 def write_manifest(
     out_dir: Path,
     dataset: str,
@@ -138,8 +148,12 @@ def write_manifest(
     classes: Sequence[str],
     source: Mapping[str, str],
     skipped: Sequence[Mapping[str, str]] = (),
+    ignored: Mapping[str, int] | None = None,
 ) -> None:
-    """Write the manifest of the arrays that lie in `out_dir`; `skipped` are the images that could not be decoded."""
+    """Write the manifest of the arrays that lie in `out_dir`.
+
+    `skipped` are the images that could not be decoded, `ignored` counts the files by kind that are no image of a split.
+    """
     entries = {}
     for split in SPLITS:
         labels = load_array(out_dir / f"{split}_labels.npy")
@@ -147,7 +161,10 @@ def write_manifest(
             "count": len(labels),
             "labelled": int((labels >= 0).sum()),
             "sha256": file_digest(out_dir / f"{split}_images.npy"),
+            "labels_sha256": file_digest(out_dir / f"{split}_labels.npy"),
         }
+        if (out_dir / f"{split}_occurrence.npy").exists():
+            entries[split]["occurrence_sha256"] = file_digest(out_dir / f"{split}_occurrence.npy")
     manifest = {
         "dataset": dataset,
         "format": format,
@@ -156,20 +173,27 @@ def write_manifest(
         "splits": entries,
         "source": dict(source),
         "skipped": list(skipped),
+        "ignored": dict(ignored or {}),
     }
     write_json(out_dir / MANIFEST, manifest)
 
 
 def load_manifest(data_dir: Path | str) -> dict[str, Any]:
-    """The manifest of a packed data set; raises PatchVAEError when it is missing or lacks a key."""
+    """The manifest of a packed data set; raises PatchVAEError when it is missing, broken or of an older version."""
     path = Path(data_dir) / MANIFEST
     manifest: dict[str, Any] = read_json(path)
     for key in ("dataset", "format", "classes", "image_size", "splits", "source"):
         if not isinstance(manifest, dict) or key not in manifest:
             raise PatchVAEError(f"{path} has no key {key}")
     for split in SPLITS:
-        if not {"count", "sha256"} <= set(manifest["splits"].get(split, ())):
+        entry = manifest["splits"].get(split) if isinstance(manifest["splits"], dict) else None
+        if not isinstance(entry, dict) or not {"count", "sha256"} <= entry.keys():
             raise PatchVAEError(f"{path} lacks the count or sha256 of the split {split}")
+        if "labels_sha256" not in entry:
+            raise PatchVAEError(
+                f"{path} is of an older version: pack the data set again with `snakemake --force {path}`, and the"
+                " --configfile of your run, if it has one"
+            )
     return manifest
 
 
@@ -182,17 +206,45 @@ def load_split(data_dir: Path | str, split: str) -> PackedSplit:
     if split not in SPLITS:
         raise PatchVAEError(f"unknown split {split!r} of {data_dir}; known are {', '.join(SPLITS)}")
     manifest = load_manifest(data_dir)
-    images_path, occurrence_path = data_dir / f"{split}_images.npy", data_dir / f"{split}_occurrence.npy"
+    check_arrays(data_dir, split, manifest)
+    has_occurrence = "occurrence_sha256" in manifest["splits"][split]
     data = PackedSplit(
-        images=load_array(images_path),
+        images=load_array(data_dir / f"{split}_images.npy"),
         labels=np.array(load_array(data_dir / f"{split}_labels.npy")),
-        occurrence=load_array(occurrence_path) if occurrence_path.exists() else None,
+        occurrence=load_array(data_dir / f"{split}_occurrence.npy") if has_occurrence else None,
     )
-    count, size = manifest["splits"][split]["count"], manifest["image_size"]
-    if data.images.shape != (count, size, size, 3):
-        raise PatchVAEError(f"{images_path} has the shape {data.images.shape}, not {(count, size, size, 3)}")
-    check_split(str(images_path), data, manifest["classes"], split)
+    check_split(str(data_dir / f"{split}_images.npy"), data, manifest["classes"], split)
     return data
+
+
+def check_arrays(data_dir: Path | str, split: str, manifest: Mapping[str, Any]) -> None:
+    """Raise PatchVAEError for arrays of `split` that are not those of the manifest (see `load_manifest`).
+
+    Images must have its number of rows, size and type, and are not read; labels and, where it has them, occurrence
+    maps must have its digest too.
+    """
+    data_dir, entry = Path(data_dir), manifest["splits"][split]
+    check_images(data_dir / f"{split}_images.npy", entry["count"], manifest["image_size"])
+    for what, dtype in (("labels", np.int64), ("occurrence", np.uint8)):
+        path, digest = data_dir / f"{split}_{what}.npy", entry.get(f"{what}_sha256")
+        if digest is None:
+            continue
+        array = load_array(path)
+        if array.dtype != dtype or array.shape[:1] != (entry["count"],):
+            rows = f"{array.dtype} {array.shape}"
+            raise PatchVAEError(f"{path} holds {rows}, not {np.dtype(dtype)} of {entry['count']} rows{_OTHER}")
+        if file_digest(path) != digest:
+            raise PatchVAEError(f"{path} has another content than {data_dir / MANIFEST} says{_OTHER}")
+
+
+def check_images(path: Path, count: int, size: int) -> npt.NDArray[Any]:
+    """The images (count, size, size, 3) at `path`, mapped; raises PatchVAEError for others."""
+    images = load_array(path)
+    if images.dtype != np.uint8:
+        raise PatchVAEError(f"{path} holds {images.dtype}, not uint8{_OTHER}")
+    if images.shape != (count, size, size, 3):
+        raise PatchVAEError(f"{path} has the shape {images.shape}, not {(count, size, size, 3)}{_OTHER}")
+    return images
 
 
 def check_split(where: str, data: PackedSplit, classes: Sequence[str], split: str) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import logging
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -15,19 +15,13 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from patchvae.data.archives import Load, read_wanted
-from patchvae.data.packed import (
-    MANIFEST,
-    SPLITS,
-    RowWriter,
-    array_rows,
-    check_labels,
-    save_array,
-    write_manifest,
-)
+from patchvae.data.names import no_photo
+from patchvae.data.packed import SPLITS, RowWriter, array_rows, check_labels, clear, save_array, write_manifest
 from patchvae.data.photos import PhotoList, PhotoSet, TooSmall, Undecodable, decode
 from patchvae.errors import PatchVAEError
 
 IN_FLIGHT = 4  # images per thread that are read but not yet written
+UNLISTED = "images of no split"  # in the manifest's counts of files that were left out
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +36,10 @@ def pack_photos(
     """Write the photographs of both splits as {split}_images.npy and {split}_labels.npy, then manifest.json.
 
     Rows are in the order of the lists, whatever the archive's. `config` has dataset, format, image_size and
-    max_undecodable: so many images may fail to decode; they are left out and the manifest lists them. The manifest
-    goes first and comes last. Raises PatchVAEError for lists that name an image twice or one that is not there, one
-    image too many that cannot be decoded, one smaller than image_size, and a class without an image.
+    max_undecodable: so many images may fail to decode; they are left out and the manifest lists them. It also counts
+    the archives' other files, by kind. The manifest goes first, comes last.
+    Raises PatchVAEError for lists that name an image twice or one that is not there, an archive that holds one twice,
+    one image too many that cannot be decoded, one smaller than image_size, and a class without an image.
     """
     out_dir, dataset, size = Path(out_dir), config["dataset"], config["image_size"]
     classes, splits = photos.classes, photos.splits
@@ -52,9 +47,7 @@ def pack_photos(
         labels = np.array(splits[split].labels, dtype=np.int64)
         check_labels(f"{dataset} ({split})", labels, classes, split)
     refuse_repeats(dataset, splits)
-    (out_dir / MANIFEST).unlink(missing_ok=True)
-    for stale in out_dir.glob(".*_images.npy.*.partial"):  # a killed run's, as large as the data set
-        stale.unlink()
+    clear(out_dir)
     with contextlib.ExitStack() as stack:
         writers = {}
         for split in SPLITS:
@@ -69,9 +62,12 @@ def pack_photos(
             check_labels(f"{dataset} ({split})", labels_left[split], classes, split)
     if skipped:
         log.warning("%s: %d images cannot be decoded and are left out; the manifest lists them", dataset, len(skipped))
+    if packing.ignored:
+        counts = ", ".join(f"{count} {what}" for what, count in sorted(packing.ignored.items()))
+        log.log(logging.INFO if photos.published else logging.WARNING, "%s: left out are %s", dataset, counts)
     for split in SPLITS:
         save_array(out_dir / f"{split}_labels.npy", labels_left[split])
-    write_manifest(out_dir, dataset, config["format"], classes, source, skipped)
+    write_manifest(out_dir, dataset, config["format"], classes, source, skipped, packing.ignored)
 
 
 def refuse_repeats(dataset: str, splits: Mapping[str, PhotoList]) -> None:
@@ -98,6 +94,7 @@ class _Packing:
         # Eight bytes of each file's digest: two that agree by chance are one in a billion for ImageNet.
         self.digests = {split: np.zeros(len(self.splits[split].names), dtype=np.uint64) for split in SPLITS}
         self.undecodable: dict[str, dict[int, str]] = {split: {} for split in SPLITS}
+        self.ignored: Counter[str] = Counter()
 
     def run(self, threads: int) -> None:
         """Read, decode and write every image."""
@@ -125,11 +122,20 @@ class _Packing:
                 if self.splits[split].archive == archive
                 for row, name in enumerate(self.splits[split].names)
             }
-            for name, load in read_wanted(archive, places, nested):
-                yield *places.pop(name), load
-            if places:
-                name, (split, _) = next(iter(places.items()))
-                raise PatchVAEError(f"{archive} has no image {name}, which belongs to {split} ({len(places)} missing)")
+            done = {split: np.zeros(len(self.splits[split].names), dtype=bool) for split in SPLITS}
+            for name, load in read_wanted(archive, places, nested, self._ignore):
+                split, row = places[name]
+                if done[split][row]:
+                    raise PatchVAEError(f"the archive {archive} holds {name} twice: repack it with one of them")
+                done[split][row] = True
+                yield split, row, load
+            missing = [(name, split) for name, (split, row) in places.items() if not done[split][row]]
+            if missing:
+                name, split = missing[0]
+                raise PatchVAEError(f"{archive} has no image {name}, which belongs to {split} ({len(missing)} missing)")
+
+    def _ignore(self, name: str) -> None:
+        self.ignored[no_photo(name) or UNLISTED] += 1
 
     def _work(self, split: str, row: int, load: Load) -> int:
         content = load()

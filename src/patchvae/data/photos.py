@@ -1,17 +1,20 @@
 """Photographs of any size and kind: what a split consists of, and how one becomes a square of pixels."""
 
 import io
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from patchvae.data.packed import UNLABELLED
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".ppm", ".tif", ".tiff")
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM", "TIFF")  # whatever the name says; none that runs a program
+CONVERT = ("heic", "heix", "hevc", "hevx", "heim", "heis", "mif1", "msf1", "avif", "avis")  # kinds of HEIC and AVIF
+ADDRESS = re.compile(" at 0x[0-9A-Fa-f]+")
+LARGEST = 1 << 27  # pixels of an enlarged image: 400 MB
 DRAFT = 2  # a JPEG may be decoded smaller than it is while its sides stay this many times the target's
 
 
@@ -27,7 +30,7 @@ class TooSmall(Exception):
 class PhotoList:
     """The photographs of one split in their final order: files of `archive` and their labels (-1: none).
 
-    `archive` is a tar, tar.gz or folder; `nested` tells that the tars inside are opened, too.
+    `archive` is a tar, zip or folder; `nested` tells that the tars inside are opened, too.
     """
 
     archive: Path
@@ -59,7 +62,8 @@ def decode(content: bytes, size: int, enlarge: bool = False) -> npt.NDArray[np.u
     """RGB pixels (size, size, 3) of an image: its shorter side resized to `size`, then the centre cut out (Sec. 4.1).
 
     As torchvision's Resize (bilinear, antialiased) and CenterCrop, but for large JPEGs, which the decoder shrinks to
-    not less than twice the size first. EXIF's orientation is left alone, as there.
+    not less than twice the size first. EXIF's orientation is left alone, as there. Of an animation the first picture
+    counts.
     Raises Undecodable, and TooSmall unless smaller images may be enlarged.
     """
     try:
@@ -71,9 +75,14 @@ def decode(content: bytes, size: int, enlarge: bool = False) -> npt.NDArray[np.u
             rgb = _to_rgb(image)
     except (TooSmall, MemoryError):
         raise
+    except UnidentifiedImageError as error:
+        raise Undecodable(_no_image(content)) from error
     except Exception as error:  # a damaged file can raise anything
-        raise Undecodable(str(error) or type(error).__name__) from error
+        # The manifest quotes it, so where in memory something lay must go.
+        raise Undecodable(ADDRESS.sub("", str(error)) or type(error).__name__) from error
     short = min(width, height)
+    if size * max(width, height) // short * size > LARGEST:
+        raise Undecodable(f"its {width} x {height} pixels are too narrow to be enlarged")
     width, height = size * width // short, size * height // short
     left, top = round((width - size) / 2), round((height - size) / 2)
     resized = rgb.resize((width, height), Image.Resampling.BILINEAR)
@@ -90,7 +99,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def is_photo(name: str) -> bool:
-    """Whether a file's name is that of an image, hidden files (macOS's `._x.jpg`) excepted."""
-    base = name.rpartition("/")[2]
-    return base.lower().endswith(ENDINGS) and not base.startswith(".")
+def _no_image(content: bytes) -> str:
+    """What bytes are that Pillow does not know."""
+    if not content:
+        return "it is empty"
+    if content[4:8] == b"ftyp" and content[8:12].decode("latin1").lower() in CONVERT:
+        return "it is a HEIC or AVIF image, to be converted to JPEG or PNG"
+    return f"it is none of {', '.join(FORMATS)}"

@@ -20,9 +20,8 @@ def write_pointer(name: str, target: Path | str, expected: str, out: Path | str)
     """Check the local file or folder `target` against `expected`, write a pointer to it at `out`, return its checksum.
 
     The pointer is JSON: `patchvae_source` (absolute path), `checksum`, and what betrays a change later: `size` in
-    bytes, and `mtime_ns` of a file, `listing` of a folder. For `unverified` the checksum is a file's true sha256, and
-    `listing:HEX` (see `checksums.Listing`) of a folder, whose files are not read. Raises PatchVAEError for what cannot
-    be read, a wrong checksum, and a target that the pointer would replace.
+    bytes, and `mtime_ns` of a file, `listing` of a folder. For `unverified` the checksum is the true sha256. Raises
+    PatchVAEError for what cannot be read, a wrong checksum, and a target that the pointer would replace.
     """
     target, out = Path(os.path.abspath(target)), Path(out)
     try:
@@ -37,7 +36,7 @@ def write_pointer(name: str, target: Path | str, expected: str, out: Path | str)
         actual = checksum(target, expected.partition(":")[0])
         match(name, target, actual, expected)
     else:
-        actual = listing(target).names if target.is_dir() else checksum(target)
+        actual = checksum(target)
         log.warning("%s is not checked against a published checksum; %s has %s", name, target, actual)
     write_json(out, {KEY: str(target), "checksum": actual, **state})
     return actual
@@ -58,28 +57,29 @@ def locate(path: Path | str) -> Path:
     except OSError as error:
         raise PatchVAEError(f"{target}, to which {path} points, cannot be read: {error.strerror or error}") from error
     if state != {key: pointer.get(key) for key in state}:
-        raise PatchVAEError(f"{target} has changed since {path} was written")
+        what = "names, sizes or dates of its files" if target.is_dir() else "its size or date"
+        raise PatchVAEError(f"{target} has changed since {path} was written ({what})")
     return target
 
 
 def read_pointer(path: Path) -> dict[str, Any] | None:
     """The content of a pointer, or None for any other file or folder; raises PatchVAEError for a missing file."""
     try:
-        if path.is_dir() or path.stat().st_size > LONGEST:
+        if path.stat().st_size > LONGEST or not path.is_file():
             return None
         content = path.read_bytes()
     except OSError as error:
         raise PatchVAEError(f"cannot read {path}: {error.strerror or error}") from error
     try:
         value = json.loads(content) if content.startswith(b"{") else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) and KEY in value else None
+    return value if isinstance(value, dict) and isinstance(value.get(KEY), str) else None
 
 
 def _state(target: Path) -> dict[str, Any]:
     if target.is_dir():
-        _, dated, size = listing(target)
-        return {"size": size, "listing": dated}
+        digest, size = listing(target)
+        return {"size": size, "listing": digest}
     status = target.stat()
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}

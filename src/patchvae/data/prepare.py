@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from patchvae.data.archives import DamagedArchive
 from patchvae.data.cifar100 import read_cifar100
 from patchvae.data.digits import read_digit_scenes
 from patchvae.data.imagenet import read_imagenet
@@ -14,8 +15,10 @@ from patchvae.data.packed import PackedSplit, load_manifest, write_packed
 from patchvae.data.packer import pack_photos
 from patchvae.data.photos import PhotoSet
 from patchvae.data.places205 import read_places205
-from patchvae.data.records import check_sources
+from patchvae.data.records import check_sources, fetch_again
 from patchvae.errors import PatchVAEError
+from patchvae.provenance import code_sha256
+from patchvae.records import RECORD, write_record
 
 Reader = Callable[[Mapping[str, Any], Any], PhotoSet | tuple[list[str], dict[str, PackedSplit]]]
 
@@ -57,15 +60,31 @@ def prepare(
         if sources is None or raw_dir is None:
             raise PatchVAEError(f"{config['dataset']} is made from raw files: give their folder and their record")
         checksums = check_sources(sources, raw_dir)
+    try:
+        _pack(config, reader, checksums, raw_dir, out_dir, threads)
+    except DamagedArchive as error:  # of a published checksum or not: what is recorded is what came
+        raise PatchVAEError(f"{error}: if it is a download, delete it and {fetch_again(str(sources))}") from error
+    counts = {split: entry["count"] for split, entry in load_manifest(out_dir)["splits"].items()}
+    log.info("packed %s: %s", out_dir, ", ".join(f"{split} {count}" for split, count in counts.items()))
+
+
+def _pack(
+    config: Mapping[str, Any],
+    reader: Reader,
+    checksums: Mapping[str, str],
+    raw_dir: Path | None,
+    out_dir: Path | str,
+    threads: int | None,
+) -> None:
     data = reader({**config, "sources": checksums}, raw_dir)
     classes = data.classes if isinstance(data, PhotoSet) else data[0]
     if len(classes) != config["num_classes"]:
         raise PatchVAEError(
             f"num_classes of {config['dataset']} is {config['num_classes']}, its files say {len(classes)}"
         )
+    (Path(out_dir) / RECORD).unlink(missing_ok=True)
     if isinstance(data, PhotoSet):
         pack_photos(out_dir, config, data, checksums, threads)
     else:
         write_packed(out_dir, config["dataset"], config["format"], classes, data[1], checksums)
-    counts = {split: entry["count"] for split, entry in load_manifest(out_dir)["splits"].items()}
-    log.info("packed %s: %s", out_dir, ", ".join(f"{split} {count}" for split, count in counts.items()))
+    write_record(Path(out_dir), config, code_sha256(__name__))

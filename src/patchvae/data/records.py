@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
 
-from patchvae.data.checksums import listing
+from patchvae.data.checksums import ALGORITHMS, checksum, listing
 from patchvae.data.pointers import locate, read_pointer
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json, write_json
 
 
 class Entry(TypedDict):
-    """One source: `md5:HEX`, `sha256:HEX` or, for a folder that was only listed, `listing:HEX`; and its bytes."""
+    """One source: `md5:HEX` or `sha256:HEX`, and its bytes."""
 
     checksum: str
     size: int
@@ -31,7 +31,7 @@ def read_record(path: Path | str) -> dict[str, Entry]:
     sources = content.get("sources") if isinstance(content, dict) else None
     if isinstance(sources, dict) and sources and all(map(_is_entry, sources.values())):
         return sources
-    raise PatchVAEError(f"{path} is not the record of a download: {_again(path)}")
+    raise PatchVAEError(f"{path} is not the record of a download: {fetch_again(path)}")
 
 
 def size_of(path: Path) -> int:
@@ -45,35 +45,40 @@ def size_of(path: Path) -> int:
 def check_sources(record: Path | str, raw_dir: Path) -> dict[str, str]:
     """The checksum of every source that `record` names, once they lie in `raw_dir` as recorded.
 
-    A file is known by its size, a pointer by the checksum it was written with, and what it points to must not have
-    changed since. Raises PatchVAEError naming what is missing or another one, and how to fetch it.
+    A download is read and its checksum computed; a pointer is known by the checksum it was written with, where what it
+    points to has kept its size and date since. Raises PatchVAEError naming what is missing or another one, and how to
+    fetch it.
     """
     sources = read_record(record)
     for name, entry in sources.items():
         path = raw_dir / name
         if not path.exists():
-            raise PatchVAEError(f"{path} is not on this machine, {record} only names it: {_again(record)}")
+            raise PatchVAEError(f"{path} is not on this machine, {record} only names it: {fetch_again(record)}")
         try:
-            locate(path)
+            target = locate(path)
         except PatchVAEError as error:
-            raise PatchVAEError(f"{error}: {_again(record)}") from error
+            raise PatchVAEError(f"{error}: {fetch_again(record)}") from error
         pointer = read_pointer(path)
+        remedy = ("" if pointer else "delete it and ") + fetch_again(record)
         if (size := size_of(path)) != entry["size"]:
-            # A download of an unverified file would take the one that is there.
-            remedy = ("" if pointer else "delete it and ") + _again(record)
             raise PatchVAEError(f"{path} has {size} bytes instead of the {entry['size']} in {record}: {remedy}")
-        checksum = (pointer or entry)["checksum"]
-        same_kind = checksum.partition(":")[0] == entry["checksum"].partition(":")[0]
-        if same_kind and checksum != entry["checksum"]:
+        algorithm = entry["checksum"].partition(":")[0]
+        actual = str((pointer or {}).get("checksum"))
+        if not actual.startswith(f"{algorithm}:"):
+            actual = checksum(target, algorithm)
+        if actual != entry["checksum"]:
             raise PatchVAEError(
-                f"{path} has the checksum {checksum} instead of {entry['checksum']} in {record}: {_again(record)}"
+                f"{path} has the checksum {actual} instead of {entry['checksum']} in {record}: {remedy}"
             )
     return {name: entry["checksum"] for name, entry in sources.items()}
 
 
 def _is_entry(value: object) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("checksum"), str) and isinstance(value.get("size"), int)
+    if not isinstance(value, dict) or not isinstance(value.get("size"), int):
+        return False
+    return str(value.get("checksum")).partition(":")[0] in ALGORITHMS
 
 
-def _again(record: Path | str) -> str:
-    return f"fetch it again with `snakemake --force {record}`"
+def fetch_again(record: Path | str) -> str:
+    """The remedy, in words that are right with an overlay too: what a run was started with, the package cannot know."""
+    return f"fetch it again with `snakemake --force {record}`, and the --configfile of your run, if it has one"

@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
+from patchvae.data.archives import HEAD, is_archive, is_page
 from patchvae.data.checksums import ALGORITHMS, CHUNK, UNVERIFIED, check_form, checksum, match
+from patchvae.data.names import ARCHIVES
 from patchvae.data.pointers import read_pointer, write_pointer
 from patchvae.data.records import Entry, read_record, size_of, write_record
 from patchvae.errors import PatchVAEError
-from patchvae.files import atomic
+from patchvae.files import atomic, write_text
 
 TRIES = 3
 TIMEOUT = 30.0  # seconds without a byte before a try is given up
@@ -40,8 +42,9 @@ def fetch_all(config: Mapping[str, Any], raw_dir: Path, out: Path) -> None:
 
     `config` has dataset and sources (name -> location and checksum, as `fetch` takes them). A download that is there
     already is kept when it has the wanted checksum: the configured one; without one that of an earlier record at
-    `out`; without either any will do. Raises PatchVAEError naming the first source that cannot be had: `out` is then
-    as it was, and files that are complete stay.
+    `out`; without either any will do. A web page, or under an archive's name what is none, is kept only for the sake of
+    a configured checksum. Raises PatchVAEError naming the first source that cannot be had: `out` is then as it was, and
+    files that are complete stay.
     """
     expected = {name: check_form(name, source["checksum"]) for name, source in config["sources"].items()}
     known = _known(out)
@@ -70,6 +73,9 @@ def _kept(location: str, expected: str, known: Entry | None, path: Path) -> str 
     """The checksum to record of a file that lies at `path` already, or None when it must be fetched."""
     if _scheme(location) not in REMOTE or not path.is_file() or read_pointer(path) is not None:
         return None
+    if expected == UNVERIFIED and (problem := _not_what_it_is_called(path.name, path)):
+        log.warning("%s is there, but %s: fetching it again", path, problem)
+        return None
     wanted = known["checksum"] if known and expected == UNVERIFIED else expected
     algorithm = wanted.partition(":")[0]
     if wanted != UNVERIFIED and (algorithm not in ALGORITHMS or checksum(path, algorithm) != wanted):
@@ -85,9 +91,10 @@ def fetch(name: str, location: str, expected: str, out: Path | str) -> str:
 
     `expected` is `md5:hex`, `sha256:hex` (see `checksum`) or `unverified`. A local source (a path or file URL) is not
     copied: `out` becomes a pointer to it (see `pointers.locate`). An interrupted download leaves `.NAME.partial`
-    beside `out`, and the next call goes on from there.
-    Returns `expected` in lower case; for `unverified` a file's sha256 or a folder's `listing:HEX`.
-    Raises PatchVAEError for a place that cannot be read, a wrong checksum (naming both) and a full disk.
+    beside `out`, and the next call goes on from there; with `unverified` only if the server says that it is the same
+    file still. Returns `expected` in lower case, for `unverified` the sha256.
+    Raises PatchVAEError for a place that cannot be read, a wrong checksum (naming both), a web page in place of an
+    unverified file, and a full disk.
     """
     out = Path(out)
     expected = check_form(name, expected)
@@ -112,9 +119,10 @@ def _download(name: str, url: str, expected: str, out: Path) -> str:
         try:
             actual = _receive_verified(name, url, expected, received)
         except OSError:  # of the disk: those of the network became _Interrupted; a part would keep the disk full
-            received.unlink(missing_ok=True)
+            _drop(received)
             raise
         os.replace(received, partial)
+        _version_file(received).unlink(missing_ok=True)
     return actual
 
 
@@ -123,7 +131,7 @@ def _receive_verified(name: str, url: str, expected: str, received: Path) -> str
     actual = ""
     for attempt in range(1, TRIES + 1):
         try:
-            resumed = _receive(name, url, received)
+            resumed = _receive(name, url, received, expected != UNVERIFIED)
         except _Interrupted as error:
             if error.permanent or attempt == TRIES:
                 raise PatchVAEError(f"cannot download {name} from {url}: {error}") from error
@@ -131,13 +139,16 @@ def _receive_verified(name: str, url: str, expected: str, received: Path) -> str
             time.sleep(PAUSE * attempt)
             continue
         if expected == UNVERIFIED:
+            if problem := _not_what_it_is_called(received.name.removesuffix(".partial"), received):
+                _drop(received)
+                raise PatchVAEError(f"{name} from {url} is refused: {problem}")
             actual = checksum(received)
             log.warning("%s is not checked against a published checksum; it has %s", name, actual)
             return actual
         actual = checksum(received, expected.partition(":")[0])
         if actual == expected:
             return actual
-        received.unlink()
+        _drop(received)
         if not resumed:
             break
         # The first part may stem from an older file at the same address: once more from the start.
@@ -146,15 +157,52 @@ def _receive_verified(name: str, url: str, expected: str, received: Path) -> str
     return actual
 
 
-def _receive(name: str, url: str, received: Path) -> bool:
-    """Append to `received` what is missing of `url`; True when some of it was there before."""
-    offset = received.stat().st_size if received.exists() else 0
-    headers = {"User-Agent": "patchvae"} | ({"Range": f"bytes={offset}-"} if offset else {})
+def _not_what_it_is_called(name: str, path: Path) -> str | None:
+    """What is wrong with a file that nobody vouches for: pages of errors and logins come under any name."""
+    with open(path, "rb") as stream:
+        head = stream.read(HEAD)
+    ending = name.lower().rpartition(".")[2]
+    if is_page(head) and ending not in ("html", "htm", "xml"):
+        return "it is a web page"
+    return "it is neither a tar nor a zip" if ending in ARCHIVES and not is_archive(head) else None
+
+
+def _version_file(received: Path) -> Path:
+    """Where the server's word for the version lies of which `received` is a part."""
+    return received.with_name(f"{received.name}.version")
+
+
+def _drop(received: Path) -> None:
+    received.unlink(missing_ok=True)
+    _version_file(received).unlink(missing_ok=True)
+
+
+def _version(response: Any) -> str | None:
+    """The server's word for the bytes it sends, or None where it has none that stands for every byte."""
+    tag = response.headers.get("ETag") or ""
+    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
+
+
+def _receive(name: str, url: str, received: Path, verified: bool) -> bool:
+    """Append to `received` what is missing of `url`; True when some of it was there before.
+
+    Unless a checksum tells later (`verified`), only what the server calls the same version is appended to.
+    """
+    offset, headers = received.stat().st_size if received.exists() else 0, {"User-Agent": "patchvae"}
+    version_file = _version_file(received)
+    version = version_file.read_text(encoding="utf-8", errors="replace") if version_file.exists() else None
+    if offset and not verified and version is None:
+        offset = 0
+    if offset:
+        headers |= {"Range": f"bytes={offset}-"} | ({"If-Range": version} if version else {})
     try:
         response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if offset and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return True  # nothing is missing; the checksum tells whether it is the right file
+            if verified:
+                return True  # nothing is missing; the checksum tells whether it is the right file
+            _drop(received)
+            raise _Interrupted("what was there of it is not of the server's file") from error
         permanent = error.code < 500 and error.code not in (408, 429)
         raise _Interrupted(f"HTTP status {error.code} {error.reason}", permanent) from error
     except urllib.error.URLError as error:
@@ -164,6 +212,13 @@ def _receive(name: str, url: str, received: Path) -> bool:
     with response:
         # A server without Range support (and FTP) sends the whole file.
         start = offset if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
+        if start and not verified and _version(response) != version:
+            _drop(received)
+            raise _Interrupted("the server has another version of it by now")
+        if not start:
+            _drop(received)
+            if sent := _version(response):
+                write_text(version_file, sent)
         length = response.headers.get("Content-Length")
         total = start + int(length) if length else None
         with (

@@ -90,6 +90,8 @@ class WebServer(ThreadingHTTPServer):
 
     body = b""
     ranges = True
+    conditions = True  # whether it knows If-Range
+    version: dict[str, str] = {}  # noqa: RUF012  # its headers, ETag or Last-Modified
     failures = 0
     status = 200
 
@@ -108,6 +110,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server, wanted = self.server, self.headers.get("Range")
         server.asked.append(wanted)
+        condition = self.headers.get("If-Range") if server.conditions else None
+        if condition and condition not in server.version.values():
+            wanted = None
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and server.ranges else 0
         if server.status != 200:
             self.send_error(server.status)
@@ -118,6 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
         content = server.body[start:]
         self.send_response(206 if wanted and server.ranges else 200)
         self.send_header("Content-Length", str(len(content)))
+        for name, value in server.version.items():
+            self.send_header(name, value)
         self.end_headers()
         if len(server.asked) <= server.failures:
             content = content[: len(content) // 2]

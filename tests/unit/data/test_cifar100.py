@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from raw_files import prepare_raw
 
+from patchvae.data.checksums import checksum
 from patchvae.data.packed import load_manifest, load_split
 from patchvae.data.prepare import prepare
 from patchvae.data.sources import fetch
@@ -24,7 +25,7 @@ CONFIG = {
     "format": "cifar100",
     "image_size": 32,
     "num_classes": 4,
-    "sources": {NAME: "md5:1"},
+    "sources": [NAME],
 }
 
 
@@ -38,7 +39,7 @@ def test_packs_pixels_labels_and_names(tmp_path: Path, cifar_batches: Batches, c
             np.testing.assert_array_equal(data.images[:, y, x, channel], rows[:, channel * 1024 + y * 32 + x])
     manifest = load_manifest(tmp_path / "out")
     assert manifest["classes"] == ["apple", "bear", "clock", "dolphin"]
-    assert manifest["source"] == {NAME: "md5:1"}
+    assert manifest["source"] == {NAME: checksum(tmp_path / "archives" / NAME)}
 
 
 @pytest.mark.parametrize("below", ["", "cifar-100-python"])
@@ -128,7 +129,7 @@ def test_bad_labels(
         ({"format": "jpeg"}, "unknown format 'jpeg' of cifar100; known are cifar100, digit-scenes"),
         ({"num_classes": 100}, "num_classes of cifar100 is 100, its files say 4"),
         ({"image_size": 64}, "image_size of cifar100 must be 32, not 64"),
-        ({"sources": {NAME: "md5:1", "other": "md5:1"}}, "sources of cifar100 must name one archive"),
+        ({"sources": [NAME, "other"]}, "sources of cifar100 must name one archive"),
     ],
 )
 def test_bad_config(

@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -6,8 +7,10 @@ import pytest
 import torch
 
 from patchvae.data.masks import laplacian, weight_masks, write_masks
-from patchvae.data.packed import save_array
+from patchvae.data.packed import PackedSplit, load_manifest, save_array, write_packed
 from patchvae.errors import PatchVAEError
+from patchvae.files import read_json, write_json
+from patchvae.provenance import code_sha256
 
 CONFIG = {"patch_size": 8, "per_channel": True, "normalise": "mean-one", "image_size": 32}
 HALF = 2.0**-10  # largest relative rounding error of float16
@@ -120,28 +123,74 @@ def test_unknown_normalisation(images: np.ndarray) -> None:
         masks(images, normalise="max-one")
 
 
+def pack(folder: Path, images: np.ndarray) -> Path:
+    """A packed data set with these training images; returns where they lie."""
+    split = PackedSplit(images, np.arange(len(images)) % 2)
+    write_packed(folder, "set", "lists", ["a", "b"], {"train": split, "test": split}, {})
+    return folder / "train_images.npy"
+
+
 def test_write_masks(tmp_path: Path, images: np.ndarray) -> None:
-    save_array(tmp_path / "train_images.npy", images)
-    write_masks(CONFIG, tmp_path / "train_images.npy", tmp_path / "masks" / "train.npy")
-    result = np.load(tmp_path / "masks" / "train.npy")
+    out = tmp_path / "masks" / "train.npy"
+    write_masks(CONFIG, pack(tmp_path / "packed", images), out)
+    result = np.load(out)
     assert result.dtype == np.float16
     np.testing.assert_array_equal(result, masks(images))
+    assert read_json(out.with_name("record.json")) == {
+        "config": CONFIG,
+        "code_sha256": code_sha256("patchvae.data.masks"),
+        "images_sha256": load_manifest(tmp_path / "packed")["splits"]["train"]["sha256"],
+        "sha256": hashlib.sha256(out.read_bytes()).hexdigest(),
+    }
 
 
-@pytest.mark.parametrize("exists", [True, False])
-def test_images_of_another_size_or_missing(tmp_path: Path, images: np.ndarray, exists: bool) -> None:
-    path = tmp_path / "train_images.npy"
-    if exists:
-        save_array(path, images)
-    with pytest.raises(PatchVAEError, match=f"{path} holds .*not uint8" if exists else f"cannot read {path}"):
-        write_masks(CONFIG | {"image_size": 64}, path, tmp_path / "out.npy")
-    assert not (tmp_path / "out.npy").exists()
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("config", r"train_images.npy holds uint8 \(5, 32, 32, 3\), not uint8 \(n, 64, 64, 3\)"),
+        ("missing", "cannot read .*train_images.npy"),
+        ("rows", r"train_images.npy has the shape \(4, 32, 32, 3\), not \(5, 32, 32, 3\): the files of two"),
+        ("size", r"train_images.npy has the shape \(5, 16, 16, 3\), not \(5, 32, 32, 3\): the files of two"),
+        ("type", "train_images.npy holds float64, not uint8: the files of two"),
+        ("no manifest", "cannot read .*manifest.json"),
+        ("old manifest", "manifest.json is of an older version: pack the data set again with `snakemake --force"),
+        ("other name", "images.npy is no split of the data set in"),
+        ("beside", "train.npy lies beside the images, whose record.json"),
+    ],
+)
+def test_images_that_are_not_those_of_the_manifest(
+    tmp_path: Path, images: np.ndarray, change: str, message: str
+) -> None:
+    path, config, out = pack(tmp_path / "packed", images), dict(CONFIG), tmp_path / "masks" / "train.npy"
+    write_masks(config, path, out)
+    manifest = path.with_name("manifest.json")
+    if change == "config":
+        config["image_size"] = 64
+    elif change == "missing":
+        path.unlink()
+    elif change in ("rows", "size", "type"):
+        save_array(path, {"rows": images[:4], "size": images[:, ::2, ::2], "type": images / 2}[change])
+    elif change == "no manifest":
+        manifest.unlink()
+    elif change == "old manifest":
+        content = read_json(manifest)
+        del content["splits"]["train"]["labels_sha256"]
+        write_json(manifest, content)
+    elif change == "other name":
+        path = path.rename(path.with_name("images.npy"))
+    else:
+        out = path.with_name("train.npy")
+    with pytest.raises(PatchVAEError, match=message):
+        write_masks(config, path, out)
+    assert change in ("beside", "no manifest") or manifest.exists()
 
 
 @pytest.mark.usefixtures("full_disk")
-def test_full_disk_leaves_no_mask(tmp_path: Path) -> None:
-    path = tmp_path / "images.npy"
-    save_array(path, np.zeros((1000, 4, 4, 3), dtype=np.uint8))  # 48 KB; with two bytes per pixel the masks are 96 KB
+def test_full_disk_leaves_no_mask_and_no_manifest(tmp_path: Path) -> None:
+    # 48 KB; with two bytes per pixel the masks are 96 KB
+    path = pack(tmp_path / "packed", np.zeros((1000, 4, 4, 3), dtype=np.uint8))
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "record.json").write_text("{}")
     with pytest.raises(PatchVAEError, match="cannot write .*train.npy: File too large"):
         write_masks(CONFIG | {"patch_size": 1, "image_size": 4}, path, tmp_path / "masks" / "train.npy")
     assert list((tmp_path / "masks").iterdir()) == []

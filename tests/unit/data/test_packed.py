@@ -10,6 +10,7 @@ import pytest
 from patchvae.data.packed import (
     PackedSplit,
     array_rows,
+    check_arrays,
     load_array,
     load_manifest,
     load_split,
@@ -49,7 +50,9 @@ def test_round_trip(tmp_path: Path) -> None:
         assert loaded.labels.dtype == np.int64
     digest = hashlib.sha256((tmp_path / "train_images.npy").read_bytes()).hexdigest()
     manifest = load_manifest(tmp_path)
-    assert manifest["splits"]["train"] == {"count": 6, "labelled": 6, "sha256": digest}
+    labels = hashlib.sha256((tmp_path / "train_labels.npy").read_bytes()).hexdigest()
+    expected = {"count": 6, "labelled": 6, "sha256": digest, "labels_sha256": labels}
+    assert manifest["splits"]["train"] == expected
     assert {key: manifest[key] for key in ("dataset", "classes", "image_size", "source")} == {
         "dataset": "pets",
         "classes": CLASSES,
@@ -180,3 +183,88 @@ def test_full_disk_leaves_no_manifest_and_no_half_array(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
     with pytest.raises(PatchVAEError, match="manifest.json"):
         load_split(tmp_path, "train")
+
+
+def test_manifest_vouches_for_every_array(tmp_path: Path) -> None:
+    splits = {"train": split(6, True), "test": split(4, True)}
+    write_packed(tmp_path, "d", "digit-scenes", CLASSES, splits, {})
+    manifest = load_manifest(tmp_path)
+    assert manifest["ignored"] == {}
+    for name in ("train", "test"):
+        for what in ("labels", "occurrence"):
+            digest = hashlib.sha256((tmp_path / f"{name}_{what}.npy").read_bytes()).hexdigest()
+            assert manifest["splits"][name][f"{what}_sha256"] == digest
+
+
+def test_occurrence_of_an_earlier_data_set_does_not_stay(tmp_path: Path) -> None:
+    write_packed(tmp_path, "d", "digit-scenes", CLASSES, {"train": split(6, True), "test": split(4, True)}, {})
+    write(tmp_path)
+    assert load_split(tmp_path, "train").occurrence is None and not list(tmp_path.glob("*occurrence*"))
+
+
+def test_manifest_of_an_older_version(tmp_path: Path) -> None:
+    write(tmp_path)
+    manifest = read_json(tmp_path / "manifest.json")
+    del manifest["splits"]["train"]["labels_sha256"]
+    write_json(tmp_path / "manifest.json", manifest)
+    again = f"pack the data set again with `snakemake --force {tmp_path}/manifest.json`"
+    with pytest.raises(PatchVAEError, match=f"manifest.json is of an older version: {again}"):
+        load_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("splits", [None, [], {"train": 1, "test": 2}, "train test"])
+def test_manifest_with_broken_splits(tmp_path: Path, splits: Any) -> None:
+    write(tmp_path)
+    write_json(tmp_path / "manifest.json", read_json(tmp_path / "manifest.json") | {"splits": splits})
+    with pytest.raises(PatchVAEError, match=r"manifest\.json lacks"):
+        load_manifest(tmp_path)
+
+
+SCENES = split(6, True)
+TOUCHED: dict[str, tuple[str, Any, str]] = {
+    "fewer images": ("images", SCENES.images[:5], r"has the shape \(5, 8, 8, 3\), not \(6, 8, 8, 3\)"),
+    "smaller images": ("images", SCENES.images[:, :4, :4], r"has the shape \(6, 4, 4, 3\)"),
+    "images of another type": ("images", SCENES.images / 2, "holds float64, not uint8"),
+    "fewer labels": ("labels", SCENES.labels[:5], r"holds int64 \(5,\), not int64 of 6 rows"),
+    "labels of another type": ("labels", SCENES.labels.astype(np.int32), r"holds int32 \(6,\), not int64"),
+    "other labels": ("labels", SCENES.labels[::-1], "has another content than .*manifest.json says"),
+    "one label": ("labels", np.array(1), r"holds int64 \(1,\), not int64 of 6 rows"),
+    "fewer maps": ("occurrence", np.ones((5, 4, 4), np.uint8), r"holds uint8 \(5, 4, 4\), not uint8 of 6 rows"),
+    "larger maps": ("occurrence", np.ones((6, 8, 8), np.uint8), "has another content"),
+    "maps of another type": ("occurrence", np.ones((6, 4, 4)), "holds float64"),
+    "no images": ("images", None, "cannot read"),
+    "no labels": ("labels", None, "cannot read"),
+    "no maps": ("occurrence", None, "cannot read"),
+}
+
+
+@pytest.mark.parametrize("what", TOUCHED)
+def test_arrays_that_are_not_the_manifests(tmp_path: Path, what: str) -> None:
+    write_packed(tmp_path, "d", "digit-scenes", CLASSES, {"train": SCENES, "test": split(4, True)}, {})
+    manifest = load_manifest(tmp_path)
+    check_arrays(tmp_path, "train", manifest)
+    file, array, message = TOUCHED[what]
+    path = tmp_path / f"train_{file}.npy"
+    if array is None:
+        path.unlink()
+    else:
+        save_array(path, array)
+    for check in (lambda: check_arrays(tmp_path, "train", manifest), lambda: load_split(tmp_path, "train")):
+        with pytest.raises(PatchVAEError, match=f"{path}.*{message}|{message} {path}"):
+            check()
+    check_arrays(tmp_path, "test", manifest)
+
+
+def test_check_does_not_read_the_images(tmp_path: Path) -> None:
+    write(tmp_path)
+    path = tmp_path / "train_images.npy"
+    content = path.read_bytes()
+    path.write_bytes(content[:-8] + b"another!")  # the digest would tell, and cost a pass over the data set
+    check_arrays(tmp_path, "train", load_manifest(tmp_path))
+
+
+def test_archive_of_arrays_in_place_of_one(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.zeros(3))
+    (tmp_path / "a.npz").rename(tmp_path / "a.npy")
+    with pytest.raises(PatchVAEError, match=r"cannot read .*a\.npy"):
+        load_array(tmp_path / "a.npy")

@@ -29,7 +29,7 @@ CONFIG: dict[str, Any] = {
     "format": "lists",
     "image_size": SIZE,
     "num_classes": 2,
-    "sources": {"images": "unverified", "train.txt": "unverified", "test.txt": "unverified"},
+    "sources": ["images", "train.txt", "test.txt"],
     "max_undecodable": 0,
 }
 
@@ -85,9 +85,14 @@ def test_rows_are_in_the_order_of_the_lists(raw: Raw, out: Path, archive: str, t
         assert data.labels.tolist() == labels
     manifest = load_manifest(out)
     digest = hashlib.sha256((out / "train_images.npy").read_bytes()).hexdigest()
-    assert manifest["splits"]["train"] == {"count": 8, "labelled": 8, "sha256": digest}
+    labels = hashlib.sha256((out / "train_labels.npy").read_bytes()).hexdigest()
+    assert manifest["splits"]["train"] == {"count": 8, "labelled": 8, "sha256": digest, "labels_sha256": labels}
     assert manifest["classes"] == ["cat", "dog"] and manifest["skipped"] == []
-    assert left(out) == ["manifest.json", *(f"{s}_{a}.npy" for s in ("test", "train") for a in ("images", "labels"))]
+    assert left(out) == [
+        "manifest.json",
+        "record.json",
+        *(f"{s}_{a}.npy" for s in ("test", "train") for a in ("images", "labels")),
+    ]
 
 
 def test_images_in_flight_are_few(raw: Raw, out: Path, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +100,7 @@ def test_images_in_flight_are_few(raw: Raw, out: Path, photo: Photo, monkeypatch
     raw.rows["train"] += [(f"{i}.jpg", "cat") for i in range(12, 60)]
     read, gate, most = [0], threading.Semaphore(0), [0]
 
-    def counting(path: Path, wanted: Any, nested: bool) -> Any:
+    def counting(path: Path, wanted: Any, nested: bool, skip: Any) -> Any:
         for name in raw.photos:
             read[0] += 1
             most[0] = max(most[0], read[0])
@@ -138,7 +143,7 @@ def test_permitted_undecodable_images_are_left_out_and_listed(raw: Raw, out: Pat
         ("train", "5.jpg"),
         ("test", "10.jpg"),
     ]
-    assert all("cannot identify" in entry["why"] for entry in skipped)
+    assert all(entry["why"].startswith("it is none of JPEG, PNG") for entry in skipped)
     for name in ("7.jpg", "2.jpg", "5.jpg", "10.jpg"):
         del raw.photos[name]
     for split in ("train", "test"):
@@ -232,9 +237,9 @@ def test_damaged_source(raw: Raw, out: Path, damage: str, message: str) -> None:
 def test_archive_that_breaks_off_while_it_is_packed(raw: Raw, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = packer.read_wanted
 
-    def cut(path: Path, wanted: Any, nested: bool) -> Any:
+    def cut(path: Path, *rest: Any) -> Any:
         path.write_bytes(path.read_bytes()[:12000])  # after the names were read
-        return real(path, wanted, nested)
+        return real(path, *rest)
 
     monkeypatch.setattr(packer, "read_wanted", cut)
     with pytest.raises(PatchVAEError, match="images is truncated or damaged"):

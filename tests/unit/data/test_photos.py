@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from torchvision import transforms
 
-from patchvae.data.photos import TooSmall, Undecodable, decode, is_photo
+from patchvae.data.photos import TooSmall, Undecodable, decode
 
 Photo = Callable[..., bytes]
 
@@ -94,7 +94,7 @@ def test_truncated_image(photo: Photo, keep: float, format: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n"])
 def test_no_image(content: bytes) -> None:
-    with pytest.raises(Undecodable, match="cannot identify image"):
+    with pytest.raises(Undecodable, match="it is none of JPEG" if content else "it is empty"):
         decode(content, 32)
 
 
@@ -105,11 +105,3 @@ def test_too_small(photo: Photo, width: int, height: int) -> None:
     np.testing.assert_array_equal(
         decode(photo(0, width, height), 32, enlarge=True), reference(photo(0, width, height), 32)
     )
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [("a.jpg", True), ("d/b.JPEG", True), ("c.gif", True), ("d/._a.jpg", False), ("a.txt", False), ("jpg", False)],
-)
-def test_names_of_images(name: str, expected: bool) -> None:
-    assert is_photo(name) is expected

@@ -56,14 +56,13 @@ def test_relative_target_stays_the_same_file(target: Path, tmp_path: Path, monke
     assert locate(tmp_path / "pointer") == target
 
 
-def test_unverified_file_is_hashed_and_unverified_folder_only_listed(
+def test_unverified_file_and_folder_are_hashed(
     target: Path, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_pointer("images.tar", target, "unverified", tmp_path / "file")
     write_pointer("images", folder, "unverified", tmp_path / "folder")
     assert read_json(tmp_path / "file")["checksum"] == SHA and SHA in caplog.text
-    lines = b"".join(name + b"\0%d\n" % len(name) for name in (b"b/one.jpg", b"two.jpg"))
-    assert read_json(tmp_path / "folder")["checksum"] == f"listing:{hashlib.sha256(lines).hexdigest()}"
+    assert read_json(tmp_path / "folder")["checksum"] == checksum(folder)
     assert read_json(tmp_path / "folder")["size"] == len(b"b/one.jpgtwo.jpg")
     assert locate(tmp_path / "folder") == folder
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from patchvae.data import sources
 from patchvae.data.checksums import checksum
 from patchvae.data.prepare import prepare
-from patchvae.data.records import check_sources, read_record
+from patchvae.data.records import Entry, check_sources, fetch_again, read_record, write_record
 from patchvae.data.sources import fetch_all
 from patchvae.errors import PatchVAEError
 
@@ -66,14 +67,13 @@ def test_record_is_the_same_on_every_machine(server: Any, machine: Machine, tmp_
     theirs = {"c": (other.local("c"), upper), "b": (other.local("b").as_uri(), "unverified")}
     other.fetch(d=(f"{photos}/", "unverified"), **theirs, a=(server.url, SHA))
     assert machine.record.read_bytes() == other.record.read_bytes()
-    listing = hashlib.sha256(b"b/two\0002\none\0001\n").hexdigest()
     assert json.loads(machine.record.read_text()) == {
         "dataset": "set",
         "sources": {
             "a": {"checksum": SHA, "size": len(BODY)},
             "b": {"checksum": SHA, "size": len(BODY)},
             "c": {"checksum": MD5, "size": len(BODY)},
-            "d": {"checksum": f"listing:{listing}", "size": 3},
+            "d": {"checksum": checksum(photos), "size": 3},
         },
     }
 
@@ -223,11 +223,93 @@ def test_raw_files_that_are_not_those_of_the_record(
     with pytest.raises(PatchVAEError, match=message.replace("RECORD", str(machine.record))) as caught:
         prepare(config, machine.record, machine.raw, tmp_path / "out")
     if change != "no record":
-        assert str(caught.value).endswith(f"fetch it again with `snakemake --force {machine.record}`")
+        assert str(caught.value).endswith(fetch_again(machine.record))
     assert not (tmp_path / "out").exists()
 
 
-def test_checksums_of_two_kinds_are_not_compared(machine: Machine) -> None:
+@pytest.mark.parametrize("right", [True, False])
+def test_checksum_of_another_kind_than_the_pointers_is_computed(machine: Machine, right: bool) -> None:
     machine.fetch(a=(machine.local("a"), "unverified"))
-    machine.record.write_text(json.dumps({"sources": {"a": {"checksum": MD5, "size": len(BODY)}}}))
-    assert check_sources(machine.record, machine.raw) == {"a": MD5}
+    recorded = MD5 if right else "md5:" + "0" * 32
+    machine.record.write_text(json.dumps({"sources": {"a": {"checksum": recorded, "size": len(BODY)}}}))
+    if right:
+        assert check_sources(machine.record, machine.raw) == {"a": MD5}
+    else:
+        with pytest.raises(PatchVAEError, match=f"has the checksum {MD5} instead of {recorded}"):
+            check_sources(machine.record, machine.raw)
+
+
+@pytest.mark.parametrize("expected", [MD5, "unverified"])
+def test_download_replaced_at_equal_size_is_noticed(server: Any, machine: Machine, expected: str) -> None:
+    server.body = BODY
+    recorded = machine.fetch(a=(server.url, expected))["a"]["checksum"]
+    status = (machine.raw / "a").stat()
+    (machine.raw / "a").write_bytes(OTHER)
+    os.utime(machine.raw / "a", ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(
+        PatchVAEError, match=f"raw/set/a has the checksum .* instead of {recorded} in .*: delete it and"
+    ):
+        check_sources(machine.record, machine.raw)
+    follow(machine, server.url, expected)
+    assert (machine.raw / "a").read_bytes() == BODY
+
+
+def follow(machine: Machine, url: str, expected: str) -> None:
+    """Do what the messages say, `snakemake --force` being a download; then `prepare` finds what is recorded."""
+    machine.fetch(a=(url, expected))
+    check_sources(machine.record, machine.raw)
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_folder_whose_image_was_replaced_at_equal_size(machine: Machine, dated: bool) -> None:
+    """Its date gives it away; and the remedy makes another record, so that the jobs behind it run again."""
+    before = machine.fetch(a=(machine.photos(), "unverified"))
+    place = machine.local("photos/one", b"9" if dated else b"1")
+    os.utime(place, ns=(1, 1))
+    with pytest.raises(
+        PatchVAEError, match="photos has changed since .* was written .names, sizes or dates of its files"
+    ):
+        check_sources(machine.record, machine.raw)
+    follow(machine, str(place.parent), "unverified")
+    assert (dict(read_record(machine.record)) != before) == dated
+
+
+def test_page_that_was_recorded_is_replaced_by_the_remedy(server: Any, machine: Machine, tmp_path: Path) -> None:
+    """As older versions recorded it: nothing is deleted by hand."""
+    server.body = tar = bytes(tarfile.TarInfo("x").tobuf()) + bytes(1024)
+    machine.raw.mkdir(parents=True)
+    (machine.raw / "a.tar").write_bytes(b"<!DOCTYPE html>")
+    entry = Entry(checksum=checksum(machine.raw / "a.tar"), size=15)
+    write_record(machine.record, "set", {"a.tar": entry})
+    config = {"dataset": "set", "format": "folders", "image_size": 32, "num_classes": 2}
+    with pytest.raises(
+        PatchVAEError, match="a.tar is a web page and no archive: if it is a download, delete it and fetch"
+    ) as e:
+        prepare(config, machine.record, machine.raw, tmp_path / "out")
+    assert str(e.value).endswith(fetch_again(machine.record))
+    machine.fetch(**{"a.tar": (server.url, "unverified")})
+    assert (machine.raw / "a.tar").read_bytes() == tar
+    check_sources(machine.record, machine.raw)
+
+
+def test_damaged_download_is_replaced_by_the_remedy(server: Any, machine: Machine, tmp_path: Path) -> None:
+    """What the server sent is what is recorded, so the remedy says to delete it."""
+    server.body = tarfile.TarInfo("x").tobuf()[:300] + bytes(300)
+    machine.fetch(a=(server.url, "unverified"))
+    config = {"dataset": "set", "format": "folders", "image_size": 32, "num_classes": 2}
+    with pytest.raises(
+        PatchVAEError, match="raw/set/a is truncated or damaged: .*: if it is a download, delete it and"
+    ):
+        prepare(config, machine.record, machine.raw, tmp_path / "out")
+    server.body = BODY
+    (machine.raw / "a").unlink()
+    follow(machine, server.url, "unverified")
+    assert (machine.raw / "a").read_bytes() == BODY
+
+
+def test_record_of_an_older_version_that_only_listed_a_folder(machine: Machine) -> None:
+    machine.fetch(a=(machine.photos(), "unverified"))
+    machine.record.write_text(json.dumps({"sources": {"a": {"checksum": "listing:00", "size": 3}}}))
+    with pytest.raises(PatchVAEError, match="is not the record of a download: fetch it again"):
+        check_sources(machine.record, machine.raw)
+    follow(machine, str(machine.photos()), "unverified")

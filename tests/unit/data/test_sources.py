@@ -205,3 +205,94 @@ def test_full_disk_leaves_nothing(server: Any, out: Path) -> None:
     with pytest.raises(PatchVAEError, match=f"cannot write {out}: File too large"):
         fetch("file.bin", server.url, SHA, out)
     assert content(out.parent) == []
+
+
+# Files that nobody vouches for
+
+PAGE = b"\xef\xbb\xbf \n<!DOCTYPE html><title>Log in</title>"
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "problem"),
+    [
+        ("a.tar", PAGE, "it is a web page"),
+        ("TrainImages.txt", b"<HTML><body>404", "it is a web page"),
+        ("images", b'<?xml version="1.0"?><Error>', "it is a web page"),
+        ("a.tar", b'{"error": "gone"}', "it is neither a tar nor a zip"),
+        ("a.tar.gz", b"", "it is neither a tar nor a zip"),
+        ("a.ZIP", b"not found", "it is neither a tar nor a zip"),
+        ("a.tgz", bytes(2000), "it is neither a tar nor a zip"),
+    ],
+)
+def test_page_in_place_of_a_file_is_refused_and_not_kept(
+    server: Any, tmp_path: Path, name: str, body: bytes, problem: str
+) -> None:
+    server.body, out = body, tmp_path / "raw" / name
+    with pytest.raises(PatchVAEError, match=f"{name} from {server.url} is refused: {problem}"):
+        fetch(name, server.url, "unverified", out)
+    assert content(out.parent) == [] and len(server.asked) == 1
+    expected = f"sha256:{hashlib.sha256(body).hexdigest()}"
+    assert fetch(name, server.url, expected, out) == expected  # who vouches for it may have it
+
+
+@pytest.mark.parametrize("version", [{"ETag": '"1"'}, {"Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}])
+def test_unverified_download_goes_on_with_the_same_version(server: Any, out: Path, version: dict[str, str]) -> None:
+    server.body, server.failures, server.version = BODY, 3, version
+    with pytest.raises(PatchVAEError, match="the connection closed"):
+        fetch("file.bin", server.url, "unverified", out)
+    assert content(out.parent) == [".file.bin.partial", ".file.bin.partial.version"]
+    left = (out.parent / ".file.bin.partial").stat().st_size
+    fetch("file.bin", server.url, "unverified", out)
+    assert server.asked[-1] == f"bytes={left}-"
+    assert out.read_bytes() == BODY and content(out.parent) == ["file.bin"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"ETag": '"1"'}, {"ETag": '"2"'}),
+        ({"ETag": '"1"'}, {}),
+        ({"ETag": 'W/"1"'}, {"ETag": 'W/"1"'}),
+        ({"Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}, {"Last-Modified": "Tue, 02 Jan 2024 00:00:00 GMT"}),
+        ({}, {}),
+        ({}, {"ETag": '"2"'}),
+    ],
+)
+@pytest.mark.parametrize("honours", [True, False])
+def test_parts_of_two_versions_are_not_glued(
+    server: Any,
+    out: Path,
+    before: dict[str, str],
+    after: dict[str, str],
+    honours: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server.body, server.failures, server.version = BODY[::-1], 3, before
+    with pytest.raises(PatchVAEError, match="the connection closed"):
+        fetch("file.bin", server.url, "unverified", out)
+    server.body, server.version = BODY, after
+    if not honours:  # a server that does not know If-Range
+        monkeypatch.setattr(type(server), "conditions", False)
+    fetch("file.bin", server.url, "unverified", out)
+    assert out.read_bytes() == BODY and content(out.parent) == ["file.bin"]
+
+
+def test_version_that_changes_within_one_call(server: Any, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.body, server.failures, server.version = BODY[::-1], 1, {"ETag": '"1"'}
+
+    def change(_: float) -> None:
+        server.body, server.version = BODY, {"ETag": '"2"'}
+
+    monkeypatch.setattr(sources.time, "sleep", change)
+    fetch("file.bin", server.url, "unverified", out)
+    assert out.read_bytes() == BODY
+
+
+@pytest.mark.parametrize("length", [len(BODY), len(BODY) + 5])
+def test_unverified_part_that_is_as_long_as_the_file(server: Any, out: Path, length: int) -> None:
+    server.body, server.version = BODY, {"ETag": '"1"'}
+    out.parent.mkdir()
+    (out.parent / ".file.bin.partial").write_bytes(b"x" * length)
+    (out.parent / ".file.bin.partial.version").write_text('"1"')
+    fetch("file.bin", server.url, "unverified", out)
+    assert out.read_bytes() == BODY and content(out.parent) == ["file.bin"]

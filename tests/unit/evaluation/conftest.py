@@ -89,7 +89,8 @@ def save_model(tmp_path):
     def save(config, model=None):
         path = tmp_path / f"{config['variant']}.pt"
         model = model or seeded_model(config)
-        checkpoint.save(path, {"model": model.state_dict(), "config": config, "code_sha256": "c" * 64})
+        made = {"config": config, "code_sha256": "c" * 64, "data_sha256": {"train": "d" * 64}}
+        checkpoint.save(path, {"model": model.state_dict(), **made})
         return path
 
     return save

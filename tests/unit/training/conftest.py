@@ -21,7 +21,7 @@ def packed(tmp_path_factory):
         images[np.arange(count), 8:24, 8:24, labels] += 180
         splits[split] = PackedSplit(images, labels)
     write_packed(folder, "squares", "digit-scenes", [f"class {i}" for i in range(CLASSES)], splits, {})
-    masks = folder / "masks.npy"
+    masks = folder / "masks" / "train.npy"
     config = {"image_size": 32, "patch_size": 8, "per_channel": True, "normalise": "mean-one"}
     write_masks(config, folder / "train_images.npy", masks)
     return folder, masks

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from patchvae import checkpoint
+from patchvae.data.packed import write_manifest
 from patchvae.errors import PatchVAEError
 from patchvae.provenance import config_sha256
 from patchvae.training import finetune as finetuning
@@ -151,6 +152,7 @@ def test_images_without_a_label_are_left_out(packed, weights, finetune_config, t
     labels = np.load(part / "train_labels.npy")
     labels[10:] = -1
     np.save(part / "train_labels.npy", labels)
+    write_manifest(part, "squares", "digit-scenes", [f"class {number}" for number in range(3)], {})
     task = task_of(finetune_config(), part, weights)
     assert task.steps_per_epoch == 1
     used = {int(index) for step in range(5) for index in task.order.batch(step)[0]}

@@ -262,7 +262,7 @@ def test_masks_of_other_images_or_settings_are_refused(packed, pretrain_config, 
     data, masks = packed
     config = pretrain_config(weighted_loss=True)
     paths = (tmp_path / "model.pt", tmp_path / "metrics.json", tmp_path / "scratch")
-    with pytest.raises(PatchVAEError, match=r"masks.npy was made with other parameters than those asked for"):
+    with pytest.raises(PatchVAEError, match=r"train.npy was made with other parameters than those asked for"):
         pretrain(config, data, masks, *paths, "cpu", 1, None, {"masks": "0" * 16})
     other = tmp_path / "masks.npy"
     other.write_bytes(masks.read_bytes())

@@ -33,13 +33,12 @@ from layout import OUTPUTS, ROOT
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
-from patchvae.checks import validate
+from patchvae.checks import checked_params, validate
 from patchvae.config import Params, load_params, merge, read_yaml
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, file_digest, write_text
 from patchvae.plan import jobs
 
-SCHEMA = ROOT / "workflow/schemas/params.schema.yaml"
 ASIDE = ROOT / "scratch/unlisted"
 ALTERED = ROOT / "scratch/altered"
 CUT_OFF = ROOT / "scratch/cut_off"
@@ -242,9 +241,7 @@ def whole_lock(lock: Path) -> bool:
 
 def tracked() -> Params:
     """The parameters of the run that DVC tracks."""
-    params = load_params([ROOT / "params.yaml"])
-    validate(params, SCHEMA)
-    return params
+    return checked_params([ROOT / "params.yaml"])
 
 
 def track(overlays: list[Path]) -> None:
@@ -263,7 +260,7 @@ def track(overlays: list[Path]) -> None:
         overlay = read_yaml(path)
         plain = merge(plain, overlay)
         update(content, overlay)
-    validate(plain, SCHEMA)
+    validate(plain)
     in_git = run("git", "ls-files", f"results/{plain['run']}/metrics").stdout.splitlines()
     if in_git:
         raise PatchVAEError(

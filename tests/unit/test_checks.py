@@ -11,6 +11,7 @@ from patchvae.checks import validate
 from patchvae.config import load_params, merge
 from patchvae.errors import PatchVAEError
 from patchvae.plan import jobs
+from patchvae.schema import SCHEMA
 
 Params = dict[str, Any]
 
@@ -46,9 +47,9 @@ OF_THE_SCHEMA = [
 ]
 
 
-def sentence(params: Params, schema: Path) -> str:
+def sentence(params: Params) -> str:
     with pytest.raises(PatchVAEError) as caught:
-        validate(params, schema)
+        validate(params)
     text = str(caught.value)
     assert "\n" not in text
     return text
@@ -56,9 +57,9 @@ def sentence(params: Params, schema: Path) -> str:
 
 @pytest.mark.parametrize(("key", "value", "parts"), OF_THE_SCHEMA)
 def test_a_value_outside_the_schema_gets_one_sentence_with_its_key(
-    params: Params, schema: Path, key: str, value: Any, parts: list[str]
+    params: Params, key: str, value: Any, parts: list[str]
 ) -> None:
-    said = sentence(changed(params, key, value), schema)
+    said = sentence(changed(params, key, value))
     assert [part for part in ["parameters: ", *parts] if part not in said] == []
 
 
@@ -168,7 +169,7 @@ CROSS_CHECKS = [
     ("data: {scenes: []}", "data.scenes", "digits must be here, patchvae is pretrained on it"),
     ("data: {weighted: [indoor67, places205, imagenet]}", "data.weighted", "cifar100 must be here"),
     (
-        "{table1: {labelled: {variants: []}}, data: {archives: [cifar100, indoor67, places205, imagenet],"
+        "{table1: {labelled: {variants: []}}, data: {shared: {datasets: []},"
         " weighted: [cifar100, indoor67, places205, imagenet, imagenet64]}}",
         "data.weighted",
         "imagenet64 must be in data.archives or data.scenes too",
@@ -190,64 +191,65 @@ CROSS_CHECKS = [
 
 @pytest.mark.parametrize(("overlay", "key", "part"), CROSS_CHECKS)
 def test_parameters_that_contradict_each_other_get_one_sentence_with_the_key(
-    params: Params, schema: Path, overlay: str, key: str, part: str
+    params: Params, overlay: str, key: str, part: str
 ) -> None:
     edited = merge(params, YAML(typ="safe", pure=True).load(overlay))
     for name, block in edited["datasets"].items():  # null: left out
         edited["datasets"][name] = {k: v for k, v in block.items() if v is not None}
-    said = sentence(edited, schema)
+    said = sentence(edited)
     assert said.startswith(f"parameters: {key}: ")
     assert part in said
 
 
 @pytest.mark.parametrize("key", ["finetune/lr", "table2/pretrain/lr", "model/patchvae/part_dim", "data/weighted"])
-def test_a_missing_key_is_named(params: Params, schema: Path, key: str) -> None:
+def test_a_missing_key_is_named(params: Params, key: str) -> None:
     *parents, last = key.split("/")
     node = params
     for name in parents:
         node = node[name]
     del node[last]
-    assert sentence(params, schema).startswith(f"parameters: {key.replace('/', '.')}: missing")
+    assert sentence(params).startswith(f"parameters: {key.replace('/', '.')}: missing")
 
 
-def test_the_paper_and_every_overlay_are_valid_and_name_runs_of_their_own(root: Path, schema: Path) -> None:
-    validate(load_params([root / "params.yaml"]), schema)
+def test_the_paper_and_every_overlay_are_valid_and_name_runs_of_their_own(root: Path) -> None:
+    validate(load_params([root / "params.yaml"]))
     overlays = sorted((root / "configs").glob("*.yaml"))
     assert overlays
     for overlay in overlays:
         params = load_params([root / "params.yaml", overlay])
-        validate(params, schema)
+        validate(params)
         assert params["run"] == overlay.stem
 
 
 @pytest.mark.parametrize("overlays", [["mine"], ["mine", "heavy"], ["mine", "sweeps"]])
-def test_the_overlays_of_the_guide_are_valid(params: Params, root: Path, schema: Path, overlays: list[str]) -> None:
+def test_the_overlays_of_the_guide_are_valid(params: Params, root: Path, overlays: list[str]) -> None:
     guide = (root / "docs/adding-a-dataset.md").read_text(encoding="utf-8")
     for name in overlays:
         (block,) = [block for block in guide.split("```yaml\n")[1:] if block.startswith(f"# {name}.yaml")]
         params = merge(params, YAML(typ="safe", pure=True).load(block.split("```")[0]))
-    validate(params, schema)
+    validate(params)
     trained = {(w["dataset"], w["variant"]) for rule, w in jobs(params) if rule == "pretrain"}
     assert {dataset for dataset, _ in trained} == {"flowers"}
     assert ("flowers", "patchvae-heavy+lw") in trained or "heavy" not in overlays
     assert ("flowers", "patchvae.detach_occurrence=false") in trained or "sweeps" not in overlays
 
 
-def test_a_run_without_imagenet_is_a_few_empty_lists(params: Params, schema: Path) -> None:
+def test_a_run_without_imagenet_is_a_few_empty_lists(params: Params) -> None:
     """As the README says."""
+    small = ["cifar100", "indoor67", "places205"]
     overlay = {
-        "data": {"archives": ["cifar100", "indoor67", "places205"], "weighted": ["cifar100", "indoor67", "places205"]},
+        "data": {"archives": small, "shared": {"datasets": []}, "weighted": small},
         "table1": {"labelled": {"variants": []}},
         "table2": {"datasets": []},
         "figures": {"datasets": ["cifar100"]},
     }
     params = merge(params, overlay)
-    validate(params, schema)
+    validate(params)
     assert not [w for _, w in jobs(params) if "imagenet" in w.get("dataset", "")]
     assert not {"table2", "table7", "inception"} & {rule for rule, _ in jobs(params)}
 
 
-def test_every_key_of_the_schema_is_described(schema: Path) -> None:
+def test_every_key_of_the_schema_is_described() -> None:
     undescribed = []
 
     def visit(node: Any, path: str) -> None:
@@ -262,5 +264,5 @@ def test_every_key_of_the_schema_is_described(schema: Path) -> None:
             for i, child in enumerate(node):
                 visit(child, f"{path}/{i}")
 
-    visit(load_params([schema]), "")
+    visit(load_params([SCHEMA]), "")
     assert undescribed == []

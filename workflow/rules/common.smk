@@ -13,8 +13,8 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflow")]
 
 from layout import CHECKPOINT, METRICS, MODULES, OUTPUTS
 from patchvae import plan, variants
-from patchvae.checks import validate
-from patchvae.config import load_params, merge, sweeps
+from patchvae.checks import checked_params
+from patchvae.config import sweeps
 from patchvae.errors import PatchVAEError
 from patchvae.files import canonical
 from patchvae.provenance import source_files
@@ -32,12 +32,10 @@ def read_parameters():
     """params.yaml, the overlays given with --configfile, then --config, checked."""
     try:
         # Read again instead of `configfile:`, which takes 3e-05 for a string and merges lists' blocks its own way.
-        params = load_params([ROOT / "params.yaml", *workflow.config_settings.configfiles])
-        params = merge(params, workflow.config_settings.config)
-        validate(params, ROOT / "workflow/schemas/params.schema.yaml")
+        paths = [ROOT / "params.yaml", *workflow.config_settings.configfiles]
+        return checked_params(paths, workflow.config_settings.config)
     except PatchVAEError as error:
         raise WorkflowError(str(error))
-    return params
 
 
 PARAMS = read_parameters()
@@ -102,6 +100,11 @@ def figure_code(wildcards):
 def names(datasets):
     """A pattern of these data sets."""
     return "|".join(map(re.escape, datasets)) or "(?!)"
+
+
+def record_of_sources(wildcards):
+    """The record of the sources that a data set is packed from."""
+    return f"data/sources/{variants.source_set(PARAMS, wildcards.dataset)}.json"
 
 
 def mask_files(wildcards):

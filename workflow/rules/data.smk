@@ -24,7 +24,7 @@ rule download:
 rule prepare:
     input:
         code=code_of("prepare"),
-        sources="data/sources/{dataset}.json",
+        sources=record_of_sources,
     output:
         multiext(
             "data/packed/{dataset}/",
@@ -37,18 +37,19 @@ rule prepare:
     log:
         "logs/data/prepare/{dataset}.log",
     wildcard_constraints:
-        dataset=names(PARAMS["data"]["archives"]),
+        dataset=names(PARAMS["data"]["archives"] + PARAMS["data"]["shared"]["datasets"]),
     threads: 8
     resources:
         mem_mb=4000,
         runtime="1d",
     params:
         cfg=config_of("prepare"),
+        source_set=lambda wildcards: variants.source_set(PARAMS, wildcards.dataset),
     message:
         "Pack {wildcards.dataset} into arrays"
     shell:
         "python -m patchvae.cli prepare --log {log:q} --config {params.cfg:q} --threads {threads}"
-        " --sources {input.sources:q} --raw-dir data/raw/{wildcards.dataset:q} --out-dir data/packed/{wildcards.dataset:q}"
+        " --sources {input.sources:q} --raw-dir data/raw/{params.source_set:q} --out-dir data/packed/{wildcards.dataset:q}"
 
 
 rule digit_scenes:

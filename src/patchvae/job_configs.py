@@ -363,8 +363,9 @@ def _sentence(config: Mapping[str, Any], errors: list[Any]) -> str:
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
         known = {name for model in _models(Strict) for name in model.model_fields}
-        problem = "does not belong here" if path[-1] in known else "unknown key"
-        return f"{key}: {problem}{did_you_mean(path[-1], sorted(known - {path[-1]}))}"
+        if path[-1] in known:
+            return f"{key}: does not belong here"
+        return f"{key}: unknown key{did_you_mean(path[-1], sorted(known))}"
     if first["type"] == "missing":
         return f"{key}: missing"
     # Each alternative of a union has its own word.

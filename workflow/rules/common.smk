@@ -35,7 +35,7 @@ def read_parameters():
         paths = [ROOT / "params.yaml", *workflow.config_settings.configfiles]
         return checked_params(paths, workflow.config_settings.config)
     except PatchVAEError as error:
-        raise WorkflowError(str(error))
+        sys.exit(str(error))  # Snakemake would print lines of this file around it
 
 
 PARAMS = read_parameters()

@@ -28,11 +28,6 @@ def root() -> Path:
     return ROOT
 
 
-@pytest.fixture(scope="session")
-def schema(root: Path) -> Path:
-    return root / "workflow/schemas/params.schema.yaml"
-
-
 @pytest.fixture
 def params(root: Path) -> dict[str, Any]:
     return load_params([root / "params.yaml"])

@@ -38,13 +38,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 from stale import stale
 
-from patchvae.checks import validate
+from patchvae.checks import checked_params, validate
 from patchvae.config import Params, load_params, merge, read_yaml
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, file_digest, write_text
 from patchvae.plan import jobs
 
-SCHEMA = ROOT / "workflow/schemas/params.schema.yaml"
 ASIDE = ROOT / "scratch/unlisted"
 ALTERED = ROOT / "scratch/altered"
 CUT_OFF = ROOT / "scratch/cut_off"
@@ -148,8 +147,7 @@ def align(overlays: Sequence[str] = ()) -> None:
         # All is told from this copy: an edit while align works is an edit, and no result passes for it.
         snapshot = Path(folder) / "params.yaml"
         shutil.copy(ROOT / "params.yaml", snapshot)
-        params = load_params([snapshot, *overlays])
-        validate(params, SCHEMA)
+        params = checked_params([snapshot, *overlays])
         by_dvc = not overlays and (ROOT / "dvc.lock").exists()
         if by_dvc:
             refuse_changes(params)
@@ -287,9 +285,7 @@ def whole_lock(lock: Path) -> bool:
 
 def tracked() -> Params:
     """The parameters of the run that DVC tracks."""
-    params = load_params([ROOT / "params.yaml"])
-    validate(params, SCHEMA)
-    return params
+    return checked_params([ROOT / "params.yaml"])
 
 
 def track(overlays: list[Path]) -> None:
@@ -308,7 +304,7 @@ def track(overlays: list[Path]) -> None:
         overlay = read_yaml(path)
         plain = merge(plain, overlay)
         update(content, overlay)
-    validate(plain, SCHEMA)
+    validate(plain)
     in_git = run("git", "ls-files", f"results/{plain['run']}/metrics").stdout.splitlines()
     if in_git:
         raise PatchVAEError(

@@ -2,17 +2,16 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-
-from patchvae.config import Params, did_you_mean, get, put, read_yaml, setting, sweeps
+from patchvae.config import Params, did_you_mean, get, load_params, merge, put, refuse_odd, setting, sweeps
 from patchvae.errors import PatchVAEError
 from patchvae.models.sizes import REGIMES, STRIDES
 from patchvae.plan import models
-from patchvae.variants import Variant, base_value, family, objective_lists, variants
+from patchvae.schema import refuse_by_schema
+from patchvae.variants import Variant, base_value, family, objective_lists, packed, variants
 
 MODEL_OF_PARTS = "patchvae"
 # Models that may stand in each list of `objectives`
@@ -22,51 +21,47 @@ KINDS = {"bigan": ("bigan",), "none": ("random",)} | dict.fromkeys(
 SIZES = {"beta-vae": {"latent_dim"}, "bigan": {"latent_dim"}, "patchvae": {"num_parts", "part_dim"}}
 
 
-def validate(params: Params, schema_path: Path | str) -> None:
+def checked_params(paths: Sequence[Path | str], config: Mapping[str, Any] | None = None) -> Params:
+    """Read parameter files, lay each and then `config` (of the command line) over those before it, and check them.
+
+    Raises PatchVAEError naming a bad file or key, and overlays that would write into the run of the first file.
+    """
+    base = load_params(paths[:1])
+    params = load_params(paths)
+    if config:
+        refuse_odd(config, "--config")
+        params = merge(params, config)
+    validate(params)
+    if params != base and params["run"] == base["run"]:
+        last = paths[-1] if len(paths) > 1 else "--config"
+        raise PatchVAEError(
+            f"{last}: results would mix with those of run {base['run']}, which {paths[0]} describes: add `run: NAME`"
+            " with another name"
+        )
+    return params
+
+
+def validate(params: Params) -> None:
     """Check parameters against the closed schema and against each other, swept values included.
 
     Raises PatchVAEError with one sentence that holds the dotted key and what is wrong with it.
     """
-    schema = Draft202012Validator(read_yaml(schema_path))
-    _refuse(schema, params, "")
+    refuse_odd(params, "parameters")
+    refuse_by_schema(params, "")
     for key, problem in _cross_checks(params):
         raise PatchVAEError(f"parameters: {key}: {problem}")
     for key, values in sweeps(params).items():
         path = setting(params, key)
         for value in values:
-            _refuse(schema, put(params, path, value), f"ablations.{key}: ")
-
-
-def _refuse(schema: Draft202012Validator, params: Params, prefix: str) -> None:
-    errors = list(schema.iter_errors(params))
-    if errors:
-        # A misspelt key is also a missing one: say the former.
-        errors.sort(key=lambda e: (e.validator != "additionalProperties", [str(part) for part in e.absolute_path]))
-        raise PatchVAEError(f"parameters: {prefix}{_sentence(errors[0])}")
-
-
-def _sentence(error: ValidationError) -> str:
-    path = [str(part) for part in error.absolute_path]
-    key = ".".join(path) or "top level"
-    if error.validator == "additionalProperties":
-        known = list(error.schema["properties"])
-        unknown = next(str(name) for name in error.instance if name not in known)
-        return f"{'.'.join([*path, unknown])}: unknown key{did_you_mean(unknown, known)}"
-    if error.validator == "required":
-        missing = next(name for name in error.validator_value if name not in error.instance)
-        return f"{'.'.join([*path, missing])}: missing"
-    if error.validator == "enum":
-        known = [str(value) for value in error.validator_value]
-        hint = did_you_mean(str(error.instance), known)
-        return f"{key}: {error.instance!r} is none of {', '.join(known)}{hint}"
-    if error.validator in ("anyOf", "pattern"):
-        return f"{key}: {error.instance!r} does not fit: {error.schema['description']}"
-    return f"{key}: {error.message}"
+            swept = put(params, path, value)
+            refuse_by_schema(swept, f"ablations.{key}: ")
+            for where, problem in _datasets(swept):
+                raise PatchVAEError(f"parameters: ablations.{key}: {where}: {problem}")
 
 
 def _cross_checks(params: Params) -> Iterator[tuple[str, str]]:
     """What a schema cannot say: (dotted key, problem). A check may take for granted what the ones before it refuse."""
-    for check in (_names, _sizes, _objectives, _sweeps, _measured, _models, _datasets):
+    for check in (_names, _sizes, _objectives, _sweeps, _measured, _models, _packed, _datasets):
         yield from check(params)
 
 
@@ -74,10 +69,18 @@ def _names(params: Params) -> Iterator[tuple[str, str]]:
     """Every name is the name of something."""
     datasets, blocks = list(params["datasets"]), list(params["variants"])
     asked: list[tuple[str, str, list[str]]] = []
-    lists = ["data.archives", "data.scenes", "data.weighted", "table1.datasets", "table2.datasets"]
-    for path in [*lists, "ablation_base.datasets", "parts.datasets", "parts.pretrained", "figures.datasets"]:
+    lists = ["data.archives", "data.shared.datasets", "data.scenes", "data.weighted", "table1.datasets"]
+    for path in [
+        *lists,
+        "table2.datasets",
+        "ablation_base.datasets",
+        "parts.datasets",
+        "parts.pretrained",
+        "figures.datasets",
+    ]:
         asked += [(path, name, datasets) for name in get(params, path.split("."))]
-    labelled = params["table1"]["labelled"]
+    labelled, shared = params["table1"]["labelled"], params["data"]["shared"]
+    asked += [("data.shared.sources", shared["sources"], datasets)] if shared["datasets"] else []
     asked += [("table1.labelled.dataset", labelled["dataset"], datasets)] if labelled["variants"] else []
     asked += [("table1.labelled.variants", name, blocks) for name in labelled["variants"]]
     asked += [("table2.supervised", name, blocks) for name in params["table2"]["supervised"]]
@@ -164,22 +167,43 @@ def _models(params: Params) -> Iterator[tuple[str, str]]:
             table = "table2" if dataset in params["table2"]["datasets"] else "table1"
             key = "parts.pretrained" if dataset in parts else f"{table}.objectives"
             yield key, f"{variant} would be pretrained on {dataset} {count} times, name it once"
-        if dataset not in (*data["archives"], *data["scenes"]):
+        if dataset not in packed(params):
             key = "scenes" if params["datasets"][dataset]["format"] == "digit-scenes" else "archives"
             yield f"data.{key}", f"{dataset} must be here, {variant} is pretrained on it"
         if variants(params)[variant].weighted and dataset not in data["weighted"]:
             yield "data.weighted", f"{dataset} must be here, {variant} is pretrained on it with L_w"
-    for name in data["weighted"]:
-        if name not in (*data["archives"], *data["scenes"]):
-            yield "data.weighted", f"{name} must be in data.archives or data.scenes too"
-    for key in ("archives", "scenes"):
-        for name in data[key]:
-            if (params["datasets"][name]["format"] == "digit-scenes") != (key == "scenes"):
-                other = "archives" if key == "scenes" else "scenes"
-                yield f"data.{key}", f"{name} is of format {params['datasets'][name]['format']}, see data.{other}"
     for dataset in (*params["table1"]["datasets"], *params["table2"]["datasets"]):
         if "finetune_epochs" not in params["datasets"][dataset]:
             yield f"datasets.{dataset}.finetune_epochs", "missing, and a table needs it"
+
+
+def _packed(params: Params) -> Iterator[tuple[str, str]]:
+    """Data sets are packed from what their format is made from."""
+    data, datasets = params["data"], params["datasets"]
+    shared = data["shared"]
+    for name in data["weighted"]:
+        if name not in packed(params):
+            yield "data.weighted", f"{name} must be in data.archives or data.scenes too"
+    for key in ("archives", "scenes"):
+        for name in data[key]:
+            if (datasets[name]["format"] == "digit-scenes") != (key == "scenes"):
+                other = "archives" if key == "scenes" else "scenes"
+                yield f"data.{key}", f"{name} is of format {datasets[name]['format']}, see data.{other}"
+    for name in data["archives"]:
+        if "sources" not in datasets[name]:
+            yield f"datasets.{name}.sources", "missing, data.archives names it (or share those of another: data.shared)"
+        if not any(datasets[name]["sources"].values()):
+            yield f"datasets.{name}.sources", "one must not be null"
+    if shared["datasets"] and shared["sources"] not in data["archives"]:
+        yield "data.shared.sources", f"{shared['sources']} must be in data.archives, whose sources are fetched"
+    for name in shared["datasets"]:
+        if "sources" in datasets[name]:
+            yield "data.shared.datasets", f"{name} has sources of its own, see data.archives"
+        if datasets[name]["format"] != datasets[shared["sources"]]["format"]:
+            yield (
+                "data.shared.datasets",
+                f"{name} must be of the format of {shared['sources']}, whose sources it shares",
+            )
 
 
 def _measured(params: Params) -> Iterator[tuple[str, str]]:

@@ -6,12 +6,13 @@ Imports are inside the subcommands, so that `patchvae --help` does not wait for 
 import argparse
 import json
 import logging
+import re
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from patchvae import __version__
 from patchvae.errors import PatchVAEError
@@ -21,14 +22,11 @@ logger = logging.getLogger(__name__)
 
 def resolve(args: argparse.Namespace) -> None:
     """Print the configuration of one job as sorted JSON."""
-    from patchvae.checks import validate
-    from patchvae.config import load_params
-    from patchvae.resolve import resolve
+    from patchvae.checks import checked_params
+    from patchvae.resolve import read_wildcards, resolve
 
-    params = load_params(args.params or ["params.yaml"])
-    if args.schema:
-        validate(params, args.schema)
-    wildcards = dict(pair.partition("=")[::2] for pair in args.wildcards)
+    params = checked_params(args.params or ["params.yaml"])
+    wildcards = read_wildcards(params, args.rule, args.wildcards)
     print(json.dumps(resolve(params, args.rule, wildcards), sort_keys=True, indent=1))
 
 
@@ -246,18 +244,44 @@ def metrics_as_wanted(args: argparse.Namespace, files: Sequence[Path]) -> None:
 
 def json_or_file(text: str) -> dict[str, Any]:
     """Parse `--config`: JSON text, or @FILE holding it."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        double = next((key for key in keys if keys.count(key) > 1), None)
+        if double is not None:
+            raise ValueError(f"{double!r} is there twice")
+        return dict(pairs)
+
+    def constant(name: str) -> None:
+        raise ValueError(f"{name} is not a finite number")
+
     try:
-        value = json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
-    except (OSError, ValueError) as error:
+        content = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
+        value = json.loads(content, object_pairs_hook=once, parse_constant=constant)
+    except (OSError, ValueError, RecursionError) as error:
         raise PatchVAEError(f"--config: not readable as JSON: {error}") from error
     if not isinstance(value, dict):
         raise PatchVAEError("--config: must be a JSON object")
     return value
 
 
+def thread_count(text: str) -> int:
+    """Parse `--threads`."""
+    if not re.fullmatch("[0-9]{1,4}", text) or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 9999, not {text!r}")
+    return int(text)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one sentence what is wrong with the arguments."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}; see `{self.prog} --help`\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all subcommands."""
-    top = argparse.ArgumentParser(prog="patchvae", description=__doc__.splitlines()[0])
+    top = Parser(prog="patchvae", description=__doc__.splitlines()[0])
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, function: Any) -> argparse.ArgumentParser:
@@ -268,6 +292,7 @@ def parser() -> argparse.ArgumentParser:
 
     def job(name: str, function: Any, **paths: str) -> argparse.ArgumentParser:
         sub = command(name, function)
+        sub.set_defaults(job=name)
         sub.add_argument("--config", required=True, metavar="JSON", help="resolved configuration: JSON text or @FILE")
         for option, text in paths.items():
             sub.add_argument("--" + option.replace("_", "-"), type=Path, required=True, metavar="PATH", help=text)
@@ -275,7 +300,7 @@ def parser() -> argparse.ArgumentParser:
 
     def training(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-        sub.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all)")
+        sub.add_argument("--threads", type=thread_count, metavar="N", help="CPU threads (default: all)")
 
     def compared(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
         text = "digests of the configurations that the inputs must have been made with: data=, masks=, pretrained="
@@ -300,13 +325,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="parameters, then overlays (default: params.yaml)",
     )
-    sub.add_argument("--schema", type=Path, metavar="FILE", help="check the parameters against this schema first")
     command("checksum", checksum).add_argument("path", type=Path)
     job("download", download, raw_dir="folder of the sources", out="record to write (JSON)")
     sub = job("prepare", prepare, out_dir="folder of the packed data set")
     sub.add_argument("--sources", type=Path, metavar="PATH", help="record of the sources, for formats that have any")
     sub.add_argument("--raw-dir", type=Path, metavar="PATH", help="folder of the sources")
-    sub.add_argument("--threads", type=int, metavar="N", help="images decoded at a time (default: all cores)")
+    sub.add_argument("--threads", type=thread_count, metavar="N", help="images decoded at a time (default: all cores)")
     compared(job("masks", masks, images="images of one split (.npy)", out="masks to write (.npy)"))
 
     def watched(sub: argparse.ArgumentParser) -> None:
@@ -425,7 +449,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         start_logging(args.log)
         logger.info("%s, patchvae %s", args.function.__name__, __version__)
         if "config" in args:
+            from patchvae.job_configs import check_config
+
             args.config = json_or_file(args.config)
+            check_config(args.job, args.config)
         args.function(args)
     except KeyboardInterrupt:
         logger.error("interrupted")

@@ -2,6 +2,8 @@
 
 import copy
 import difflib
+import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,21 +18,90 @@ Params = dict[str, Any]
 SWEEPABLE = ("input_scaling", "init", "model", "pretrain", "finetune")
 
 
+LARGEST = 2**63  # of whole numbers; longer ones Python does not even print
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+MOST = 100_000  # values in a file; more are a file of a few lines whose anchors multiply
+
+
 def read_yaml(path: Path | str) -> Params:
     """Read one YAML 1.2 mapping; raises PatchVAEError naming the file (and line) when it is missing or broken."""
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise PatchVAEError(f"cannot read {path}: not a file")
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise PatchVAEError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
         # YAML 1.2: PyYAML (1.1) reads `3e-05` as a string.
-        value = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise PatchVAEError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        value = YAML(typ="safe", pure=True).load(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise PatchVAEError(f"{path} line {line}: not UTF-8 text") from error
     except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         where = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0]
         raise PatchVAEError(f"{path}{where}: not valid YAML: {problem}") from error
+    except Exception as error:  # a value that is none of its type can raise anything
+        raise PatchVAEError(f"{path}: not valid YAML: {error or type(error).__name__}") from error
+    if value is None:
+        raise PatchVAEError(f"{path}: is empty, it must be a mapping of keys to values")
     if not isinstance(value, dict):
         raise PatchVAEError(f"{path}: must be a mapping of keys to values")
+    refuse_odd(value, str(path))
     return value
+
+
+def refuse_odd(value: Any, source: str) -> None:
+    """Raise PatchVAEError, which names `source` and the dotted key, for what JSON could not hold.
+
+    That is a value that contains itself, one that is no mapping, list, text, number, truth value or null, a number that
+    is not finite, a key that is no text, and text with control characters.
+    """
+    count = 0
+
+    def visit(node: Any, path: tuple[str, ...], parents: tuple[int, ...]) -> None:
+        nonlocal count
+        count += 1
+        if count > MOST:
+            raise PatchVAEError(f"{source}: holds more than {MOST} values")
+        problem = _oddity(node)
+        if id(node) in parents:
+            problem = "contains itself"
+        if problem:
+            raise PatchVAEError(f"{source}: {'.'.join(path) or 'top level'}: {problem}")
+        inside = (*parents, id(node))
+        if isinstance(node, dict):
+            for key, child in node.items():
+                if not isinstance(key, str) or _oddity(key):
+                    raise PatchVAEError(f"{source}: {'.'.join((*path, repr(key)))}: a key must be plain text, quote it")
+                visit(child, (*path, key), inside)
+        elif isinstance(node, list):
+            for number, child in enumerate(node):
+                visit(child, (*path, str(number)), inside)
+
+    visit(value, (), ())
+
+
+def _oddity(value: Any) -> str | None:
+    """What is wrong with a single value, or None."""
+    if value is None or isinstance(value, bool | dict | list):
+        return None
+    if isinstance(value, int):
+        return None if abs(value) < LARGEST else "has too many digits"
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"{value} is not a finite number"
+    if isinstance(value, str):
+        odd = CONTROL.search(value)
+        return f"{shown(value)} has the control character {odd[0]!r}" if odd else None
+    return f"{shown(value)} is a {type(value).__name__}, quote it if text is meant"
+
+
+def shown(value: Any) -> str:
+    """A value as it stands in a sentence: not longer than a line."""
+    # Python refuses to print a number of thousands of digits.
+    text = f"{value:#x}" if isinstance(value, int) and abs(value) >= LARGEST else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def merge(base: Params, overlay: Mapping[str, Any]) -> Params:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import re
 from pathlib import Path
 
 import torch
@@ -14,12 +15,11 @@ def pick_device(name: str) -> torch.device:
     """`auto` is the GPU when there is one; raises PatchVAEError for a device that is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise PatchVAEError(f"--device: {name!r} is no device") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise PatchVAEError(f"--device: {name!r} asked for, but PyTorch sees no GPU")
+    if not re.fullmatch("cpu|cuda(:[0-9]{1,3})?", name):
+        raise PatchVAEError(f"--device: {name!r} is none of auto, cpu, cuda and cuda:N")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise PatchVAEError(f"--device: {name!r} asked for, but PyTorch sees {torch.cuda.device_count() or 'no'} GPU")
     return device
 
 

@@ -72,6 +72,7 @@ def jobs(params: Params) -> Iterator[tuple[str, Params]]:
     run, seeds, data = params["run"], params["seeds"], params["data"]
     for dataset in data["archives"]:
         yield "download", {"dataset": dataset}
+    for dataset in [*data["archives"], *data["shared"]["datasets"]]:
         yield "prepare", {"dataset": dataset}
     for dataset in data["scenes"]:
         yield "digit_scenes", {"dataset": dataset}

@@ -1,12 +1,14 @@
 """The complete configuration of one job: the hinge of workflow, command line and metrics."""
 
 import copy
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from patchvae.config import Params
+from patchvae.config import Params, did_you_mean, shown, sweeps
 from patchvae.errors import PatchVAEError
 from patchvae.models.sizes import REGIMES
+from patchvae.plan import PARTS_FIGURES
 from patchvae.variants import SWEEPS, pretrained, settings, sources, swept, text_of, variants
 
 
@@ -14,14 +16,65 @@ def resolve(params: Params, rule: str, wildcards: Mapping[str, Any]) -> Params:
     """The complete configuration of one job: exactly what it reads, so that nothing else makes it run again.
 
     wildcards: the job's wildcards by name (dataset, variant, regime, seed, key), as text or numbers.
-    Raises PatchVAEError for an unknown rule, data set, variant, regime or key.
+    Raises PatchVAEError for an unknown rule, data set, variant, regime, seed or key.
     """
     if rule not in RESOLVERS:
-        raise PatchVAEError(f"unknown rule {rule!r}, known are {', '.join(RESOLVERS)}")
+        raise PatchVAEError(
+            f"unknown rule {shown(rule)}, known are {', '.join(RESOLVERS)}{did_you_mean(rule, [*RESOLVERS])}"
+        )
     try:
+        for key, known in _known(params).items():
+            if key in wildcards and str(wildcards[key]) not in known:
+                name = shown(wildcards[key])
+                hint = did_you_mean(str(wildcards[key]), known) or f", known are {', '.join(known) or 'none'}"
+                raise PatchVAEError(f"{rule}: unknown {key} {name}{hint}")
+        if "seed" in wildcards and not _is_seed(str(wildcards["seed"])):
+            raise PatchVAEError(f"{rule}: seed {shown(wildcards['seed'])} is no whole number from 0 to {2**32 - 1}")
         return copy.deepcopy(RESOLVERS[rule](params, wildcards))
     except KeyError as error:
         raise PatchVAEError(f"{rule}: no {error.args[0]!r} among the wildcards or parameters") from error
+
+
+def read_wildcards(params: Params, rule: str, pairs: Sequence[str]) -> dict[str, str]:
+    """A job's wildcards from texts KEY=VALUE.
+
+    Raises PatchVAEError for one that is given twice or that the rule does not have, and for another run's.
+    """
+    wildcards: dict[str, str] = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        known = WILDCARDS.get(rule, (key,))
+        if not sign:
+            raise PatchVAEError(f"{rule}: {shown(pair)} is not KEY=VALUE")
+        if key not in known:
+            hint = did_you_mean(key, known) or f", it has {', '.join(known) or 'none'}"
+            raise PatchVAEError(f"{rule}: has no wildcard {shown(key)}{hint}")
+        if key in wildcards:
+            raise PatchVAEError(f"{rule}: {key} is given twice")
+        wildcards[key] = value
+    run = wildcards.get("run", params["run"])
+    if run != params["run"]:
+        raise PatchVAEError(f"{rule}: the parameters are those of run {params['run']}, not of {shown(run)}")
+    return wildcards
+
+
+def _known(params: Params) -> dict[str, list[str]]:
+    """What may stand for each wildcard."""
+    tables = ["table1", "table2", *sweeps(params)]
+    names = {"dataset": [*params["datasets"]], "variant": [*variants(params)], "regime": [*REGIMES]}
+    return names | {"key": [*sweeps(params)], "table": tables, "figure": [*PARTS_FIGURES]}
+
+
+def _is_seed(text: str) -> bool:
+    return bool(re.fullmatch("[0-9]{1,10}", text)) and int(text) < 2**32
+
+
+def _only(params: Params, table: str, key: str) -> str:
+    """The one name in a list; raises PatchVAEError where it is empty, since this run has no such table."""
+    names = params[table][key]
+    if not names:
+        raise PatchVAEError(f"{table}.{key}: empty, so this run has no such table")
+    return str(names[0])
 
 
 def _download(params: Params, wildcards: Mapping[str, Any]) -> Params:
@@ -95,8 +148,6 @@ def _pretrain(params: Params, wildcards: Mapping[str, Any]) -> Params:
 
 def _finetune(params: Params, wildcards: Mapping[str, Any]) -> Params:
     dataset, variant, regime = wildcards["dataset"], wildcards["variant"], wildcards["regime"]
-    if regime not in REGIMES:
-        raise PatchVAEError(f"unknown regime {regime!r}, known are {', '.join(REGIMES)}")
     own, _ = settings(params, dataset, variant)
     return _images(own, dataset) | {
         "variant": variant,
@@ -135,7 +186,7 @@ def _table1(params: Params, wildcards: Mapping[str, Any]) -> Params:
 
 def _table2(params: Params, wildcards: Mapping[str, Any]) -> Params:
     table = params["table2"]
-    (dataset,), (supervised,) = table["datasets"], table["supervised"]
+    dataset, supervised = _only(params, "table2", "datasets"), _only(params, "table2", "supervised")
     block = {"dataset": dataset, "variants": table["variants"], "regime": table["regime"], "supervised": supervised}
     return {key: params[key] for key in ("run", "seeds", "select")} | block
 
@@ -151,13 +202,13 @@ def _sweep(params: Params, wildcards: Mapping[str, Any]) -> Params:
 
 
 def _table7(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    (dataset,) = params["table2"]["datasets"]
+    dataset = _only(params, "table2", "datasets")
     block = {"dataset": dataset, "variants": params["table7"]["variants"]}
     return {"run": params["run"], "seeds": params["seeds"]} | block
 
 
 def _parts_table(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    (variant,) = params["parts"]["variants"]
+    variant = _only(params, "parts", "variants")
     block = {"datasets": params["parts"]["datasets"], "variant": variant}
     return {"run": params["run"], "seeds": params["seeds"]} | block
 
@@ -199,4 +250,15 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "curves": _nothing,
     "figure_masks": _figure_masks,
     "figure_parts": _figure_parts,
+}
+
+MODEL = ("run", "dataset", "variant", "seed")
+WILDCARDS: dict[str, tuple[str, ...]] = dict.fromkeys(RESOLVERS, ("run",)) | {
+    **dict.fromkeys(("download", "prepare", "digit_scenes", "masks"), ("dataset",)),
+    **dict.fromkeys(("pretrain", "reconstruct", "fid", "parts"), MODEL),
+    "finetune": (*MODEL, "regime", "table"),
+    "inception": (),
+    "sweep": ("run", "key"),
+    "figure_masks": ("run", "dataset"),
+    "figure_parts": ("run", "dataset", "figure"),
 }

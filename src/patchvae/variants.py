@@ -84,6 +84,18 @@ def weighted(params: Params, variant: str) -> bool:
     return variants(params)[variant].weighted
 
 
+def packed(params: Params) -> list[str]:
+    """Every data set that is packed for the run."""
+    data = params["data"]
+    return [*data["archives"], *data["shared"]["datasets"], *data["scenes"]]
+
+
+def source_set(params: Params, dataset: str) -> str:
+    """The data set from whose sources a data set is packed: its own name, or the one in `data.shared`."""
+    shared = params["data"]["shared"]
+    return str(shared["sources"]) if dataset in shared["datasets"] else dataset
+
+
 def sources(params: Params, dataset: str) -> Params:
     """The sources of a data set by file name, without those that an overlay set to null."""
     return {name: source for name, source in params["datasets"][dataset]["sources"].items() if source}

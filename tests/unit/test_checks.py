@@ -1,5 +1,6 @@
 """Parameters that make no sense are refused, each in one sentence that names the key."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,11 @@ import pytest
 from helpers import changed
 from ruamel.yaml import YAML
 
-from patchvae.checks import validate
+from patchvae.checks import checked_params, validate
 from patchvae.config import load_params, merge
 from patchvae.errors import PatchVAEError
 from patchvae.plan import jobs
+from patchvae.schema import SCHEMA
 
 Params = dict[str, Any]
 
@@ -43,12 +45,80 @@ OF_THE_SCHEMA = [
     ("datasets/cifar100/image_size", 36, ["datasets.cifar100.image_size", "36"]),
     ("datasets/indoor67/model", {}, ["datasets.indoor67.model", "unknown key"]),
     ("datasets/cifar100/sources/cifar-100-python.tar.gz/checksum", "md5:12", ["checksum", "sha256"]),
+    # no finite number
+    ("finetune/lr", math.nan, ["finetune.lr", "nan is not a finite number"]),
+    ("gan/weight", math.inf, ["gan.weight", "inf is not a finite number"]),
+    ("ablations/beta_occ", [0.1, -math.inf], ["ablations.beta_occ.1", "-inf is not a finite number"]),
+    ("seeds", [math.nan], ["seeds.0", "nan is not a finite number"]),
+    # a whole number with a point
+    ("finetune/hidden_dim", 512.0, ["finetune.hidden_dim", "512.0 is not a whole number; write 512"]),
+    ("pretrain/epoch_images", 2e4, ["pretrain.epoch_images", "20000.0", "; write 20000"]),
+    ("seeds", [0.0], ["seeds.0", "; write 0"]),
+    ("datasets/digits/seed", 1.0, ["datasets.digits.seed", "; write 1"]),
+    ("ablations/num_parts", [4.0], ["ablations.num_parts: model.patchvae.num_parts", "; write 4"]),
+    ("datasets/cifar100/pretrain_epochs", 90.5, ["datasets.cifar100.pretrain_epochs", "90.5 is not a whole number"]),
+    # another type
+    ("finetune/batch_size", True, ["finetune.batch_size", "True is not a whole number"]),
+    ("finetune/lr", True, ["finetune.lr", "True is not a number"]),
+    ("finetune/lr", "0.1", ["finetune.lr", "'0.1' is not a number"]),
+    ("finetune/head_relu", 1, ["finetune.head_relu", "1 is not true or false"]),
+    ("finetune/head_relu", "yes", ["finetune.head_relu", "'yes' is not true or false"]),
+    ("datasets/digits/stand_in", 1, ["datasets.digits.stand_in"]),
+    ("ablations/beta_occ", [True], ["ablations.beta_occ", "True is not a number"]),
+    ("ablations/beta_occ", ["0.1"], ["ablations.beta_occ", "'0.1' is not a number"]),
+    ("finetune/lr", None, ["finetune.lr", "None is not a number"]),
+    ("finetune", [], ["finetune", "[] is not a mapping"]),
+    ("seeds", 0, ["seeds", "0 is not a list"]),
+    ("table1/variants", {"patchvae": 1}, ["table1.variants", "is not a list"]),
+    ("table1/variants", "patchvae", ["table1.variants", "'patchvae' is not a list"]),
+    ("variants/patchvae/occurrence_prior", True, ["variants.patchvae.occurrence_prior"]),
+    # too much or too little
+    ("seeds", [2**32], ["seeds.0", "4294967295"]),
+    ("seeds", [-1], ["seeds.0", "-1"]),
+    ("seeds", [1, 1], ["seeds", "non-unique"]),
+    ("seeds", [10**400], ["seeds.0", "too many digits"]),
+    ("datasets/digits/seed", 2**32, ["datasets.digits.seed", "4294967295"]),
+    ("datasets/digits/train_images", 10**12, ["datasets.digits.train_images"]),
+    ("datasets/digits/num_classes", 9, ["datasets.digits.num_classes", "10"]),
+    ("datasets/digits/image_size", 40, ["datasets.digits.image_size", "32"]),
+    ("datasets/imagenet/image_size", 2**20, ["datasets.imagenet.image_size"]),
+    ("datasets/cifar100/pretrain_epochs", 10**7, ["datasets.cifar100.pretrain_epochs"]),
+    ("model/patchvae/num_parts", 1, ["model.patchvae.num_parts", "1 is less than the minimum of 2"]),
+    ("table2/model/patchvae/num_parts", 1, ["table2.model.patchvae.num_parts", "minimum of 2"]),
+    ("ablations/num_parts", [1], ["ablations.num_parts", "minimum of 2"]),
+    ("variants/patchvae/occurrence_prior", 1e-300, ["variants.patchvae.occurrence_prior"]),
+    ("ablations/occurrence_prior", [1 - 1e-12], ["ablations.occurrence_prior"]),
+    ("variants/patchvae/temperature/floor", 1e-300, ["variants.patchvae.temperature.floor"]),
+    ("table7/temperature", 0, ["table7.temperature"]),
+    ("gan/weight", 1e300, ["gan.weight"]),
+    # names that cannot be part of a path, or would make it too long
+    ("run", "", ["run: ''"]),
+    ("run", "paper\n", ["run", "control character"]),
+    ("run", "a/b", ["run: 'a/b'"]),
+    ("run", "..", ["run: '..'"]),
+    ("run", "-n", ["run: '-n'"]),
+    ("run", "r" * 65, ["run", "at most 64"]),
+    ("run", 5, ["run: 5 is not text"]),
+    ("datasets/a\n", {}, ["datasets", "a key must be plain text"]),
+    ("datasets/..", {}, ["datasets", "'..'"]),
+    ("datasets/.hidden", {}, ["datasets", "'.hidden'"]),
+    ("datasets/" + "d" * 65, {}, ["datasets", "at most 64"]),
+    ("variants/" + "v" * 300, {"model": "supervised"}, ["variants", "at most 64"]),
+    ("variants/patchvae.x=1", {"model": "supervised"}, ["variants", "patchvae.x=1"]),
+    ("ablations/" + "k" * 65, [1], ["ablations", "64 letters"]),
+    ("ablations/..", [1], ["ablations", "'..'"]),
+    ("ablations/init", ["t" * 65], ["ablations.init.0", "64 letters"]),
+    ("ablations/init", ["../up"], ["ablations.init.0", "'../up'"]),
+    ("datasets/cifar100/sources/..", None, ["datasets.cifar100.sources", "plain file name"]),
+    ("datasets/cifar100/sources/" + "s" * 129, None, ["datasets.cifar100.sources", "plain file name"]),
+    ("inception/location", "a\0b", ["inception.location", "control character"]),
+    ("inception/location", "", ["inception.location"]),
 ]
 
 
-def sentence(params: Params, schema: Path) -> str:
+def sentence(params: Params) -> str:
     with pytest.raises(PatchVAEError) as caught:
-        validate(params, schema)
+        validate(params)
     text = str(caught.value)
     assert "\n" not in text
     return text
@@ -56,9 +126,9 @@ def sentence(params: Params, schema: Path) -> str:
 
 @pytest.mark.parametrize(("key", "value", "parts"), OF_THE_SCHEMA)
 def test_a_value_outside_the_schema_gets_one_sentence_with_its_key(
-    params: Params, schema: Path, key: str, value: Any, parts: list[str]
+    params: Params, key: str, value: Any, parts: list[str]
 ) -> None:
-    said = sentence(changed(params, key, value), schema)
+    said = sentence(changed(params, key, value))
     assert [part for part in ["parameters: ", *parts] if part not in said] == []
 
 
@@ -123,6 +193,12 @@ CROSS_CHECKS = [
     ("ablations: {gan.weight: [0.1]}", "ablations.gan.weight", "can be swept"),
     ("ablations: {finetune.lr: [0.1]}", "ablation_base.keys", "finetune.lr must be here and have values"),
     ("ablations: {num_parts: []}", "ablation_base.keys", "num_parts must be here and have values"),
+    (
+        "{ablation_base: {keys: [detach_occurrence]}, ablations: {detach_occurrence: [0], num_parts: [], part_dim: [],"
+        " occurrence_prior: [], beta_occ: []}}",
+        "ablations.detach_occurrence",
+        "variants.patchvae.detach_occurrence: 0 is not true or false",
+    ),
     # what is measured or drawn
     ("table7: {variants: [patchvea]}", "table7.variants", "unknown variant 'patchvea'; did you mean patchvae?"),
     ("figures: {variant: patchvae+l}", "figures.variant", "did you mean patchvae+lw?"),
@@ -139,6 +215,27 @@ CROSS_CHECKS = [
     ("parts: {variants: [patchvae+lw]}", "parts.pretrained", "patchvae+lw is pretrained for Table 1 only"),
     ("parts: {variants: [patchvae.num_parts=4]}", "parts.pretrained", "num_parts=4 is pretrained for Table 1 only"),
     ("parts: {datasets: [digits, cifar100]}", "parts.datasets", "cifar100 has no true occurrence maps"),
+    # what is packed
+    ("data: {shared: {datasets: [imagenet6]}}", "data.shared.datasets", "did you mean imagenet64?"),
+    ("data: {shared: {sources: imagnet}}", "data.shared.sources", "did you mean imagenet?"),
+    ("data: {shared: {sources: imagenet64}}", "data.shared.sources", "imagenet64 must be in data.archives"),
+    ("data: {shared: {sources: indoor67}}", "data.shared.datasets", "must be of the format of indoor67"),
+    (
+        "data: {archives: [cifar100, indoor67, imagenet], shared: {datasets: [imagenet64, places205]}}",
+        "data.shared.datasets",
+        "places205 has sources of its own",
+    ),
+    (
+        "data: {archives: [cifar100, indoor67, places205, imagenet, imagenet64], shared: {datasets: []}}",
+        "datasets.imagenet64.sources",
+        "missing, data.archives names it",
+    ),
+    ("data: {shared: {datasets: []}}", "data.archives", "imagenet64 must be here"),
+    (
+        "datasets: {cifar100: {sources: {cifar-100-python.tar.gz: null}}}",
+        "datasets.cifar100.sources",
+        "one must not be null",
+    ),
     # models and what they are trained on
     ("table1: {datasets: [cifar100, indoor67, imagenet]}", "table1.datasets", "imagenet is in table2.datasets"),
     ("table1: {labelled: {dataset: imagenet}}", "table1.labelled.dataset", "imagenet is in table2.datasets"),
@@ -168,7 +265,7 @@ CROSS_CHECKS = [
     ("data: {scenes: []}", "data.scenes", "digits must be here, patchvae is pretrained on it"),
     ("data: {weighted: [indoor67, places205, imagenet]}", "data.weighted", "cifar100 must be here"),
     (
-        "{table1: {labelled: {variants: []}}, data: {archives: [cifar100, indoor67, places205, imagenet],"
+        "{table1: {labelled: {variants: []}}, data: {shared: {datasets: []},"
         " weighted: [cifar100, indoor67, places205, imagenet, imagenet64]}}",
         "data.weighted",
         "imagenet64 must be in data.archives or data.scenes too",
@@ -184,70 +281,106 @@ CROSS_CHECKS = [
     ("datasets: {imagenet: {finetune_epochs: null}}", "datasets.imagenet.finetune_epochs", "missing"),
     ("datasets: {places205: {mask_patch_size: null}}", "datasets.places205.mask_patch_size", "missing, and data."),
     ("datasets: {cifar100: {mask_patch_size: 7}}", "datasets.cifar100.image_size", "its mask_patch_size = 7"),
+    ("ablations: {model.backbone: [resnet18]}", "ablation_base.keys", "model.backbone must be here"),
+    (
+        "{datasets: {cifar100: {image_size: 32}, indoor67: {image_size: 72}}, ablation_base: {keys: [model.backbone]},"
+        " ablations: {model.backbone: [resnet18], num_parts: [], part_dim: [], occurrence_prior: [], beta_occ: []}}",
+        "ablations.model.backbone",
+        "datasets.indoor67.image_size: 72 is not a multiple of resnet18's stride",
+    ),
     ("datasets: {imagenet: {image_size: 72}}", "datasets.imagenet.image_size", "resnet18's stride 32"),
 ]
 
 
 @pytest.mark.parametrize(("overlay", "key", "part"), CROSS_CHECKS)
 def test_parameters_that_contradict_each_other_get_one_sentence_with_the_key(
-    params: Params, schema: Path, overlay: str, key: str, part: str
+    params: Params, overlay: str, key: str, part: str
 ) -> None:
     edited = merge(params, YAML(typ="safe", pure=True).load(overlay))
     for name, block in edited["datasets"].items():  # null: left out
         edited["datasets"][name] = {k: v for k, v in block.items() if v is not None}
-    said = sentence(edited, schema)
+    said = sentence(edited)
     assert said.startswith(f"parameters: {key}: ")
     assert part in said
 
 
 @pytest.mark.parametrize("key", ["finetune/lr", "table2/pretrain/lr", "model/patchvae/part_dim", "data/weighted"])
-def test_a_missing_key_is_named(params: Params, schema: Path, key: str) -> None:
+def test_a_missing_key_is_named(params: Params, key: str) -> None:
     *parents, last = key.split("/")
     node = params
     for name in parents:
         node = node[name]
     del node[last]
-    assert sentence(params, schema).startswith(f"parameters: {key.replace('/', '.')}: missing")
+    assert sentence(params).startswith(f"parameters: {key.replace('/', '.')}: missing")
 
 
-def test_the_paper_and_every_overlay_are_valid_and_name_runs_of_their_own(root: Path, schema: Path) -> None:
-    validate(load_params([root / "params.yaml"]), schema)
+def test_the_paper_and_every_overlay_are_valid_and_name_runs_of_their_own(root: Path) -> None:
+    validate(load_params([root / "params.yaml"]))
     overlays = sorted((root / "configs").glob("*.yaml"))
     assert overlays
     for overlay in overlays:
         params = load_params([root / "params.yaml", overlay])
-        validate(params, schema)
+        validate(params)
         assert params["run"] == overlay.stem
 
 
 @pytest.mark.parametrize("overlays", [["mine"], ["mine", "heavy"], ["mine", "sweeps"]])
-def test_the_overlays_of_the_guide_are_valid(params: Params, root: Path, schema: Path, overlays: list[str]) -> None:
+def test_the_overlays_of_the_guide_are_valid(params: Params, root: Path, overlays: list[str]) -> None:
     guide = (root / "docs/adding-a-dataset.md").read_text(encoding="utf-8")
     for name in overlays:
         (block,) = [block for block in guide.split("```yaml\n")[1:] if block.startswith(f"# {name}.yaml")]
         params = merge(params, YAML(typ="safe", pure=True).load(block.split("```")[0]))
-    validate(params, schema)
+    validate(params)
     trained = {(w["dataset"], w["variant"]) for rule, w in jobs(params) if rule == "pretrain"}
     assert {dataset for dataset, _ in trained} == {"flowers"}
     assert ("flowers", "patchvae-heavy+lw") in trained or "heavy" not in overlays
     assert ("flowers", "patchvae.detach_occurrence=false") in trained or "sweeps" not in overlays
 
 
-def test_a_run_without_imagenet_is_a_few_empty_lists(params: Params, schema: Path) -> None:
+def test_an_overlay_that_changes_something_has_a_run_of_its_own(root: Path, tmp_path: Path) -> None:
+    base = root / "params.yaml"
+
+    def overlay(name: str, text: str) -> Path:
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    named, other = overlay("named.yaml", "run: mine\n"), overlay("other.yaml", "seeds: [7]\n")
+    same = overlay("same.yaml", "run: paper\nseeds: [7]\n")
+    for paths, config, source in [
+        ([other], {}, "other.yaml"),
+        ([same], {}, "same.yaml"),
+        ([named, same], {}, "same.yaml"),
+        ([], {"precision": "fp32"}, "--config"),
+    ]:
+        with pytest.raises(PatchVAEError, match="add `run: NAME`") as caught:
+            checked_params([base, *paths], config)
+        assert source in str(caught.value)
+    assert checked_params([base, named, other])["seeds"] == [7]
+    assert checked_params([base, other, named])["run"] == "mine"
+    assert checked_params([base, other], {"run": "mine"})["run"] == "mine"
+    assert checked_params([base, overlay("nothing.yaml", "seeds: [0]\n")])["run"] == "paper"
+    with pytest.raises(PatchVAEError, match="--config: seeds: nan is not a finite number"):
+        checked_params([base], {"seeds": math.nan})
+    with pytest.raises(PatchVAEError, match="parameters: finetune.lrr"):  # before the lack of a run
+        checked_params([base, overlay("misspelt.yaml", "finetune: {lrr: 1}\n")])
+
+
+def test_a_run_without_imagenet_is_a_few_empty_lists(params: Params) -> None:
     """As the README says."""
+    small = ["cifar100", "indoor67", "places205"]
     overlay = {
-        "data": {"archives": ["cifar100", "indoor67", "places205"], "weighted": ["cifar100", "indoor67", "places205"]},
+        "data": {"archives": small, "shared": {"datasets": []}, "weighted": small},
         "table1": {"labelled": {"variants": []}},
         "table2": {"datasets": []},
         "figures": {"datasets": ["cifar100"]},
     }
     params = merge(params, overlay)
-    validate(params, schema)
+    validate(params)
     assert not [w for _, w in jobs(params) if "imagenet" in w.get("dataset", "")]
     assert not {"table2", "table7", "inception"} & {rule for rule, _ in jobs(params)}
 
 
-def test_every_key_of_the_schema_is_described(schema: Path) -> None:
+def test_every_key_of_the_schema_is_described() -> None:
     undescribed = []
 
     def visit(node: Any, path: str) -> None:
@@ -262,5 +395,5 @@ def test_every_key_of_the_schema_is_described(schema: Path) -> None:
             for i, child in enumerate(node):
                 visit(child, f"{path}/{i}")
 
-    visit(load_params([schema]), "")
+    visit(load_params([SCHEMA]), "")
     assert undescribed == []

@@ -89,7 +89,7 @@ def test_a_source_can_be_replaced_by_a_second_overlay(snakemake: Run, root: Path
 
 def test_a_number_in_exponent_form_stays_a_number(snakemake: Run, root: Path, tmp_path: Path) -> None:
     overlay = tmp_path / "over.yaml"
-    overlay.write_text("finetune: {lr: 3e-05}\n")  # text in YAML 1.1
+    overlay.write_text("run: mine\nfinetune: {lr: 3e-05}\n")  # text in YAML 1.1
     done = snakemake(root, "-n", "-p", "--forceall", "--configfile", overlay)
     assert '"lr":3e-05' in done.stdout, done.stderr
 
@@ -118,17 +118,45 @@ def test_bad_parameters_stop_everything_with_one_sentence(
     done = snakemake(root, "-n", "--configfile", path)
     assert done.returncode != 0
     assert "Traceback" not in done.stdout + done.stderr
-    said = [line for line in done.stdout.splitlines() if line.startswith("parameters: ")]
-    assert len(said) == 1
-    assert [part for part in parts if part not in said[0]] == []
+    _, said = done.stderr.splitlines()  # the first line names the profile
+    assert said.startswith("parameters: ")
+    assert [part for part in parts if part not in said] == []
+    assert done.stdout == ""
 
 
-def test_a_broken_overlay_stops_everything(snakemake: Run, root: Path, tmp_path: Path) -> None:
+# Those on which Snakemake itself ends in a traceback, or does not name the file
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (None, "No such file or directory"),
+        ("FOLDER", "not a file"),
+        (b"finetune: [\n", "line 2: not valid YAML"),
+        (b"run: mine\nrows: \xff\n", "line 2: not UTF-8 text"),
+        (b"", "is empty"),
+        (b"finetune: &all {lr: *all}\n", "finetune.lr: contains itself"),
+    ],
+)
+def test_a_broken_overlay_is_one_sentence_with_its_name(
+    snakemake: Run, root: Path, tmp_path: Path, content: bytes | str | None, part: str
+) -> None:
     path = tmp_path / "over.yaml"
-    path.write_text("finetune: [\n")
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content:
+        path.mkdir()
     done = snakemake(root, "-n", "--configfile", path)
+    _, said = done.stderr.splitlines()
+    assert done.returncode != 0 and done.stdout == ""
+    assert str(path) in said and part in said
+
+
+def test_an_overlay_without_a_run_of_its_own_would_mix_results(snakemake: Run, root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "over.yaml"
+    path.write_text("seeds: [3]\n")
+    done = snakemake(root, "-n", "--configfile", path)
+    _, said = done.stderr.splitlines()
     assert done.returncode != 0
-    assert "not valid JSON or YAML" in done.stdout  # Snakemake's own words: it reads overlays before we do
+    assert said.startswith(f"{path}: results would mix with those of run paper") and "add `run: NAME`" in said
 
 
 def test_the_default_profile_takes_effect(snakemake: Run, root: Path) -> None:

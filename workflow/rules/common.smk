@@ -16,8 +16,8 @@ import layout
 import stale
 from layout import CHECKPOINT, METRICS, OUTPUTS
 from patchvae import plan, variants
-from patchvae.checks import validate
-from patchvae.config import load_params, merge, sweeps
+from patchvae.checks import checked_params
+from patchvae.config import sweeps
 from patchvae.errors import PatchVAEError
 from patchvae.files import canonical
 from patchvae.training import states
@@ -36,12 +36,10 @@ def read_parameters():
     try:
         # Read again instead of `configfile:`, which takes 3e-05 for a string and merges lists' blocks its own way.
         tracked = os.environ.get("PATCHVAE_ALIGN", ROOT / "params.yaml")
-        params = load_params([tracked, *workflow.config_settings.configfiles])
-        params = merge(params, workflow.config_settings.config)
-        validate(params, ROOT / "workflow/schemas/params.schema.yaml")
+        paths = [tracked, *workflow.config_settings.configfiles]
+        return checked_params(paths, workflow.config_settings.config)
     except PatchVAEError as error:
-        raise WorkflowError(str(error))
-    return params
+        sys.exit(str(error))  # Snakemake would print lines of this file around it
 
 
 PARAMS = read_parameters()
@@ -139,6 +137,16 @@ def wanted_metrics(wildcards, input):
 def names(datasets):
     """A pattern of these data sets."""
     return "|".join(map(re.escape, datasets)) or "(?!)"
+
+
+def source_set_of(wildcards):
+    """The data set whose sources lie in data/raw."""
+    return variants.source_set(PARAMS, wildcards.dataset)
+
+
+def record_of_sources(wildcards):
+    """The record of the sources that a data set is packed from."""
+    return f"data/sources/{variants.source_set(PARAMS, wildcards.dataset)}.json"
 
 
 def mask_files(wildcards):

@@ -22,7 +22,7 @@ rule download:
 
 rule prepare:
     input:
-        sources="data/sources/{dataset}.json",
+        sources=record_of_sources,
     output:
         multiext(
             "data/packed/{dataset}/",
@@ -36,7 +36,7 @@ rule prepare:
     log:
         "logs/data/prepare/{dataset}.log",
     wildcard_constraints:
-        dataset=names(PARAMS["data"]["archives"]),
+        dataset=names(PARAMS["data"]["archives"] + PARAMS["data"]["shared"]["datasets"]),
     threads: 8
     resources:
         mem_mb=4000,
@@ -44,11 +44,12 @@ rule prepare:
     params:
         code=code_of("prepare"),
         cfg=config_of("prepare"),
+        source_set=source_set_of,
     message:
         "Pack {wildcards.dataset} into arrays"
     shell:
         "python -m patchvae.cli prepare --log {log:q} --config {params.cfg:q} --threads {threads}"
-        " --sources {input.sources:q} --raw-dir data/raw/{wildcards.dataset:q} --out-dir data/packed/{wildcards.dataset:q}"
+        " --sources {input.sources:q} --raw-dir data/raw/{params.source_set:q} --out-dir data/packed/{wildcards.dataset:q}"
 
 
 rule digit_scenes:

@@ -1,19 +1,22 @@
 """What `--config` may hold: all that resolve() returns, and nothing that the parameters' schema would refuse."""
 
 import copy
-import json
 import math
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import ROOT
 
 from patchvae.config import get, load_params, put
 from patchvae.errors import PatchVAEError
 from patchvae.files import canonical
 from patchvae.job_configs import check_config
 from patchvae.plan import jobs
+from patchvae.provenance import PACKAGE, source_files
 from patchvae.resolve import resolve
 from patchvae.schema import refuse_by_schema
 
@@ -171,6 +174,8 @@ def test_a_configuration_by_hand_is_held_to_its_model(
     assert "\n" not in str(caught.value)
 
 
-def test_the_models_are_json_in_json_out(params: Params) -> None:
-    for name, config in configs(params):
-        assert check_config(name, json.loads(json.dumps(config)))
+def test_only_a_command_with_a_configuration_waits_for_pydantic() -> None:
+    script = "import sys; from patchvae import cli; cli.parser(); sys.exit('pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], env={"PYTHONPATH": "src"}, cwd=ROOT).returncode == 0
+    for module in ("patchvae.training.pretrain", "patchvae.training.finetune", "patchvae.data.prepare"):
+        assert PACKAGE / "job_configs.py" not in source_files(module)

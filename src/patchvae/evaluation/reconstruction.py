@@ -16,8 +16,8 @@ from patchvae.checkpoint import pretraining
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.pretrained import batches, load_model, open_split, to_unit
 from patchvae.hardware import autocast
+from patchvae.models.beta_vae import BetaVAE
 from patchvae.models.patchvae import PatchVAE, patch_code, sample_occurrence
-from patchvae.models.vae import BetaVAE
 from patchvae.seeding import seed_for
 from patchvae.training.batches import IMAGENET_MEAN, IMAGENET_STD, Scaling
 from patchvae.training.run import Run, start

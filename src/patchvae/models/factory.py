@@ -1,21 +1,12 @@
 """From a resolved configuration to its model."""
 
-from collections.abc import Callable
+import importlib
 from typing import Any
 
 from torch import nn
 
 from patchvae.errors import PatchVAEError
-from patchvae.models.patchvae import PatchVAE
-from patchvae.models.vae import BetaVAE, BiGAN, Random, Supervised
-
-MODELS: dict[str, Callable[..., nn.Module]] = {
-    "beta-vae": BetaVAE,
-    "patchvae": lambda image_size, temperature, **config: PatchVAE(**config),
-    "bigan": BiGAN,
-    "supervised": Supervised,
-    "random": lambda image_size, **config: Random(**config),
-}
+from patchvae.models.kinds import KINDS
 
 
 def build_model(config: dict[str, Any], image_size: int) -> nn.Module:
@@ -25,9 +16,10 @@ def build_model(config: dict[str, Any], image_size: int) -> nn.Module:
     """
     arguments = {key: value for key, value in config.items() if key != "name"}
     name = config.get("name")
-    if name not in MODELS:
-        raise PatchVAEError(f"model.name: unknown model {name!r}, known are {', '.join(sorted(MODELS))}")
+    if name not in KINDS:
+        raise PatchVAEError(f"model.name: unknown model {name!r}, known are {', '.join(sorted(KINDS))}")
     try:
-        return MODELS[name](image_size=image_size, **arguments)
+        model: nn.Module = importlib.import_module(KINDS[name].model).build(image_size=image_size, **arguments)
     except TypeError as error:
         raise PatchVAEError(f"model: {error}") from error
+    return model

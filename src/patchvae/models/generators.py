@@ -1,8 +1,6 @@
-"""Decoders (Tables 10, 11) and discriminators (Appendix A.2); s is the stride of phi, 8 or 32."""
+"""Decoders (Tables 10, 11); s is the stride of phi, 8 or 32."""
 
-import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 REDUCED = 64  # channels on the 1x1 side of the global latent
 
@@ -48,60 +46,3 @@ class GlobalDecoder(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         images: Tensor = self.decoder(self.expand(latent[:, :, None, None]))
         return images
-
-
-class Discriminator(nn.Module):
-    """D of the -GAN rows: images (B, 3, S, S) -> one logit each (B,).
-
-    deviation E24: the last layer takes 256 channels at every size; the authors' code crashes at 32 and 224.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(3, 64, 4, 2, 1, bias=False),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(64, 128, 4, 2, 1, bias=False),
-            nn.BatchNorm2d(128),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(128, 256, 4, 2, 1, bias=False),
-            nn.BatchNorm2d(256),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(256, 1, 1, bias=False),
-        )
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.layers(images).float().mean(dim=(1, 2, 3))
-        return logits
-
-
-class JointDiscriminator(nn.Module):
-    """D of BiGAN: image (B, 3, S, S) and latent (B, latent_dim) -> one logit per pair (B,).
-
-    deviation E34: the paper prints none. The same pyramid as `Discriminator`; the latent is replicated over the grid
-    and joined by two 1x1 layers. Spectral normalisation in place of BatchNorm keeps the game stable.
-    """
-
-    def __init__(self, latent_dim: int) -> None:
-        super().__init__()
-        self.image = nn.Sequential(
-            spectral_norm(nn.Conv2d(3, 64, 4, 2, 1)),
-            nn.LeakyReLU(0.2, inplace=True),
-            spectral_norm(nn.Conv2d(64, 128, 4, 2, 1)),
-            nn.LeakyReLU(0.2, inplace=True),
-            spectral_norm(nn.Conv2d(128, 256, 4, 2, 1)),
-            nn.LeakyReLU(0.2, inplace=True),
-        )
-        self.joint = nn.Sequential(
-            spectral_norm(nn.Conv2d(256 + latent_dim, 256, 1)),
-            nn.LeakyReLU(0.2, inplace=True),
-            spectral_norm(nn.Conv2d(256, 256, 1)),
-            nn.LeakyReLU(0.2, inplace=True),
-            spectral_norm(nn.Conv2d(256, 1, 1)),
-        )
-
-    def forward(self, images: Tensor, latent: Tensor) -> Tensor:
-        features = self.image(images)
-        grid = latent[:, :, None, None].to(features.dtype).expand(-1, -1, *features.shape[2:])
-        logits: Tensor = self.joint(torch.cat([features, grid], dim=1)).float().mean(dim=(1, 2, 3))
-        return logits

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from patchvae.models.generators import Decoder, GlobalDecoder
+from patchvae.models.global_encoder import GlobalEncoder
 from patchvae.models.patchvae import PatchEncoder
 from patchvae.models.resnet import Classifier, count_parameters
 from patchvae.models.sizes import STRIDES
-from patchvae.models.vae import GlobalEncoder
 
 # name: image side, classes (Sec. 4.1)
 DATASETS = {"cifar100": (32, 100), "indoor67": (64, 67), "places205": (64, 205)}

@@ -1,15 +1,16 @@
 """PatchVAE (Sec. 3.2-3.3, eq. 4-11): N parts, each an occurrence map and one appearance per image."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from patchvae.losses import EPSILON, bernoulli_kl, gaussian_kl
 from patchvae.models.generators import Decoder
+from patchvae.models.output import Output
 from patchvae.models.resnet import Backbone, initialise
-from patchvae.models.vae import Output
 
 CLAMP = 1e7  # E16: bounds of a cell's variance
 
@@ -90,15 +91,21 @@ class PatchVAE(nn.Module):
         detach_occurrence: bool,
         beta_app: float,
         beta_occ: float,
+        temperature: Mapping[str, Any],
         init: str,
     ) -> None:
         super().__init__()
+        self.temperature = temperature
         self.prior = 1 / num_parts if occurrence_prior == "1/N" else float(occurrence_prior)
         self.occurrence_kl, self.hard_occurrence = occurrence_kl, hard_occurrence
         self.beta_app, self.beta_occ = beta_app, beta_occ
         self.encoder = PatchEncoder(backbone, num_parts, part_dim, detach_occurrence)
         self.decoder = Decoder(num_parts * part_dim, self.encoder.backbone.stride)
         initialise(self, init)
+
+    def temperature_at(self, step: int) -> float:
+        """Of the relaxed Bernoulli at optimiser step `step` = 0, 1, ..., see the function of this name."""
+        return temperature_at(step, **self.temperature)
 
     def forward(self, images: Tensor, temperature: float) -> Output:
         """Encode, sample, decode: images (B, 3, S, S); temperature of the relaxed Bernoulli > 0."""
@@ -125,3 +132,8 @@ def temperature_at(step: int, start: float, rate: float, floor: float, schedule:
     # The authors count steps from 1 and update at 1, interval + 1, 2 interval + 1, ...: the exponents add up.
     total = interval * updates * (updates + 1) // 2 + updates + 1
     return max(start * math.exp(-rate * total), floor)
+
+
+def build(image_size: int, **config: Any) -> PatchVAE:
+    """The model of a `model` block; it is the same for images of any side."""
+    return PatchVAE(**config)

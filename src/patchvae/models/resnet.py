@@ -1,10 +1,12 @@
-"""The backbone phi: torchvision's ResNet-18, whole (Table 2) or cut after its second stage ("ResNet-9", Table 12)."""
+"""The backbone phi: ResNet-18, whole (Table 2) or cut after its second stage ("ResNet-9", Table 12).
+
+Layer by layer torchvision's, which a test holds it to; importing torchvision takes longer than a small job.
+"""
 
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import resnet18
 
 from patchvae.models.sizes import CHANNELS, STAGES, STRIDES
 
@@ -29,6 +31,36 @@ def initialise(module: nn.Module, init: str) -> None:
             nn.init.zeros_(child.bias)
 
 
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut: (B, C_in, H, W) -> (B, C_out, H/stride, W/stride)."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels_out)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels_out)
+        self.downsample: nn.Module | None = None
+        if stride != 1:
+            projection = nn.Conv2d(channels_in, channels_out, 1, stride, bias=False)
+            self.downsample = nn.Sequential(projection, nn.BatchNorm2d(channels_out))
+
+    def forward(self, features: Tensor) -> Tensor:
+        shortcut = features if self.downsample is None else self.downsample(features)
+        output = self.relu(self.bn1(self.conv1(features)))
+        output = self.bn2(self.conv2(output))
+        output += shortcut
+        activated: Tensor = self.relu(output)
+        return activated
+
+
+def residual_stage(channels_in: int, channels_out: int) -> nn.Sequential:
+    """Two residual blocks, of which the first halves the side where it changes the channels."""
+    stride = 1 if channels_in == channels_out else 2
+    return nn.Sequential(BasicBlock(channels_in, channels_out, stride), BasicBlock(channels_out, channels_out, 1))
+
+
 class Backbone(nn.Module):
     """phi: images (B, 3, H, W) -> features: (B, 128, H/8, W/8) for `resnet9`, (B, 512, H/32, W/32) for `resnet18`.
 
@@ -39,13 +71,14 @@ class Backbone(nn.Module):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.channels, self.stride = CHANNELS[name], STRIDES[name]
-        net = resnet18(weights=None)
-        self.conv1 = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool)
-        self.conv2_3 = net.layer1
-        self.conv4_5 = net.layer2
+        first = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
+        pool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.conv1 = nn.Sequential(first, nn.BatchNorm2d(64), nn.ReLU(inplace=True), pool)
+        self.conv2_3 = residual_stage(64, 64)
+        self.conv4_5 = residual_stage(64, 128)
         if STAGES[name] == 5:
-            self.conv6_7 = net.layer3
-            self.conv8_9 = net.layer4
+            self.conv6_7 = residual_stage(128, 256)
+            self.conv8_9 = residual_stage(256, 512)
 
     def stages(self) -> Iterator[nn.Module]:
         """The pieces that a regime freezes from the left."""

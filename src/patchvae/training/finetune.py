@@ -17,6 +17,7 @@ from patchvae.models.sizes import REGIMES
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Feed, Order, Scaling, mirror, open_array
 from patchvae.training.loop import Watch, train
+from patchvae.training.optimizers import sgd
 from patchvae.training.run import Run, start
 
 logger = logging.getLogger(__name__)
@@ -57,13 +58,7 @@ class FinetuneTask:
                     module.requires_grad_(False)
         self.set_mode(training=True)
         parameters = [p for p in self.trained.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.SGD(
-            parameters,
-            lr=config["lr"],
-            momentum=config["momentum"],
-            weight_decay=config["weight_decay"],
-            fused=True,
-        )
+        self.optimizer = sgd(parameters, config)
         self.scaling = Scaling(config["input_scaling"], self.device)
         self.pixels = {split: open_array(run.data / f"{split}_images.npy", self.device) for split in ("train", "test")}
         self.labels = {split: open_array(run.data / f"{split}_labels.npy", self.device) for split in ("train", "test")}

@@ -1,5 +1,6 @@
 """Pretraining of one variant on one data set: without labels (Sec. 4.1), or with them for the row that has them."""
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.hardware import autocast
 from patchvae.models.factory import build_model
+from patchvae.models.kinds import KINDS
 from patchvae.models.resnet import initialise
 from patchvae.records import check_masks
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Feed, Order, Scaling, mirror, open_array
 from patchvae.training.loop import Training, Watch, train
-from patchvae.training.objectives import OBJECTIVES
+from patchvae.training.objectives.objective import Objective
 from patchvae.training.run import Run, start
 
 STATISTICS_BATCH = 250
@@ -44,7 +46,7 @@ class PretrainTask:
         self.scaling = Scaling(config["input_scaling"], device)
         model = seeded_model(config)
         torch.manual_seed(seed_for(config["seed"], "pretrain"))
-        self.objective = OBJECTIVES[config["model"]["name"]](model, config, device, precision)  # type: ignore[call-arg, arg-type]
+        self.objective = objective_of(model, config, device, precision)
 
     def step(self, step: int) -> dict[str, Tensor]:
         (pixels, *rest), flips = self.feed(step)
@@ -70,6 +72,14 @@ class PretrainTask:
             self.objective.networks[name].load_state_dict(weights)
         for name, optimizer in state["optimizers"].items():
             self.objective.optimizers[name].load_state_dict(optimizer)
+
+
+def objective_of(model: torch.nn.Module, config: dict[str, Any], device: torch.device, precision: str) -> Objective:
+    """The step of a model's kind."""
+    module = KINDS[config["model"]["name"]].objective
+    assert module is not None
+    objective: Objective = importlib.import_module(module).OBJECTIVE(model, config, device, precision)
+    return objective
 
 
 def seeded_model(config: dict[str, Any]) -> torch.nn.Module:

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from patchvae.errors import PatchVAEError
+from patchvae.models.beta_vae import BetaVAE
+from patchvae.models.bigan import JointDiscriminator
+from patchvae.models.discriminator import Discriminator
 from patchvae.models.factory import build_model
-from patchvae.models.generators import Discriminator, JointDiscriminator
 from patchvae.models.parameters import networks, write_csv
 from patchvae.models.resnet import Backbone, Classifier, count_parameters
-from patchvae.models.vae import BetaVAE
 
 PAPER = Path(__file__).parents[3] / "paper" / "parameter_counts.csv"
 
@@ -107,3 +108,24 @@ def test_unknown_model_or_argument_is_one_sentence():
         build_model({"name": "vea"}, 32)
     with pytest.raises(PatchVAEError, match="betta"):
         build_model({"name": "beta-vae", "latent_dim": 4, "backbone": "resnet9", "init": "torch", "betta": 1}, 32)
+
+
+@pytest.mark.parametrize(("name", "stages"), [("resnet9", 2), ("resnet18", 4)])
+def test_phi_is_torchvisions_resnet_18(name, stages):
+    from torchvision.models import resnet18
+
+    torch.manual_seed(0)
+    theirs = resnet18()
+    names = {"conv2_3": "layer1", "conv4_5": "layer2", "conv6_7": "layer3", "conv8_9": "layer4"}
+    first = {"conv1.0": "conv1", "conv1.1": "bn1"}
+    phi = Backbone(name)
+    weights = {}
+    for key in phi.state_dict():
+        block = ".".join(key.split(".")[:2]) if key.startswith("conv1.") else key.split(".")[0]
+        weights[key] = theirs.state_dict()[key.replace(block, (names | first)[block], 1)]
+    phi.load_state_dict(weights)
+    parts = [theirs.conv1, theirs.bn1, theirs.relu, theirs.maxpool]
+    parts += [getattr(theirs, f"layer{number}") for number in range(1, stages + 1)]
+    images = torch.randn(4, 3, 64, 64)
+    for mode in (True, False):
+        assert torch.equal(phi.train(mode)(images), torch.nn.Sequential(*parts).train(mode)(images))

@@ -28,6 +28,7 @@ def patchvae(**changes):
         "detach_occurrence": True,
         "beta_app": 1.0,
         "beta_occ": 1.0,
+        "temperature": {"start": 1.0, "rate": 1e-3, "floor": 0.1, "schedule": "exponential", "interval": 1},
         "init": "kaiming",
     }
     return PatchVAE(**{**config, **changes})

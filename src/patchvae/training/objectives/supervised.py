@@ -1,0 +1,30 @@
+"""The step of a training with labels."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from patchvae.hardware import autocast
+from patchvae.training.objectives.objective import Objective
+
+
+class SupervisedObjective(Objective):
+    """Cross-entropy on labels (deviation E35), with the optimiser of the other variants: only the labels differ."""
+
+    def __init__(self, model: nn.Module, config: dict[str, Any], device: torch.device, precision: str) -> None:
+        super().__init__(device, precision)
+        self.add("model", model, config["lr"], config["adam_betas"])
+
+    def step(self, images: Tensor, target: Tensor | None, step: int) -> dict[str, Tensor]:
+        assert target is not None
+        with autocast(self.device, self.precision):
+            logits = self.networks["model"](images)
+        loss = F.cross_entropy(logits.float(), target)
+        self.update("model", loss)
+        correct = (logits.detach().argmax(1) == target).float().mean()
+        return {"loss": loss, "train_top1": 100 * correct}
+
+
+OBJECTIVE = SupervisedObjective

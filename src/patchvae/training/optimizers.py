@@ -1,0 +1,37 @@
+"""The optimisers, without what torch.compile would need of them: nothing here is compiled.
+
+An optimiser imports torch.compile's tracer, two seconds in every job, only to be hidden from it. A version of PyTorch
+in which this no longer helps imports it again and computes the same.
+"""
+
+import functools
+import inspect
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+
+@functools.cache
+def eager(kind: type[Optimizer]) -> Any:
+    """An optimiser's class whose instances do not import the tracer."""
+    for function in vars(Optimizer).values():
+        plain = getattr(function, "__wrapped__", None)
+        if plain is not None and not hasattr(plain, "__dynamo_disable"):
+            plain.__dynamo_disable = plain  # where PyTorch keeps the hidden function once it has imported the tracer
+    step = torch.no_grad()(inspect.unwrap(kind.step))
+    return type(kind.__name__, (kind,), {"step": step})
+
+
+def adam(module: nn.Module, lr: float, betas: list[float]) -> Optimizer:
+    """Adam with a constant rate (deviation E45), all weights updated by one kernel."""
+    made: Optimizer = eager(torch.optim.Adam)(module.parameters(), lr=lr, betas=(betas[0], betas[1]), fused=True)
+    return made
+
+
+def sgd(parameters: list[nn.Parameter], config: dict[str, Any]) -> Optimizer:
+    """SGD with `lr`, `momentum` and `weight_decay` of a resolved `finetune` configuration (E51), by one kernel."""
+    options = {key: config[key] for key in ("lr", "momentum", "weight_decay")}
+    made: Optimizer = eager(torch.optim.SGD)(parameters, **options, fused=True)
+    return made

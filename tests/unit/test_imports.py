@@ -1,0 +1,54 @@
+"""What a job imports before it does anything: its start is most of what a small one costs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import ROOT
+
+sys.path.insert(0, str(ROOT / "workflow"))
+
+from layout import MODULES
+
+REPORTS = ("table1", "table2", "sweep", "table7", "parts_table", "summary", "curves", "figure_masks")
+
+
+def imported(code: str, *names: str) -> set[str]:
+    """Those of the names that a program has imported at its end."""
+    code += f"\nimport sys; print(*sorted(set(sys.modules) & set({names!r})))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", ROOT / "tests")))}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_reports_import_no_torch() -> None:
+    code = "\n".join(f"import {MODULES[command]}" for command in REPORTS)
+    assert imported(code, "torch", "torchvision", "sklearn", "scipy", "json") == {"json"}
+
+
+@pytest.mark.parametrize("command", ["summary", "curves"])
+def test_texts_are_written_without_pandas(command: str) -> None:
+    assert imported(f"import {MODULES[command]}", "pandas", "matplotlib", "numpy") == set()
+
+
+def test_a_training_imports_torch_and_little_else(tmp_path: Path) -> None:
+    """From its start to its last step; an optimiser would import torch.compile's tracer."""
+    code = f"""
+import torch
+from patchvae.training.optimizers import adam, sgd
+import patchvae.training.pretrain, patchvae.training.finetune, patchvae.training.watch
+import patchvae.models.patchvae, patchvae.models.beta_vae, patchvae.training.objectives.vae
+model = torch.nn.Linear(2, 2)
+options = dict(lr=0.1, momentum=0.9, weight_decay=0)
+for optimizer in (adam(model, 0.1, [0.5, 0.9]), sgd(list(model.parameters()), options)):
+    optimizer.zero_grad(set_to_none=True)
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    torch.save(optimizer.state_dict(), {str(tmp_path / "state.pt")!r})
+    optimizer.load_state_dict(torch.load({str(tmp_path / "state.pt")!r}))
+"""
+    heavy = ("torchvision", "pandas", "matplotlib", "sklearn", "scipy", "sympy", "torch._dynamo", "torch._inductor")
+    assert imported(code, "torch", *heavy) == {"torch"}

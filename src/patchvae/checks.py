@@ -11,7 +11,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.models.sizes import REGIMES, STRIDES
 from patchvae.plan import models
 from patchvae.schema import refuse_by_schema
-from patchvae.variants import Variant, base_value, family, objective_lists, packed, variants
+from patchvae.variants import Variant, base_value, family, objective_lists, packed, sources, variants
 
 MODEL_OF_PARTS = "patchvae"
 # Models that may stand in each list of `objectives`
@@ -19,6 +19,16 @@ KINDS = {"bigan": ("bigan",), "none": ("random",)} | dict.fromkeys(
     ("plain", "lw", "gan", "gan+lw"), ("beta-vae", "patchvae")
 )
 SIZES = {"beta-vae": {"latent_dim"}, "bigan": {"latent_dim"}, "patchvae": {"num_parts", "part_dim"}}
+
+
+# What a format is read from, and may have besides; a format that is not here has one source of any name
+IMAGENET = ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar")
+SOURCES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "indoor67": (("indoorCVPR_09.tar", "TrainImages.txt", "TestImages.txt"), ()),
+    "places205": (("imagesPlaces205_resize.tar.gz", "trainvalsplit_places205.tar.gz"), ()),
+    "imagenet": (IMAGENET, ("ILSVRC2012_devkit_t12.tar.gz", "ILSVRC2012_val_labels.txt")),
+    "lists": (("images", "train.txt", "test.txt"), ()),
+}
 
 
 def checked_params(paths: Sequence[Path | str], config: Mapping[str, Any] | None = None) -> Params:
@@ -138,6 +148,8 @@ def _sweeps(params: Params) -> Iterator[tuple[str, str]]:
     """Sweeps start from a row of Table 1 and do not repeat it."""
     base, table = params["ablation_base"], params["table1"]
     if sweeps(params):
+        if not base["datasets"]:
+            yield "ablation_base.datasets", "empty, and ablations name values to train on them"
         if base["variant"] not in table["objectives"]["plain"] or base["variant"] not in table["variants"]:
             yield "ablation_base.variant", f"{base['variant']} must be a row of Table 1 and in table1.objectives.plain"
         if base["regime"] not in table["regimes"]:
@@ -192,8 +204,17 @@ def _packed(params: Params) -> Iterator[tuple[str, str]]:
     for name in data["archives"]:
         if "sources" not in datasets[name]:
             yield f"datasets.{name}.sources", "missing, data.archives names it (or share those of another: data.shared)"
-        if not any(datasets[name]["sources"].values()):
-            yield f"datasets.{name}.sources", "one must not be null"
+        format, found = datasets[name]["format"], list(sources(params, name))
+        if format not in SOURCES and len(found) != 1:
+            yield f"datasets.{name}.sources", f"{len(found)} are not null, the format {format} has one"
+        needed, optional = SOURCES.get(format, ((), tuple(found)))
+        for source in found:
+            if source not in (*needed, *optional):
+                hint = did_you_mean(source, [*needed, *optional])
+                yield f"datasets.{name}.sources.{source}", f"the format {format} has no such source{hint}"
+        for source in needed:
+            if source not in found:
+                yield f"datasets.{name}.sources.{source}", f"missing, the format {format} needs it"
     if shared["datasets"] and shared["sources"] not in data["archives"]:
         yield "data.shared.sources", f"{shared['sources']} must be in data.archives, whose sources are fetched"
     for name in shared["datasets"]:

@@ -8,8 +8,9 @@ import pytest
 from helpers import changed
 from ruamel.yaml import YAML
 
-from patchvae.checks import checked_params, validate
+from patchvae.checks import SOURCES, checked_params, validate
 from patchvae.config import load_params, merge
+from patchvae.data.prepare import FORMATS
 from patchvae.errors import PatchVAEError
 from patchvae.plan import jobs
 from patchvae.schema import SCHEMA
@@ -234,8 +235,19 @@ CROSS_CHECKS = [
     (
         "datasets: {cifar100: {sources: {cifar-100-python.tar.gz: null}}}",
         "datasets.cifar100.sources",
-        "one must not be null",
+        "0 are not null, the format cifar100 has one",
     ),
+    (
+        "datasets: {indoor67: {sources: {TestImages.text: {location: a, checksum: unverified}}}}",
+        "datasets.indoor67.sources.TestImages.text",
+        "the format indoor67 has no such source; did you mean TestImages.txt?",
+    ),
+    (
+        "datasets: {imagenet: {sources: {ILSVRC2012_img_val.tar: null}}}",
+        "datasets.imagenet.sources.ILSVRC2012_img_val.tar",
+        "missing, the format imagenet needs it",
+    ),
+    ("ablation_base: {datasets: []}", "ablation_base.datasets", "empty, and ablations name values"),
     # models and what they are trained on
     ("table1: {datasets: [cifar100, indoor67, imagenet]}", "table1.datasets", "imagenet is in table2.datasets"),
     ("table1: {labelled: {dataset: imagenet}}", "table1.labelled.dataset", "imagenet is in table2.datasets"),
@@ -335,6 +347,19 @@ def test_the_overlays_of_the_guide_are_valid(params: Params, root: Path, overlay
     assert {dataset for dataset, _ in trained} == {"flowers"}
     assert ("flowers", "patchvae-heavy+lw") in trained or "heavy" not in overlays
     assert ("flowers", "patchvae.detach_occurrence=false") in trained or "sweeps" not in overlays
+
+
+def test_the_sources_of_a_format_are_those_that_its_reader_wants(tmp_path: Path) -> None:
+    assert {name for name in FORMATS if name not in SOURCES} == {"cifar100", "folders", "digit-scenes"}
+    for name, (needed, optional) in SOURCES.items():
+        config = {"dataset": "set", "format": name, "image_size": 32, "num_classes": 2}
+        for missing in needed:
+            found = dict.fromkeys([source for source in (*needed, *optional) if source != missing], "unverified")
+            with pytest.raises(PatchVAEError, match=f"needs the source {missing}"):
+                FORMATS[name](config | {"sources": found}, tmp_path)
+        found = dict.fromkeys([*needed, *optional, "other"], "unverified")
+        with pytest.raises(PatchVAEError, match="other is not a source"):
+            FORMATS[name](config | {"sources": found}, tmp_path)
 
 
 def test_an_overlay_that_changes_something_has_a_run_of_its_own(root: Path, tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """Clones of the repository in which both engines run, and what they ran."""
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ from helpers import environment
 from ruamel.yaml import YAML
 
 ENV = environment() | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SNAKEMAKE_CORES": "1"}
+SYNC = [sys.executable, "workflow/sync.py"]
 GIT = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
 
 
@@ -22,7 +27,51 @@ def run(place: Path, *command: str) -> str:
 
 
 def sync(place: Path, *arguments: str) -> str:
-    return run(place, sys.executable, "workflow/sync.py", *arguments)
+    return run(place, *SYNC, *arguments)
+
+
+def refused(place: Path, *command: str) -> str:
+    """What a command says that must not end well."""
+    done = subprocess.run(command, cwd=place, env=ENV, capture_output=True, text=True, timeout=600)
+    assert done.returncode not in (0, -9), done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@contextlib.contextmanager
+def killed_after(place: Path, *command: str, stop_at: str = "") -> Iterator["subprocess.Popen[bytes]"]:
+    """A command that runs during the block and is then killed with all that it has started.
+
+    The stand-in's job with the log file `stop_at` does not end before.
+    """
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    running = subprocess.Popen(command, cwd=place, env=ENV | {"STOP_AT": stop_at}, start_new_session=True, **quiet)
+    try:
+        yield running
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+
+
+def wait_until(reached: Callable[[], bool], running: "subprocess.Popen[bytes]") -> None:
+    """Wait for a state that a command brings about before it ends."""
+    deadline = time.monotonic() + 300
+    while not reached():
+        assert running.poll() is None, "the command ended before that"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def mended(place: Path) -> str:
+    """What mend says, when all that was killed is gone."""
+    for _ in range(100):
+        done = subprocess.run([*SYNC, "mend"], cwd=place, env=ENV, capture_output=True, text=True)
+        if "wait for it" not in done.stderr:
+            break
+        time.sleep(0.1)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
 
 
 def commit(place: Path) -> None:

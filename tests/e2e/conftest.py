@@ -1,22 +1,67 @@
-"""A finished run of the smallest configuration, shared by the tests of both engines."""
+"""Finished runs that DVC has adopted, each made once and shared by the tests, whichever worker they are in."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from clones import commit, logs, nothing_to_do, run, sync
-from helpers import copy_checkout
+from filelock import FileLock
+from helpers import ROOT, copy_checkout
 
 
-@pytest.fixture(scope="session")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone in which Snakemake has run the smallest configuration, and DVC has adopted it."""
-    place = copy_checkout(tmp_path_factory.mktemp("origin") / "clone")
-    run(place, "git", "init", "--quiet")
-    sync(place, "track", "tests/e2e/engines.yaml")
+def made_once(factory: pytest.TempPathFactory, worker: str, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first worker who needs it makes; nobody changes it afterwards."""
+    base = factory.getbasetemp()
+    folder = (base if worker == "master" else base.parent) / name
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder / "clone")
+            (folder / "made").touch()
+    return folder / "clone"
+
+
+def adopted_run(place: Path) -> None:
+    """Run what params.yaml says with Snakemake, let DVC adopt it, and commit."""
     run(place, "snakemake", "--cores", "2")
     ran = logs(place)
     sync(place, "adopt")
     assert logs(place) == ran
     commit(place)
     nothing_to_do(place)
-    return place
+
+
+def smallest_run(place: Path, *, stand_in: bool) -> None:
+    """A clone with the run of engines.yaml."""
+    copy_checkout(place)
+    if stand_in:
+        shutil.copy(ROOT / "tests/e2e/fake_cli.py", place / "src/patchvae/cli.py")
+    run(place, "git", "init", "--quiet")
+    sync(place, "track", "tests/e2e/engines.yaml")
+    adopted_run(place)
+
+
+@pytest.fixture(scope="session")
+def origin(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A clone of the smallest run, whose jobs do no arithmetic: for what is about the engines."""
+    return made_once(tmp_path_factory, worker_id, "origin", lambda place: smallest_run(place, stand_in=True))
+
+
+@pytest.fixture(scope="session")
+def trained_origin(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The same with real trainings."""
+    return made_once(tmp_path_factory, worker_id, "trained", lambda place: smallest_run(place, stand_in=False))
+
+
+def shared_run(origin: Path, place: Path) -> None:
+    """A clone that has pushed its run to a folder beside it."""
+    shutil.copytree(origin, place, symlinks=True)
+    run(place, "dvc", "remote", "add", "--local", "--default", "share", str(place.parent / "remote"))
+    run(place, "dvc", "push")
+
+
+@pytest.fixture(scope="session")
+def shared(origin: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A clone that has pushed its run to (clone)/../remote."""
+    return made_once(tmp_path_factory, worker_id, "shared", lambda place: shared_run(origin, place))

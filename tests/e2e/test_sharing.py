@@ -1,51 +1,48 @@
 """Results travel between clones and outlive kills, bad input and a broken remote."""
 
 import hashlib
-import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from clones import ENV, commit, edit, executed, logs, nothing_to_do, run, sync, twin
+from clones import (
+    ENV,
+    SYNC,
+    commit,
+    edit,
+    executed,
+    killed_after,
+    logs,
+    mended,
+    nothing_to_do,
+    refused,
+    run,
+    sync,
+    twin,
+    wait_until,
+)
 from helpers import copy_checkout
 
-SYNC = [sys.executable, "workflow/sync.py"]
+
+def killed_within(place: Path, seconds: float, *command: str) -> None:
+    """Run a command for so long, if it takes as long."""
+    with killed_after(place, *command) as running:
+        try:
+            running.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return
 
 
-def refused(place: Path, *command: str) -> str:
-    """What a command says that must not end well."""
-    done = subprocess.run(command, cwd=place, env=ENV, capture_output=True, text=True, timeout=600)
-    assert done.returncode not in (0, -9), done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def killed(place: Path, seconds: float, *command: str) -> None:
-    """Run a command and all that it starts for so long, then kill them."""
-    running = subprocess.Popen(
-        command, cwd=place, env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        running.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
-
-
-def mended(place: Path) -> str:
-    """What mend says, when all that was killed is gone."""
-    for _ in range(100):
-        done = subprocess.run([*SYNC, "mend"], cwd=place, env=ENV, capture_output=True, text=True)
-        if "wait for it" not in done.stderr:
-            break
-        time.sleep(0.1)
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+def record_of(name: str) -> str:
+    """Where Snakemake keeps what it knows of a file, in its folder of metadata."""
+    key = urlsafe_b64encode(name.encode()).decode()
+    assert len(key) < 255
+    return key
 
 
 def tables(place: Path) -> dict[str, bytes]:
@@ -72,20 +69,11 @@ def broken_objects(cache: Path) -> list[str]:
     return [str(path) for path, name in names.items() if hashlib.md5(path.read_bytes()).hexdigest() != name]
 
 
-@pytest.fixture(scope="module")
-def shared(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone that has pushed its run to a folder: (clone)/../remote."""
-    folder = tmp_path_factory.mktemp("shared")
-    place = twin(origin, folder / "clone")
-    run(place, "dvc", "remote", "add", "--local", "--default", "share", str(folder / "remote"))
-    run(place, "dvc", "push")
-    return place
-
-
-def colleague(shared: Path, place: Path) -> Path:
+def colleague(shared: Path, place: Path, remote: Path | None = None) -> Path:
     """A fresh clone that knows the remote and has pulled nothing yet."""
     run(shared.parent, "git", "clone", "--quiet", str(shared), str(place))
-    run(place, "dvc", "remote", "add", "--local", "--default", "share", str(shared.parent / "remote"))
+    folder = str(remote or shared.parent / "remote")
+    run(place, "dvc", "remote", "add", "--local", "--default", "share", folder)
     return place
 
 
@@ -100,20 +88,17 @@ def test_a_colleague_pulls_the_run_and_has_nothing_to_do(shared: Path, tmp_path:
 
 
 def test_a_remote_without_half_of_its_objects_is_named_and_loses_nothing(shared: Path, tmp_path: Path) -> None:
-    remote = shared.parent / "remote"
-    objects = sorted(path for path in remote.rglob("*") if path.is_file())
-    for path in objects[::2]:
-        (tmp_path / path.relative_to(remote)).parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(path, tmp_path / path.relative_to(remote))
-    place = colleague(shared, tmp_path / "colleague")
-    try:
-        assert "Missing cache files" in refused(place, "dvc", "pull")
-        said = run(place, "dvc", "status")
-        assert "results/engines" in said and "data/packed" in said
-        assert "align: DVC sees changes" in refused(place, *SYNC, "align")
-    finally:
-        for path in objects[::2]:
-            shutil.move(tmp_path / path.relative_to(remote), path)
+    whole, remote = shared.parent / "remote", tmp_path / "remote"
+    objects = sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file())
+    for name in objects[::2]:
+        (remote / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(whole / name, remote / name)
+    place = colleague(shared, tmp_path / "colleague", remote)
+    assert "Missing cache files" in refused(place, "dvc", "pull")
+    said = run(place, "dvc", "status")
+    assert "results/engines" in said and "data/packed" in said
+    assert "align: DVC sees changes" in refused(place, *SYNC, "align")
+    shutil.copytree(whole, remote, dirs_exist_ok=True)
     run(place, "dvc", "pull")
     sync(place, "align")
     nothing_to_do(place)
@@ -235,38 +220,58 @@ def test_the_tools_say_which_python_they_need(tmp_path: Path) -> None:
         assert "source .venv/bin/activate" in refused(place, *bare, *tool)
 
 
+PRETRAINING = "logs/engines/pretrain/small/patchvae+lw/seed0.log"
+CHECKPOINT = "results/engines/checkpoints/pretrain/small/patchvae+lw/seed0.pt"
+FINETUNING = "logs/engines/finetune/table1/conv1-5/patchvae+lw/small/seed0.log"
+ADDED = "logs/engines/pretrain/small/patchvae.num_parts=6/seed0.log"
+
+
+def changes(path: Path) -> Callable[[], bool]:
+    """Whether a file is another one than now, or another's beginning."""
+
+    def when() -> int:
+        return path.stat().st_mtime_ns if path.exists() else 0
+
+    before = when()
+    return lambda: when() not in (0, before)
+
+
+def grows(folder: Path) -> Callable[[], bool]:
+    """Whether there are more files in a folder than now."""
+
+    def count() -> int:
+        return sum(1 for path in folder.rglob("*") if path.is_file())
+
+    before = count()
+    return lambda: count() > before
+
+
 def test_the_engines_wait_for_each_other(origin: Path, tmp_path: Path) -> None:
     place = twin(origin, tmp_path / "clone")
-    edit(place, "pretrain/lr", 0.002)
+    edit(place, "ablations/num_parts", [4, 8, 6])
     before = checkpoints(place)
-    with subprocess.Popen(["snakemake", "--cores", "1"], cwd=place, env=ENV, start_new_session=True) as running:
-        while not (made := {name for name, when in checkpoints(place).items() if when != before[name]}):
-            assert running.poll() is None
-            time.sleep(0.1)
+    begins = changes(place / ADDED)
+    with killed_after(place, "snakemake", "--cores", "1", stop_at=ADDED) as running:
+        wait_until(begins, running)
         said = refused(place, "dvc", "repro")
-        os.killpg(running.pid, signal.SIGKILL)
     assert "another snakemake works in this folder" in said
-    assert all(checkpoints(place).get(name) not in (None, before[name]) for name in made)
+    assert checkpoints(place).items() >= before.items()
     place = twin(origin, tmp_path / "other")
-    edit(place, "pretrain/lr", 0.002)
-    with subprocess.Popen(["dvc", "repro"], cwd=place, env=ENV, start_new_session=True) as running:
+    edit(place, "ablations/num_parts", [4, 8, 6])
+    begins = changes(place / ADDED)
+    with killed_after(place, "dvc", "repro", stop_at=ADDED) as running:
+        wait_until(begins, running)
         said = refused(place, "snakemake", "--cores", "1", "--nolock")  # Snakemake's own lock would do it as well
-        os.killpg(running.pid, signal.SIGKILL)
     assert "works in this folder: wait for it" in said
 
 
-def test_kills_at_ten_random_moments_lose_nothing(origin: Path, tmp_path: Path) -> None:
-    """The cache is whole after each, the eleventh call finishes the work, and the last run can be had back."""
-    place = twin(origin, tmp_path / "clone")
-    before, held = tables(place), objects(place)
-    seed = random.SystemRandom().randrange(2**32)
-    moment = random.Random(seed)
-    edit(place, "finetune/lr", 0.02)
-    for _ in range(10):
-        killed(place, moment.uniform(0.5, 12), "dvc", "repro")
-        mended(place)
-        assert broken_objects(place / ".dvc/cache") == [], seed
-        assert objects(place) >= held, seed
+def edit_the_masks(place: Path) -> None:
+    """An edit after which ten jobs run, from the masks to the tables."""
+    edit(place, "masks/per_channel", False)
+
+
+def finished_and_had_back(place: Path, before: dict[str, bytes], change: Callable[[Path], None]) -> None:
+    """After kills a call finishes the work, the last run can be had back, and neither is taken for the other."""
     run(place, "dvc", "repro")
     assert "up to date" in run(place, "dvc", "status")
     sync(place, "align")
@@ -276,23 +281,64 @@ def test_kills_at_ten_random_moments_lose_nothing(origin: Path, tmp_path: Path) 
     run(place, "dvc", "checkout")
     assert "up to date" in run(place, "dvc", "status")
     assert tables(place) == before
-    edit(place, "finetune/lr", 0.02)  # Snakemake has records of this edit, and other results lie here
+    change(place)  # Snakemake has records of this edit, and other results lie here
     for command in (["snakemake", "-n"], [*SYNC, "adopt"]):
         assert "not as Snakemake made it: if DVC put it here, `workflow/sync.py align`" in refused(place, *command)
     run(place, "git", "checkout", "--quiet", "params.yaml")
     sync(place, "align")
-    edit(place, "finetune/lr", 0.02)
+    change(place)
     assert "finetune" in run(place, "snakemake", "-n")
+
+
+def test_kills_while_dvc_works_lose_nothing(origin: Path, tmp_path: Path) -> None:
+    """The cache is whole after each, the next call finishes the work, and the last run can be had back."""
+    place = twin(origin, tmp_path / "clone")
+    before, held = tables(place), objects(place)
+    edit_the_masks(place)
+    moments: list[tuple[str, Callable[[], Callable[[], bool]]]] = [
+        ("", lambda: changes(place / "data/code/masks.json")),  # the check writes its fingerprints
+        ("", lambda: grows(place / ".dvc/cache/files/md5")),  # the new masks go into the cache
+        ("", lambda: changes(place / "dvc.lock")),  # DVC writes down what it has made
+        (PRETRAINING, lambda: changes(place / CHECKPOINT)),  # a job has made one of its two files
+        (FINETUNING, lambda: changes(place / FINETUNING)),  # a job has begun
+    ]
+    for stop_at, moment in moments:
+        reached = moment()
+        with killed_after(place, "dvc", "repro", stop_at=stop_at) as running:
+            wait_until(reached, running)
+        mended(place)
+        assert broken_objects(place / ".dvc/cache") == []
+        assert objects(place) >= held
+    finished_and_had_back(place, before, edit_the_masks)
+
+
+@pytest.mark.slow
+def test_kills_at_ten_random_moments_lose_nothing(trained_origin: Path, tmp_path: Path) -> None:
+    """As above, in the midst of trainings and of anything else."""
+    place = twin(trained_origin, tmp_path / "clone")
+    before, held = tables(place), objects(place)
+    seed = random.SystemRandom().randrange(2**32)
+    moment = random.Random(seed)
+
+    def change(place: Path) -> None:
+        edit(place, "finetune/lr", 0.02)
+
+    change(place)
+    for _ in range(10):
+        killed_within(place, moment.uniform(0.5, 12), "dvc", "repro")
+        mended(place)
+        assert broken_objects(place / ".dvc/cache") == [], seed
+        assert objects(place) >= held, seed
+    finished_and_had_back(place, before, change)
 
 
 def test_mend_waits_for_jobs_and_takes_away_what_a_kill_has_left(origin: Path, tmp_path: Path) -> None:
     place = twin(origin, tmp_path / "clone")
     edit(place, "ablations/num_parts", [4, 8, 6])
-    with subprocess.Popen(["snakemake", "--cores", "1"], cwd=place, env=ENV, start_new_session=True) as running:
-        while not list((place / ".snakemake/locks").glob("*")):
-            time.sleep(0.1)
+    begins = changes(place / ADDED)
+    with killed_after(place, "snakemake", "--cores", "1", stop_at=ADDED) as running:
+        wait_until(begins, running)
         assert "wait for it, or end it" in refused(place, *SYNC, "mend")
-        os.killpg(running.pid, signal.SIGKILL)
     assert "unlocked Snakemake" in mended(place)
     unknown = place / "results/engines/checkpoints/pretrain/small/patchvae.num_parts=6/seed0.pt"
     unknown.parent.mkdir(parents=True, exist_ok=True)
@@ -329,19 +375,55 @@ def test_mend_waits_for_jobs_and_takes_away_what_a_kill_has_left(origin: Path, t
     assert not [job for job in executed(place, "dvc", "repro") if "/pretrain/" in job or "/finetune/" in job]
 
 
+def ready_for(command: str, place: Path) -> None:
+    """A clone in which `adopt` or `align` has something to do."""
+    edit(place, "ablations/num_parts", [4, 8, 6])
+    run(place, *(["snakemake", "--cores", "2"] if command == "adopt" else ["dvc", "repro"]))
+
+
+def whole_after_kill(place: Path, command: str) -> None:
+    """Nothing is broken; where Snakemake's lock is left, the command says what to do."""
+    assert broken_objects(place / ".dvc/cache") == []
+    if list((place / ".snakemake/locks").glob("*")):
+        assert "workflow/sync.py mend" in refused(place, *SYNC, command)
+        mended(place)
+
+
 @pytest.mark.parametrize("command", ["adopt", "align"])
 def test_adopt_and_align_survive_kills(origin: Path, tmp_path: Path, command: str) -> None:
     place = twin(origin, tmp_path / "clone")
+    ready_for(command, place)
+    moments: dict[str, list[Callable[[], Callable[[], bool]]]] = {
+        "adopt": [
+            lambda: changes(place / "data/code/masks.json"),
+            lambda: grows(place / ".dvc/cache/files/md5"),
+            lambda: changes(place / "dvc.lock"),
+        ],
+        "align": [
+            lambda: grows(place / ".snakemake/locks"),
+            lambda: changes(place / ".snakemake/metadata" / record_of(CHECKPOINT)),
+        ],
+    }
+    for moment in moments[command]:
+        reached = moment()
+        with killed_after(place, *SYNC, command) as running:
+            wait_until(reached, running)
+        whole_after_kill(place, command)
+    assert executed(place, *SYNC, command) == set()
+    nothing_to_do(place)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["adopt", "align"])
+def test_adopt_and_align_survive_kills_at_random_moments(origin: Path, tmp_path: Path, command: str) -> None:
+    place = twin(origin, tmp_path / "clone")
     seed = random.SystemRandom().randrange(2**32)
+    print("seed", seed)  # shown if the test fails
     moment = random.Random(seed)
-    edit(place, "figures/rows", 3)
-    run(place, *(["snakemake", "--cores", "2"] if command == "adopt" else ["dvc", "repro"]))
+    ready_for(command, place)
     for _ in range(5):
-        killed(place, moment.uniform(0.2, 8), *SYNC, command)
-        assert broken_objects(place / ".dvc/cache") == [], seed
-        if list((place / ".snakemake/locks").glob("*")):
-            assert "workflow/sync.py mend" in refused(place, *SYNC, command)
-            mended(place)
+        killed_within(place, moment.uniform(0.2, 8), *SYNC, command)
+        whole_after_kill(place, command)
     assert executed(place, *SYNC, command) == set()
     nothing_to_do(place)
 

@@ -1,0 +1,155 @@
+"""Stands in for the command line in clones that are about the engines: no arithmetic, but the same files.
+
+A job reads every input that its rule names and writes every output, with bytes that follow from its configuration and
+its inputs, and the records that the workflow reads. With STOP_AT=LOG, the job with this log file stops before its last
+output and waits to be killed.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from patchvae.files import canonical, file_digest, read_json, write_json, write_text
+from patchvae.provenance import PACKAGE, code_sha256, config_sha256
+
+sys.path.append(str(PACKAGE.parents[1] / "workflow"))
+
+from layout import MODULES
+
+INPUTS = {"sources", "images", "data", "masks", "labels", "pretrained", "inception", "paper", "tables"}
+INPUTS |= {"pretrain", "finetune"}  # of curves
+OUTPUTS = {"out", "csv", "md", "tex", "html", "png", "pdf", "pretrain-csv", "finetune-csv"}
+# Outputs of the jobs that make them, inputs of those that read them
+MAKERS = {
+    "checkpoint": {"pretrain"},
+    "metrics": {"pretrain", "finetune", "reconstruct", "fid", "parts"},
+}
+OTHERS = {"log", "config", "threads", "scratch", "live", "raw-dir", "out-dir"}
+SPLITS = ("train", "test")
+WEIGHTS = 2**15  # checksums in a checkpoint: 2 MB, so that a disk can be full
+
+
+def options(words: list[str]) -> dict[str, list[str]]:
+    """Option -> its values; an unknown one ends the job."""
+    found: dict[str, list[str]] = {}
+    for word in words:
+        if word.startswith("--"):
+            values = found.setdefault(word[2:], [])
+        elif found:
+            values.append(word)
+    unknown = set(found) - INPUTS - OUTPUTS - set(MAKERS) - OTHERS
+    if unknown:
+        sys.exit(f"the stand-in does not know --{', --'.join(sorted(unknown))}")
+    return found
+
+
+def digest_of(paths: list[Path], *texts: str) -> str:
+    """SHA-256 over files, those of folders included, and texts."""
+    files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    named = [f"{file} {file_digest(file)}" for file in files if not file.name.endswith(".partial")]
+    return hashlib.sha256("\n".join([*named, *texts]).encode()).hexdigest()
+
+
+class Job:
+    """One call of the command line."""
+
+    def __init__(self, words: list[str]) -> None:
+        self.command, self.given = words[0], options(words)
+        self.name = words[1] if self.command == "figure-parts" else self.command.replace("-", "_")
+        self.config: dict[str, Any] = json.loads(self.given["config"][0]) if "config" in self.given else {}
+        self.log = self.given["log"][0]
+        self.outputs = OUTPUTS | {option for option, makers in MAKERS.items() if self.command in makers}
+        self.digest = ""
+
+    def paths(self, option: str) -> list[Path]:
+        return [Path(value) for value in self.given.get(option, [])]
+
+    def run(self) -> None:
+        """Read, then write; the last output last."""
+        write_text(self.log, f"{time.time_ns()} {self.command}\n")
+        read = [path for option in self.given if option not in self.outputs | OTHERS for path in self.paths(option)]
+        self.digest = digest_of(read, self.name, canonical(self.config))
+        *first, last = self.contents().items()
+        for path, content in first:
+            self.write(path, content)
+        if os.environ.get("STOP_AT") == self.log:
+            time.sleep(600)
+        self.write(*last)
+
+    def write(self, path: Path, content: Any) -> None:
+        if content is None:  # a file without a record
+            content = hashlib.sha256(f"{self.digest} {path}".encode()).hexdigest()
+        if path.suffix in (".json", ".pt"):
+            write_json(path, content)
+        else:
+            write_text(path, f"{content}\n")
+
+    def contents(self) -> dict[Path, Any]:
+        """Output -> what to write there."""
+        if self.command == "prepare":
+            return self.packed(Path(self.given["out-dir"][0]))
+        found: dict[Path, Any] = {
+            path: None for option in self.given if option in self.outputs for path in self.paths(option)
+        }
+        if self.command == "masks":
+            (masks,) = found
+            found = {masks: self.digest, masks.with_name("manifest.json"): self.mask_record()}
+        for path in found:
+            if path.suffix == ".pt":
+                found[path] = self.record() | {"weights": self.digest * WEIGHTS}
+            elif path.suffix == ".json" and self.command in MAKERS["metrics"]:
+                found[path] = self.metrics()
+        return found
+
+    # ---- the records, as the workflow reads them
+
+    def record(self) -> dict[str, str | dict[str, Any]]:
+        """What every record says of the job."""
+        module = MODULES[self.name]
+        return {
+            "config": self.config,
+            "config_sha256": config_sha256(self.config),
+            "code_sha256": code_sha256(module),
+            "digest": self.digest,
+        }
+
+    def packed(self, folder: Path) -> dict[Path, Any]:
+        """Arrays of both splits, and the manifest that says so."""
+        kinds = ["images", "labels", *(["occurrence"] if self.config["format"] == "digit-scenes" else [])]
+        arrays = {(split, kind): f"{self.digest} {split} {kind}" for split in SPLITS for kind in kinds}
+        splits = {
+            split: {
+                "count": self.config.get(f"{split}_images", 1),
+                "sha256": hashlib.sha256(f"{arrays[split, 'images']}\n".encode()).hexdigest(),
+            }
+            for split in SPLITS
+        }
+        manifest = self.record() | {"dataset": self.config["dataset"], "splits": splits}
+        files: dict[Path, Any] = {folder / f"{split}_{kind}.npy": text for (split, kind), text in arrays.items()}
+        return files | {folder / "manifest.json": manifest}
+
+    def mask_record(self) -> dict[str, Any]:
+        sha256 = hashlib.sha256(f"{self.digest}\n".encode()).hexdigest()
+        return self.record() | {"images_sha256": file_digest(self.given["images"][0]), "sha256": sha256}
+
+    def metrics(self) -> dict[str, Any]:
+        config, splits = self.config, read_json(Path(self.given["data"][0]) / "manifest.json")["splits"]
+        identity = {key: config[key] for key in ("dataset", "variant", "regime", "seed") if key in config}
+        found = self.record() | {
+            "schema": 1,
+            "rule": self.name,
+            **identity,
+            "data_sha256": {split: entry["sha256"] for split, entry in splits.items()},
+        }
+        if self.command != "pretrain":
+            checkpoint = read_json((self.paths("pretrained") or self.paths("checkpoint"))[0])
+            found["pretraining"] = {key: checkpoint[key] for key in ("config_sha256", "code_sha256")}
+        return found
+
+
+if __name__ == "__main__":
+    Job(sys.argv[1:]).run()

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from patchvae.files import canonical, file_digest, read_json, write_json, write_text
-from patchvae.provenance import PACKAGE, code_sha256, config_sha256
+from patchvae.provenance import PACKAGE, config_sha256
+from patchvae.records import RECORD
 
 sys.path.append(str(PACKAGE.parents[1] / "workflow"))
 
-from layout import MODULES
+from layout import OF_A_KIND, fingerprint
 
 INPUTS = {"sources", "images", "data", "masks", "labels", "pretrained", "inception", "paper", "tables"}
 INPUTS |= {"pretrain", "finetune"}  # of curves
@@ -28,7 +29,7 @@ MAKERS = {
     "checkpoint": {"pretrain"},
     "metrics": {"pretrain", "finetune", "reconstruct", "fid", "parts"},
 }
-OTHERS = {"log", "config", "threads", "scratch", "live", "raw-dir", "out-dir"}
+OTHERS = {"log", "config", "threads", "scratch", "live", "raw-dir", "out-dir", "wanted", "packed"}
 SPLITS = ("train", "test")
 WEIGHTS = 2**15  # checksums in a checkpoint: 2 MB, so that a disk can be full
 
@@ -97,10 +98,10 @@ class Job:
         }
         if self.command == "masks":
             (masks,) = found
-            found = {masks: self.digest, masks.with_name("manifest.json"): self.mask_record()}
+            found = {masks: self.digest, masks.with_name(RECORD): self.mask_record()}
         for path in found:
             if path.suffix == ".pt":
-                found[path] = self.record() | {"weights": self.digest * WEIGHTS}
+                found[path] = self.record() | self.data_sha256() | {"weights": self.digest * WEIGHTS}
             elif path.suffix == ".json" and self.command in MAKERS["metrics"]:
                 found[path] = self.metrics()
         return found
@@ -109,13 +110,27 @@ class Job:
 
     def record(self) -> dict[str, str | dict[str, Any]]:
         """What every record says of the job."""
-        module = MODULES[self.name]
+        kind = None
+        if self.name in OF_A_KIND:
+            block = self.config if self.command == "pretrain" else self.checkpoint()["config"]
+            kind = block["model"]["name"]
         return {
             "config": self.config,
             "config_sha256": config_sha256(self.config),
-            "code_sha256": code_sha256(module),
+            "code_sha256": fingerprint(self.name, kind),
             "digest": self.digest,
         }
+
+    def checkpoint(self) -> dict[str, Any]:
+        """The pretrained model among the inputs."""
+        content: dict[str, Any] = read_json((self.paths("pretrained") or self.paths("checkpoint"))[0])
+        return content
+
+    def data_sha256(self) -> dict[str, dict[str, str]]:
+        """Digests of the data among the inputs, by split."""
+        splits = read_json(Path(self.given["data"][0]) / "manifest.json")["splits"]
+        keys = {"data_sha256": "sha256", "labels_sha256": "labels_sha256"}
+        return {name: {split: entry[key] for split, entry in splits.items()} for name, key in keys.items()}
 
     def packed(self, folder: Path) -> dict[Path, Any]:
         """Arrays of both splits, and the manifest that says so."""
@@ -125,29 +140,33 @@ class Job:
             split: {
                 "count": self.config.get(f"{split}_images", 1),
                 "sha256": hashlib.sha256(f"{arrays[split, 'images']}\n".encode()).hexdigest(),
+                "labels_sha256": hashlib.sha256(f"{arrays[split, 'labels']}\n".encode()).hexdigest(),
             }
             for split in SPLITS
         }
-        manifest = self.record() | {"dataset": self.config["dataset"], "splits": splits}
+        manifest = {"dataset": self.config["dataset"], "splits": splits}
         files: dict[Path, Any] = {folder / f"{split}_{kind}.npy": text for (split, kind), text in arrays.items()}
-        return files | {folder / "manifest.json": manifest}
+        return files | {folder / RECORD: self.record(), folder / "manifest.json": manifest}
 
     def mask_record(self) -> dict[str, Any]:
         sha256 = hashlib.sha256(f"{self.digest}\n".encode()).hexdigest()
         return self.record() | {"images_sha256": file_digest(self.given["images"][0]), "sha256": sha256}
 
     def metrics(self) -> dict[str, Any]:
-        config, splits = self.config, read_json(Path(self.given["data"][0]) / "manifest.json")["splits"]
+        config = self.config
         identity = {key: config[key] for key in ("dataset", "variant", "regime", "seed") if key in config}
         found = self.record() | {
             "schema": 1,
             "rule": self.name,
             **identity,
-            "data_sha256": {split: entry["sha256"] for split, entry in splits.items()},
+            **self.data_sha256(),
         }
         if self.command != "pretrain":
-            checkpoint = read_json((self.paths("pretrained") or self.paths("checkpoint"))[0])
-            found["pretraining"] = {key: checkpoint[key] for key in ("config_sha256", "code_sha256")}
+            made = self.checkpoint()
+            found["pretraining"] = {key: made[key] for key in ("config_sha256", "code_sha256", "data_sha256")}
+            found["pretraining"]["dataset"] = made["config"]["dataset"]
+        elif self.paths("masks"):
+            found["masks_sha256"] = read_json(self.paths("masks")[0].with_name(RECORD))["sha256"]
         return found
 
 

@@ -1,4 +1,4 @@
-"""Reads the overlays of `snakemake --configfile` and ends in one sentence if one is broken.
+"""Reads the overlays of `snakemake --configfile` and the values of --config, and ends in one sentence if one is broken.
 
 The default profile runs this before Snakemake reads them itself, which for some ends in a traceback, and whose words do
 not name the file.
@@ -12,26 +12,30 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 
 def refuse_broken(arguments: list[str]) -> None:
-    """End the process with one sentence for the first overlay that is missing or broken."""
+    """End the process with one sentence for the first overlay that is missing or broken, and for a broken value."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
-    overlays = parser.parse_known_args(arguments)[0].configfile
-    if not overlays:
+    parser.add_argument("--config", "-C", nargs="*", default=[])
+    given = parser.parse_known_args(arguments)[0]
+    if not given.configfile and not given.config:
         return
+    from snakemake.cli import parse_config
     from snakemake.common.configfile import load_configfile
 
-    from patchvae.config import read_yaml
+    from patchvae.config import read_yaml, refuse_odd
     from patchvae.errors import PatchVAEError
 
-    for path in overlays:
-        try:
-            read_yaml(path)
-        except PatchVAEError as error:
-            sys.exit(str(error))
-        try:
-            load_configfile(Path(path))
-        except Exception as error:  # it reads YAML 1.1, and raises whatever happens
-            sys.exit(f"{path}: Snakemake cannot read it: {' '.join(str(error).split())}")
+    source = "--config"
+    try:
+        for source in given.configfile:
+            read_yaml(source)
+            load_configfile(Path(source))
+        source = "--config"
+        refuse_odd(parse_config(given.config), source)
+    except PatchVAEError as error:
+        sys.exit(str(error))
+    except Exception as error:  # Snakemake, which reads YAML 1.1, raises whatever happens
+        sys.exit(f"{source}: Snakemake cannot read it: {' '.join(str(error).split()) or type(error).__name__}")
 
 
 refuse_broken(sys.argv[1:])

@@ -150,6 +150,21 @@ def test_a_broken_overlay_is_one_sentence_with_its_name(
     assert str(path) in said and part in said
 
 
+@pytest.mark.parametrize(
+    ("value", "part"),
+    [
+        ("finetune.lr=0.1", "--config: Snakemake cannot read it: Invalid config definition"),
+        ("seeds=nan", "--config: seeds: nan is not a finite number"),
+        ("precision=fp32", "--config: results would mix with those of run paper"),
+        ("run=../up", "parameters: run: '../up' does not fit"),
+    ],
+)
+def test_a_wrong_value_on_the_command_line_is_one_sentence(snakemake: Run, root: Path, value: str, part: str) -> None:
+    done = snakemake(root, "-n", "--config", value)
+    _, said = done.stderr.splitlines()
+    assert done.returncode != 0 and done.stdout == "" and part in said
+
+
 def test_an_overlay_without_a_run_of_its_own_would_mix_results(snakemake: Run, root: Path, tmp_path: Path) -> None:
     path = tmp_path / "over.yaml"
     path.write_text("seeds: [3]\n")

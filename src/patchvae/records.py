@@ -14,7 +14,7 @@ from patchvae.files import read_json, write_json
 from patchvae.provenance import config_sha256
 
 RECORD = "record.json"
-AGAIN = "`snakemake` and `dvc repro` make it again"
+AGAIN = "`snakemake` (with the --configfile of the run, if it has one) or `dvc repro` makes it again"
 
 
 def digest(config: Mapping[str, Any]) -> str:

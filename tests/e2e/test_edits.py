@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clones import edit, executed, nothing_to_do, run, sync, twin
+from clones import commit, edit, executed, nothing_to_do, run, sync, twin
 from helpers import ROOT
 
 from patchvae.report.readme import BEGIN, END, replace_between
@@ -31,10 +31,19 @@ def reword(place: Path, name: str, old: str, new: str) -> None:
     (place / name).write_text(text.replace(old, new), encoding="utf-8")
 
 
-def append_to(place: Path, name: str) -> None:
+def append_to(place: Path, name: str, text: str = "CHANGED = True") -> None:
     """Change a source file without changing what it does."""
     with open(place / name, "a", encoding="utf-8") as stream:
-        stream.write("# changed\n")
+        stream.write(f"\n\n{text}\n")
+
+
+def add_bigan(place: Path) -> None:
+    """Give the run a row of BiGAN, which DVC then knows as it does the others."""
+    edit(place, "table1/variants", [*ROWS, "bigan"])
+    edit(place, "table1/objectives/bigan", ["bigan"])
+    run(place, "snakemake", "--cores", "2")
+    sync(place, "adopt")
+    commit(place)
 
 
 RUN = "engines"
@@ -116,9 +125,21 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         lambda place: edit(place, "gan/weight", 2.0),
         set(),
     ),
-    "a model's source file": (
-        lambda place: append_to(place, "src/patchvae/models/vae.py"),
-        pretrained(ROWS) | finetuned(ROWS) | SWEPT | TABLE1 | SWEEP | REPORTS | PARTS | PARAMETERS,
+    "a statement of PatchVAE's model": (
+        lambda place: append_to(place, "src/patchvae/models/patchvae.py"),
+        pretrained(PATCHVAES) | finetuned(PATCHVAES) | SWEPT | TABLE1 | SWEEP | REPORTS | PARTS | PARAMETERS,
+    ),
+    "a comment in PatchVAE's model": (
+        lambda place: append_to(place, "src/patchvae/models/patchvae.py", "# why"),
+        set(),
+    ),
+    "the live curves, which only watch": (
+        lambda place: append_to(place, "src/patchvae/training/live.py"),
+        set(),
+    ),
+    "BiGAN's model, once BiGAN is a row": (
+        lambda place: append_to(place, "src/patchvae/models/bigan.py"),
+        pretrained(["bigan"]) | finetuned(["bigan"]) | TABLE1 | REPORTS | PARAMETERS,
     ),
 }
 
@@ -129,13 +150,19 @@ def counted(jobs: set[str]) -> str:
     return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(sorted(kinds))) or "none"
 
 
+# What comes before an edit
+FIRST = {"BiGAN's model, once BiGAN is a row": add_bigan}
+
 # A value, a list and a source file, for which jobs without arithmetic do
-QUICK = ("a setting of the masks", "a value added to an ablation", "a model's source file")
+QUICK = ("a setting of the masks", "a value added to an ablation", "a statement of PatchVAE's model")
 
 
 def row_after(name: str, origin: Path, folder: Path) -> str:
     """Make an edit on twin clones, check what runs, take it back; returns the row of the guide's table."""
     change, depending = EDITS[name]
+    if name in FIRST:
+        origin = twin(origin, folder / "origin")
+        FIRST[name](origin)
     by_dvc = twin(origin, folder / "by_dvc")
     by_snakemake = twin(origin, folder / "by_snakemake")
     change(by_dvc)

@@ -116,6 +116,10 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         lambda place: edit(place, "gan/weight", 2.0),
         set(),
     ),
+    "fine-tuning's source file": (
+        lambda place: append_to(place, "src/patchvae/training/finetune.py"),
+        finetuned(ROWS) | {job for job in SWEPT if "/finetune/" in job} | TABLE1 | SWEEP | REPORTS,
+    ),
     "a model's source file": (
         lambda place: append_to(place, "src/patchvae/models/vae.py"),
         pretrained(ROWS) | finetuned(ROWS) | SWEPT | TABLE1 | SWEEP | REPORTS | PARTS | PARAMETERS,
@@ -130,7 +134,7 @@ def counted(jobs: set[str]) -> str:
 
 
 # A value, a list and a source file, for which jobs without arithmetic do
-QUICK = ("a setting of the masks", "a value added to an ablation", "a model's source file")
+QUICK = ("a setting of the masks", "a value added to an ablation", "fine-tuning's source file")
 
 
 def row_after(name: str, origin: Path, folder: Path) -> str:

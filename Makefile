@@ -1,6 +1,9 @@
-# make demo   the whole workflow on data that needs no download, 15 minutes on 2 cores with AVX512-BF16
-# make test   lint, types, unit tests, workflow tests, runs from end to end under both engines
-# make venv   only .venv, which the others build when it is missing or older than the lock
+# make demo       Table 1 without the -GAN rows, a sweep, part discovery and the figures, on data that needs no download
+# make miniature  the same way everything: all rows, 64x64 images, Tables 2 and 7
+# make test       lint, types, unit tests, workflow tests, a small run from end to end under both engines
+# make test-all   the same with what is slow: every edit with real trainings, kills at random moments, the archives in
+#                 the folder PATCHVAE_ARCHIVES, if it is set; then `make miniature`
+# make venv       only .venv, which the others build when it is missing or older than the lock
 
 # The first Python that fits and can make environments; `make PYTHON=/path/to/python3.12` for another.
 FITS := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -11,25 +14,33 @@ BIN := .venv/bin
 GPUS := $(shell nvidia-smi --list-gpus 2>/dev/null | grep -c '^GPU')
 SNAKEMAKE := $(BIN)/snakemake $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
 
-.PHONY: demo test venv
+.PHONY: demo miniature lint test test-all venv
 
-demo: .venv/stamp
-	$(SNAKEMAKE) --configfile configs/demo.yaml --quiet host reason
-	$(SNAKEMAKE) --configfile configs/demo.yaml --quiet all --report results/demo/report.html
-	@cat results/demo/tables/table1.md
+demo miniature: .venv/stamp
+	$(SNAKEMAKE) --configfile configs/$@.yaml --quiet host reason
+	$(SNAKEMAKE) --configfile configs/$@.yaml --quiet all --report results/$@/report.html
+	@cat results/$@/tables/table1.md
 	@echo
-	@echo "Everything in one page:  results/demo/report.html"
-	@echo "Tables:                  results/demo/tables/ (table1.md, .csv, .tex, .html; ...)"
-	@echo "Weight masks (Fig. 6):   results/demo/figures/figure6_digits.png (.pdf)"
-	@echo "Occurrence (Fig. 3):     results/demo/figures/figure3_digits.png (.pdf)"
+	@echo "Everything in one page:  results/$@/report.html"
+	@echo "Tables:                  results/$@/tables/ (table1.md, .csv, .tex, .html; ...)"
+	@echo "Weight masks (Fig. 6):   results/$@/figures/figure6_digits.png (.pdf)"
+	@echo "Occurrence (Fig. 3):     results/$@/figures/figure3_digits.png (.pdf)"
 
-test: .venv/stamp
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+
+test: lint
+	$(PYTEST) -m "not slow" tests
+
+test-all: lint
+	$(PYTEST) tests
+	$(MAKE) miniature
+
+lint: .venv/stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup tests
 
 venv: .venv/stamp
 

@@ -22,9 +22,8 @@ def made_once(factory: pytest.TempPathFactory, worker: str, name: str, make: Cal
     return folder / "clone"
 
 
-def adopted_run(place: Path) -> None:
-    """Run what params.yaml says with Snakemake, let DVC adopt it, and commit."""
-    run(place, "snakemake", "--cores", "2")
+def adopt(place: Path) -> None:
+    """Let DVC adopt what Snakemake has run, and commit."""
     ran = logs(place)
     sync(place, "adopt")
     assert logs(place) == ran
@@ -39,7 +38,25 @@ def smallest_run(place: Path, *, stand_in: bool) -> None:
         shutil.copy(ROOT / "tests/e2e/fake_cli.py", place / "src/patchvae/cli.py")
     run(place, "git", "init", "--quiet")
     sync(place, "track", "tests/e2e/engines.yaml")
-    adopted_run(place)
+    run(place, "snakemake", "--cores", "2")
+    adopt(place)
+
+
+def run_of_tests(place: Path) -> None:
+    """A clone with the run of configs/test.yaml, made as an overlay; DVC tracks it."""
+    copy_checkout(place)
+    run(place, "git", "init", "--quiet")
+    said = run(place, "snakemake", "--verbose", "--cores", "2", "--configfile", "configs/test.yaml")
+    (place / "scratch").mkdir(exist_ok=True)
+    (place / "scratch/said.txt").write_text(said)
+    sync(place, "track", "configs/test.yaml")
+    adopt(place)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A clone with the run of configs/test.yaml, with real trainings; scratch/said.txt is what Snakemake said."""
+    return made_once(tmp_path_factory, worker_id, "pipeline", run_of_tests)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""All four data sets from archives in their official layouts to their tables; a test of its own, as it takes minutes.
+"""All four data sets from archives in their official layouts to their tables, in `make test-all`, or alone:
 
     PATCHVAE_ARCHIVES=/path/to/archives python -m pytest tests/e2e/test_archives.py
 
@@ -18,6 +18,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 ARCHIVES = os.environ.get("PATCHVAE_ARCHIVES")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(ARCHIVES is None, reason="PATCHVAE_ARCHIVES names no folder of archives")
 def test_every_data_set_goes_from_its_archives_to_its_tables(snakemake: Run, tmp_path: Path) -> None:
     place = copy_checkout(tmp_path / "checkout")

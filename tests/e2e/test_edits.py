@@ -125,6 +125,10 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         lambda place: edit(place, "gan/weight", 2.0),
         set(),
     ),
+    "fine-tuning's source file": (
+        lambda place: append_to(place, "src/patchvae/training/finetune.py"),
+        finetuned(ROWS) | {job for job in SWEPT if "/finetune/" in job} | TABLE1 | SWEEP | REPORTS,
+    ),
     "a statement of PatchVAE's model": (
         lambda place: append_to(place, "src/patchvae/models/patchvae.py"),
         pretrained(PATCHVAES) | finetuned(PATCHVAES) | SWEPT | TABLE1 | SWEEP | REPORTS | PARTS | PARAMETERS,
@@ -154,7 +158,7 @@ def counted(jobs: set[str]) -> str:
 FIRST = {"BiGAN's model, once BiGAN is a row": add_bigan}
 
 # A value, a list and a source file, for which jobs without arithmetic do
-QUICK = ("a setting of the masks", "a value added to an ablation", "a statement of PatchVAE's model")
+QUICK = ("a setting of the masks", "a value added to an ablation", "fine-tuning's source file")
 
 
 def row_after(name: str, origin: Path, folder: Path) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,21 +134,19 @@ def test_both_engines_train_the_same_after_an_edit(finished: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("overlay", "jobs"),
+    ("key", "value", "jobs"),
     [
-        ("finetune: {lr: 0.02}", TRAININGS | TABLE1 | TABLE2 | SWEEP),
-        ("variants: {bigan: {lr: 0.001}}", of("bigan") | TABLE1),
-        ("gan: {weight: 2.0}", of("patchvae-gan") | TABLE1),
-        ("masks: {per_channel: false}", MASKS | WEIGHTED),
-        ("select: best", TABLE1 | TABLE2 | SWEEP),
-        ("model: {bigan: {latent_dim: 32}}", of("bigan") | TABLE1),
-        ("figures: {crop_cells: 2}", FIGURES),
+        ("finetune/lr", 0.02, TRAININGS | TABLE1 | TABLE2 | SWEEP),
+        ("variants/bigan/lr", 0.001, of("bigan") | TABLE1),
+        ("gan/weight", 2.0, of("patchvae-gan") | TABLE1),
+        ("masks/per_channel", False, MASKS | WEIGHTED),
+        ("select", "best", TABLE1 | TABLE2 | SWEEP),
+        ("model/bigan/latent_dim", 32, of("bigan") | TABLE1),
+        ("figures/crop_cells", 2, FIGURES),
+        ("table7/temperature", 0.5, MEASURED | TABLE7),
         (
-            "table7: {temperature: 0.5}",
-            MEASURED | TABLE7,
-        ),
-        (
-            "ablations: {num_parts: [4, 8]}",
+            "ablations/num_parts",
+            [4, 8],
             {
                 "Pretrain patchvae.num_parts=8 on digits-tiny, seed 0",
                 "Fine-tune patchvae.num_parts=8 on digits-tiny, conv1-5, seed 0",
@@ -158,11 +157,11 @@ def test_both_engines_train_the_same_after_an_edit(finished: Path, tmp_path: Pat
     ],
 )
 def test_an_edited_value_reruns_the_jobs_that_need_it(
-    snakemake: Run, finished: Path, tmp_path: Path, overlay: str, jobs: set[str]
+    snakemake: Run, finished: Path, tmp_path: Path, key: str, value: Any, jobs: set[str]
 ) -> None:
-    path = tmp_path / "over.yaml"
-    path.write_text(overlay + "\n")
-    assert wanted(snakemake, finished, "--configfile", path) == jobs
+    place = twin(finished, tmp_path / "clone")
+    edit(place, key, value)
+    assert wanted(snakemake, place) == jobs
 
 
 @pytest.mark.parametrize(
@@ -181,7 +180,7 @@ def test_an_edited_source_file_reruns_the_jobs_that_use_it(
 ) -> None:
     place = twin(finished, tmp_path / "clone")
     with open(place / "src/patchvae" / module, "a", encoding="utf-8") as stream:
-        stream.write("\n# edited\n")
+        stream.write("\n\nEDITED = True\n")
     assert wanted(snakemake, place) == jobs
 
 
@@ -234,9 +233,8 @@ def test_a_run_killed_in_the_middle_of_a_training_is_finished_by_the_next(
     snakemake: Run, finished: Path, tmp_path: Path, number: signal.Signals, resumed: bool
 ) -> None:
     place = twin(finished, tmp_path / "clone")
-    overlay = tmp_path / "over.yaml"
-    overlay.write_text("datasets: {digits-tiny: {pretrain_epochs: 8}}\n")
-    arguments = ["--cores", "1", "--configfile", str(overlay), "--", METRICS]
+    edit(place, "datasets/digits-tiny/pretrain_epochs", 8)
+    arguments = ["--cores", "1", "--", METRICS]
     running = subprocess.Popen(
         [*SNAKEMAKE, *arguments],
         cwd=place,

@@ -1,0 +1,228 @@
+"""No result of other parameters, code or data passes for the wanted one, and no training is thrown away."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from clones import ENV, SYNC, edit, executed, nothing_to_do, refused, run, sync, twin
+from helpers import SNAKEMAKE, copy_checkout, environment
+
+from patchvae.files import read_json, write_json
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+FINETUNED = 8  # of engines.yaml: three rows on two data sets, and two values of a sweep
+PATCHVAES = 6  # and those of PatchVAE
+
+
+def planned(place: Path) -> str:
+    """What a dry run says."""
+    return run(place, "snakemake", "-n")
+
+
+def finetunings(text: str) -> int:
+    return text.count(": Fine-tune ")
+
+
+def files(place: Path) -> dict[str, int]:
+    """Name -> time of every file, but those of Snakemake itself and of Python."""
+    names = [
+        path for path in place.rglob("*") if path.is_file() and not {".snakemake", "__pycache__"} & set(path.parts)
+    ]
+    return {path.relative_to(place).as_posix(): path.stat().st_mtime_ns for path in names}
+
+
+def lose_records(place: Path) -> None:
+    shutil.rmtree(place / ".snakemake")
+
+
+def touch_all(place: Path) -> None:
+    """What `--touch --forceall` did before it was refused: tell Snakemake that all is as wanted."""
+    command = ["snakemake", "--cores", "1", "--touch", "--forceall"]
+    align = ENV | {"PATCHVAE_ALIGN": str(place / "params.yaml")}
+    subprocess.run(command, cwd=place, env=align, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("forget", [lose_records, touch_all])
+def test_results_of_other_parameters_are_made_again_whatever_snakemake_remembers(
+    origin: Path, tmp_path: Path, forget: Callable[[Path], None]
+) -> None:
+    place = twin(origin, tmp_path / "clone")
+    edit(place, "finetune/lr", 0.02)
+    forget(place)
+    before = files(place)
+    said = planned(place)
+    assert finetunings(said) == FINETUNED and ": Pretrain " not in said
+    assert "so made again: results/engines/metrics/finetune/" in said and "(parameters)" in said
+    assert files(place) == before
+    ran = executed(place, "snakemake", "--cores", "2")
+    assert len([job for job in ran if "/finetune/" in job]) == FINETUNED
+    assert "Nothing to be done" in planned(place)
+
+
+def test_results_of_other_code_are_made_again_where_the_records_are_lost(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    with open(place / "src/patchvae/models/patchvae.py", "a", encoding="utf-8") as stream:
+        stream.write("\n\nCHANGED = True\n")
+    touch_all(place)
+    said = planned(place)
+    assert (said.count(": Pretrain "), finetunings(said)) == (PATCHVAES, PATCHVAES)
+
+
+def test_results_of_other_data_are_made_again(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    for name, key in (("manifest", "splits"), ("record", "config")):
+        path = place / f"data/packed/small/{name}.json"
+        content = read_json(path)
+        if key == "splits":
+            content["splits"]["test"]["sha256"] = "0" * 64
+        else:
+            content["config"]["seed"] = 7
+        write_json(path, content)
+        touch_all(place)
+        said = planned(place)
+        assert f"({'data' if key == 'splits' else 'parameters'})" in said
+        assert (": Draw the digit scenes of small" in said) == (key == "config")
+        assert ": Fine-tune random on small" in said
+        assert (": Fine-tune random on other" in said) is False
+
+
+def test_a_touch_is_refused(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    edit(place, "figures/rows", 3)  # of which no record tells
+    for words in (["--touch", "--forceall"], ["-t"], ["--touc"]):
+        assert "workflow/sync.py align" in refused(place, "snakemake", "--cores", "1", *words)
+    assert "Draw figure4" in planned(place)
+
+
+def test_a_poisoned_lock_is_told_and_not_believed(origin: Path, tmp_path: Path) -> None:
+    """`dvc commit` with an edit pending: DVC then takes the old numbers for the new parameters'."""
+    place = twin(origin, tmp_path / "clone")
+    edit(place, "finetune/lr", 0.02)
+    run(place, "workflow/check")
+    run(place, "dvc", "commit", "--force")
+    assert "up to date" in run(place, "dvc", "status")
+    said = refused(place, *SYNC, "align")
+    assert "so `snakemake` makes them again: results/engines/metrics/finetune/" in said and "(parameters)" in said
+    ran = executed(place, "snakemake", "--cores", "2")
+    assert len([job for job in ran if "/finetune/" in job]) == FINETUNED
+    sync(place, "adopt")
+    nothing_to_do(place)
+
+
+def test_an_edit_while_align_works_is_an_edit(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    run(place, "dvc", "checkout")
+    with subprocess.Popen([*SYNC, "align"], cwd=place, env=ENV, stderr=subprocess.PIPE, text=True) as running:
+        time.sleep(2)
+        edit(place, "finetune/lr", 0.02)
+        running.communicate()
+    assert finetunings(planned(place)) == FINETUNED
+
+
+def test_a_copy_that_lost_its_times_is_aligned_by_its_records(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    (place / "dvc.lock").unlink()  # a run that DVC does not track
+    for path in (place / "results").rglob("seed0.*"):
+        os.utime(path, (1e9, 1e9))
+    said = refused(place, "snakemake", "-n")
+    assert "`workflow/sync.py align`" in said
+    sync(place, "align")
+    said = planned(place)
+    assert "Nothing to be done" in said or (": Pretrain " not in said and finetunings(said) == 0)
+
+
+def test_the_job_itself_refuses_what_it_should_not_read(finished: Path, tmp_path: Path) -> None:
+    """As under an engine that believes all is well, which --allowed-rules and --force stand for."""
+    place = twin(finished, tmp_path / "clone")
+    edit(place, "finetune/lr", 0.02)
+    alone = ["snakemake", "--cores", "1", "--force", "--allowed-rules"]
+    stage = ENV | {"PATCHVAE_STAGE": "table1"}
+
+    def fails(rule: str, target: str) -> str:
+        command = [*alone, rule, "--", target]
+        done = subprocess.run(command, cwd=place, env=stage, capture_output=True, text=True)
+        assert done.returncode != 0
+        return done.stdout + done.stderr
+
+    before = (place / "results/test/tables/table1.csv").read_bytes()
+    said = fails("table1", "results/test/tables/table1.csv")
+    assert "was measured with other parameters than those asked for" in said
+    edit(place, "variants/patchvae/beta_occ", 0.3)
+    said = fails("finetune", "results/test/metrics/finetune/table1/conv1-5/patchvae/digits-tiny/seed0.json")
+    assert "checkpoint results/test/checkpoints" in said and "other parameters" in said
+    said = fails("figure_parts", "results/test/figures/figure4_digits-tiny.png")
+    assert "other parameters" in said
+    edit(place, "masks/per_channel", False)
+    said = fails("pretrain", "results/test/checkpoints/pretrain/digits-tiny/patchvae+lw/seed0.pt")
+    assert "data/masks/digits-tiny/train.npy was made with other parameters" in said
+    assert before  # the failing job's own outputs are Snakemake's to remove; nothing wrong takes their place
+    assert not (place / "results/test/tables/table1.csv").exists()
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    place = copy_checkout(tmp_path / "clone")
+    before = files(place)
+    run(place, "snakemake", "-n")
+    run(place, "snakemake", "-n", "--configfile", "configs/demo.yaml")
+    assert files(place) == before
+
+
+METRICS = "results/test/metrics/pretrain/digits-tiny/patchvae/seed0.json"
+LOG = "logs/test/pretrain/digits-tiny/patchvae/seed0.log"
+BENCHMARK = "logs/test/benchmarks/pretrain/digits-tiny/patchvae/seed0.tsv"
+CONFIG = ["--configfile", "configs/test.yaml"]
+
+
+def test_a_finished_training_that_snakemake_removes_is_not_run_again(snakemake: Run, tmp_path: Path) -> None:
+    place = copy_checkout(tmp_path / "checkout")
+    (place / BENCHMARK).mkdir(parents=True)  # so that it cannot be written
+    assert snakemake(place, "--cores", "1", *CONFIG, "--", METRICS).returncode != 0
+    assert not (place / METRICS).exists()
+    shutil.rmtree(place / BENCHMARK)
+    assert snakemake(place, "--cores", "1", *CONFIG, "--", METRICS).returncode == 0
+    log = (place / LOG).read_text()
+    assert "resumed at step" in log and "'epoch'" not in log
+    scenes = "data/packed/digits-tiny64/manifest.json"
+    assert list((place / "scratch").glob("*/state.pt"))
+    assert snakemake(place, "--cores", "1", *CONFIG, "--", METRICS, scenes).returncode == 0
+    assert not list((place / "scratch").glob("*/state.pt"))  # the later start found the outputs accepted
+
+
+def test_a_training_that_outlived_snakemake_is_not_run_again(snakemake: Run, tmp_path: Path) -> None:
+    place = copy_checkout(tmp_path / "checkout")
+    overlay = tmp_path / "over.yaml"
+    overlay.write_text("datasets: {digits-tiny: {pretrain_epochs: 40}}\n")
+    arguments = ["--cores", "1", *CONFIG, str(overlay), "--", METRICS]
+    running = subprocess.Popen(
+        [*SNAKEMAKE, *arguments],
+        cwd=place,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 300
+    try:
+        while "'epoch': 2" not in ((place / LOG).read_text() if (place / LOG).exists() else ""):
+            assert running.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        os.kill(running.pid, signal.SIGKILL)  # its job lives on
+        running.wait()
+        while not (place / METRICS).exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
+    assert json.loads((place / METRICS).read_text())["epochs"] == 40
+    assert snakemake(place, *CONFIG, overlay, "--unlock").returncode == 0
+    done = snakemake(place, *arguments)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    log = (place / LOG).read_text()
+    assert "resumed at step" in log and "'epoch'" not in log

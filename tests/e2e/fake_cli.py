@@ -99,6 +99,9 @@ class Job:
         if self.command == "masks":
             (masks,) = found
             found = {masks: self.digest, masks.with_name(RECORD): self.mask_record()}
+        if self.command == "download":
+            (record,) = found
+            found = {record: {"dataset": self.config["dataset"], "sources": self.sources()}}
         for path in found:
             if path.suffix == ".pt":
                 found[path] = self.record() | self.data_sha256() | {"weights": self.digest * WEIGHTS}
@@ -147,6 +150,11 @@ class Job:
         manifest = {"dataset": self.config["dataset"], "splits": splits}
         files: dict[Path, Any] = {folder / f"{split}_{kind}.npy": text for (split, kind), text in arrays.items()}
         return files | {folder / RECORD: self.record(), folder / "manifest.json": manifest}
+
+    def sources(self) -> dict[str, dict[str, Any]]:
+        """The sources as downloaded, with the wanted checksums."""
+        wanted = self.config["sources"]
+        return {name: {"checksum": source["checksum"].lower(), "size": 1} for name, source in wanted.items()}
 
     def mask_record(self) -> dict[str, Any]:
         sha256 = hashlib.sha256(f"{self.digest}\n".encode()).hexdigest()

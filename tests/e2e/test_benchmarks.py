@@ -13,6 +13,13 @@ import pytest
     [
         ("training.py", ["--rounds", "1", "--steps", "1", "--batch-size", "8"], "ratio"),
         ("preparing.py", ["--repeats", "1"], "images/s"),
+        ("startup.py", ["--repeats", "1", "--commands", "summary", "--no-engines"], "s of CPU"),
+        pytest.param(
+            "startup.py",
+            ["--repeats", "1", "--commands", "--overlay", "tests/e2e/engines.yaml"],
+            "dvc repro",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_benchmark_runs(root: Path, script: str, options: list[str], printed: str) -> None:

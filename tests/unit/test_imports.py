@@ -29,6 +29,13 @@ def test_reports_import_no_torch() -> None:
     assert imported(code, "torch", "torchvision", "sklearn", "scipy", "json") == {"json"}
 
 
+@pytest.mark.parametrize("command", ["fid", "reconstruct", "parameter_tables"])
+def test_what_only_a_measurement_needs_is_imported_by_it(command: str) -> None:
+    """An FID without Inception weights measures nothing."""
+    heavy = ("torchvision", "torchmetrics", "pytorch_fid", "sklearn", "scipy", "torch._dynamo")
+    assert imported(f"import {MODULES[command]}", "torch", *heavy) == {"torch"}
+
+
 @pytest.mark.parametrize("command", ["summary", "curves"])
 def test_texts_are_written_without_pandas(command: str) -> None:
     assert imported(f"import {MODULES[command]}", "pandas", "matplotlib", "numpy") == set()

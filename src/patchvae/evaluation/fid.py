@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from pytorch_fid.fid_score import calculate_frechet_distance  # type: ignore[import-untyped]
-from pytorch_fid.inception import InceptionV3  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
 from patchvae.checkpoint import pretraining
@@ -53,6 +51,8 @@ class Moments:
 
 def frechet_distance(one: Moments, other: Moments) -> float:
     """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), by pytorch-fid; raises PatchVAEError where it is not real."""
+    from pytorch_fid.fid_score import calculate_frechet_distance  # type: ignore[import-untyped]  # heavy, as below
+
     try:
         distance = float(calculate_frechet_distance(one.mean(), one.covariance(), other.mean(), other.covariance()))
     except ValueError as error:  # an imaginary root, or features that are not finite
@@ -67,6 +67,9 @@ def load_inception(weights: Path, device: torch.device) -> torch.nn.Module:
 
     Raises PatchVAEError when the file holds other weights.
     """
+    # Here, as it imports torchvision, which takes longer than all that a job without weights does.
+    from pytorch_fid.inception import InceptionV3  # type: ignore[import-untyped]
+
     try:
         network: torch.nn.Module = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[FEATURES]])
     except (RuntimeError, EOFError, TypeError, pickle.UnpicklingError) as error:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from patchvae.checkpoint import pretraining
 from patchvae.errors import PatchVAEError
@@ -68,6 +67,9 @@ def similarity(images: Tensor, reconstructions: Tensor) -> dict[str, Tensor]:
     only so do the paper's 4 to 5 dB make sense. deviation E61: SSIM on [0, 1], an 11 x 11 Gaussian of deviation 1.5,
     K 0.01 and 0.03, mean over pixels and channels; borders are mirrored, where the authors' unused code pads zeros.
     """
+    # Here, as it takes seconds to import, and an FID needs none of it.
+    from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
     mean, std = (images.new_tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     normalised, normalised_images = (reconstructions - mean) / std, (images - mean) / std
     ssim = structural_similarity_index_measure(

@@ -8,12 +8,12 @@ import socket
 
 import numpy as np
 import pytest
+import pytorch_fid.fid_score
 import pytorch_fid.inception
 import torch
 
 from patchvae.data.packed import PackedSplit, load_split, write_packed
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation import fid as fid_module
 from patchvae.evaluation.fid import Moments, features, fid, frechet_distance
 from patchvae.evaluation.inception import fetch_inception, weights_or_reason, weights_path
 
@@ -221,7 +221,7 @@ def test_the_whole_job(random_inception, config, pretrain_config, scenes, save_m
     few = np.array(load_split(scenes, "test").images[:4])
     split = PackedSplit(few, np.array([0, 1, 0, 1]))
     write_packed(tmp_path / "few", "digits", "digit-scenes", ["0", "1"], {"train": split, "test": split}, {})
-    monkeypatch.setattr(fid_module, "calculate_frechet_distance", squared_distance_of_means)
+    monkeypatch.setattr(pytorch_fid.fid_score, "calculate_frechet_distance", squared_distance_of_means)
     fid(
         config(), tmp_path / "few", save_model(pretrain_config()), random_inception, tmp_path / "metrics.json", "cpu", 1
     )

@@ -35,13 +35,16 @@ def configs(params: Params) -> Iterator[tuple[str, Params]]:
             yield command(rule), config
 
 
-@pytest.mark.parametrize("overlay", [None, "archives-smoke", "authors-code", "cifar100-quick", "demo", "test"])
+@pytest.mark.parametrize(
+    "overlay", [None, "archives-smoke", "authors-code", "cifar100-quick", "demo", "miniature", "test"]
+)
 def test_every_job_of_every_run_passes_unchanged(root: Path, overlay: str | None) -> None:
     assert {path.stem for path in (root / "configs").glob("*.yaml")} == {
         "archives-smoke",
         "authors-code",
         "cifar100-quick",
         "demo",
+        "miniature",
         "test",
     }
     overlays = [root / f"configs/{overlay}.yaml"] if overlay else []

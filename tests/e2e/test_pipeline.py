@@ -137,12 +137,12 @@ def test_both_engines_train_the_same_after_an_edit(finished: Path, tmp_path: Pat
     ("key", "value", "jobs"),
     [
         ("finetune/lr", 0.02, TRAININGS | TABLE1 | TABLE2 | SWEEP),
-        ("variants/bigan/lr", 0.001, of("bigan") | TABLE1),
-        ("gan/weight", 2.0, of("patchvae-gan") | TABLE1),
+        pytest.param("variants/bigan/lr", 0.001, of("bigan") | TABLE1, marks=pytest.mark.slow),
+        pytest.param("gan/weight", 2.0, of("patchvae-gan") | TABLE1, marks=pytest.mark.slow),
         ("masks/per_channel", False, MASKS | WEIGHTED),
-        ("select", "best", TABLE1 | TABLE2 | SWEEP),
-        ("model/bigan/latent_dim", 32, of("bigan") | TABLE1),
-        ("figures/crop_cells", 2, FIGURES),
+        pytest.param("select", "best", TABLE1 | TABLE2 | SWEEP, marks=pytest.mark.slow),
+        pytest.param("model/bigan/latent_dim", 32, of("bigan") | TABLE1, marks=pytest.mark.slow),
+        pytest.param("figures/crop_cells", 2, FIGURES, marks=pytest.mark.slow),
         ("table7/temperature", 0.5, MEASURED | TABLE7),
         (
             "ablations/num_parts",
@@ -167,12 +167,12 @@ def test_an_edited_value_reruns_the_jobs_that_need_it(
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("report/tables/table1.py", TABLE1),
+        pytest.param("report/tables/table1.py", TABLE1, marks=pytest.mark.slow),
         ("report/gallery.py", {"Draw figure4 of digits-tiny"}),
-        ("evaluation/parts.py", PARTS),
+        pytest.param("evaluation/parts.py", PARTS, marks=pytest.mark.slow),
         ("data/masks.py", MASKS | WEIGHTED),
-        ("training/finetune.py", TRAININGS | TABLE1 | TABLE2 | SWEEP),
-        ("cli.py", set()),
+        pytest.param("training/finetune.py", TRAININGS | TABLE1 | TABLE2 | SWEEP, marks=pytest.mark.slow),
+        pytest.param("cli.py", set(), marks=pytest.mark.slow),
     ],
 )
 def test_an_edited_source_file_reruns_the_jobs_that_use_it(

@@ -32,7 +32,8 @@ DATA_RECORD, MASKS_RECORD = "data/packed/{dataset}/record.json", "data/masks/{da
 CHECKPOINT = "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt"
 METRICS = {
     "pretrain": "results/{run}/metrics/pretrain/{dataset}/{variant}/seed{seed}.json",
-    "finetune": "results/{run}/metrics/finetune/{table}/{regime}/{variant}/{dataset}/seed{seed}.json",
+    "finetune": "results/{run}/metrics/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
+    "probe": "results/{run}/metrics/probe/{dataset}/{variant}/seed{seed}.json",
     "reconstruct": "results/{run}/metrics/reconstruct/{dataset}/{variant}/seed{seed}.json",
     "fid": "results/{run}/metrics/fid/{dataset}/{variant}/seed{seed}.json",
     "parts": "results/{run}/metrics/parts/{dataset}/{variant}/seed{seed}.json",
@@ -46,7 +47,7 @@ OUTPUTS: dict[str, list[str]] = {
     "masks": ["data/masks/{dataset}/train.npy", MASKS_RECORD],
     "inception": ["data/inception.json"],
     "pretrain": [CHECKPOINT, METRICS["pretrain"]],
-    **{rule: [METRICS[rule]] for rule in ("finetune", "reconstruct", "fid", "parts")},
+    **{rule: [METRICS[rule]] for rule in ("finetune", "probe", "reconstruct", "fid", "parts")},
     "table1": files("results/{run}/tables/table1", KINDS),
     "table2": files("results/{run}/tables/table2", KINDS),
     "table7": files("results/{run}/tables/table7", KINDS),
@@ -72,6 +73,7 @@ MODULES = {
     "inception": "patchvae.evaluation.inception",
     "pretrain": "patchvae.training.pretrain",
     "finetune": "patchvae.training.finetune",
+    "probe": "patchvae.evaluation.probe",
     "reconstruct": "patchvae.evaluation.reconstruction",
     "fid": "patchvae.evaluation.fid",
     "parts": "patchvae.evaluation.parts",

@@ -19,7 +19,7 @@ from patchvae.variants import pretrained, sources
 Params = dict[str, Any]
 Job = tuple[str, Params]  # rule, wildcards
 KEYS = {"prepare": "data", "digit_scenes": "data", "masks": "masks", "pretrain": "pretrained"}
-MEASURED = ("finetune", "reconstruct", "fid", "parts")
+MEASURED = ("finetune", "probe", "reconstruct", "fid", "parts")
 
 
 def wanted(params: Params, rule: str, job: Params) -> str:
@@ -28,7 +28,7 @@ def wanted(params: Params, rule: str, job: Params) -> str:
     if rule not in MEASURED:
         return own
     source = {"dataset": job["dataset"], "variant": job["variant"]}
-    if rule == "finetune":
+    if rule in ("finetune", "probe"):
         source = pretrained(params, job["dataset"], job["variant"])
     return f"{own}/{digest(resolve(params, 'pretrain', source | {'seed': job['seed']}))}"
 
@@ -77,7 +77,7 @@ def differs(params: Params, rule: str, job: Params, paths: list[str]) -> str | N
             manifest = ROOT / MANIFEST.format(**job)
             if manifest.is_file() and record["images_sha256"] != read_json(manifest)["splits"]["train"]["sha256"]:
                 return "data"
-        case "pretrain" | "finetune" | "reconstruct" | "fid" | "parts":
+        case "pretrain" | "finetune" | "probe" | "reconstruct" | "fid" | "parts":
             record = read_json(ROOT / paths[-1])
             if recorded(record) != wanted(params, rule, job):
                 return "parameters"

@@ -12,7 +12,7 @@ from patchvae.files import atomic
 from patchvae.provenance import config_sha256
 from patchvae.records import AGAIN, check_config
 
-FORMAT = 3
+FORMAT = 4
 # What a checkpoint's own configuration has to say alike, so that no number is filed under another model's name.
 IDENTITY = ("dataset", "variant", "seed", "image_size", "input_scaling")
 
@@ -71,22 +71,32 @@ def load_identified(
     return load_pretrained(path, {key: config[key] for key in IDENTITY}, wanted, data_sha256)
 
 
-def pretraining(content: dict[str, Any]) -> dict[str, Any]:
-    """What metrics files say of the pretraining behind them, from its checkpoint."""
+def pretraining(content: dict[str, Any], snapshot: int | None = None) -> dict[str, Any]:
+    """What metrics files say of the pretraining behind them, from its checkpoint; snapshot: the weights' epoch."""
     config = content["config"]
     return {
         "dataset": config["dataset"],
         "variant": config["variant"],
-        "epochs": config.get("epochs", 0),  # a control has none
+        "epochs": config.get("epochs", 0) if snapshot is None else snapshot,  # a control has none
         "model": config["model"],
         "stand_in": config.get("stand_in", False),
+        "game": content["game"],
         "config_sha256": config_sha256(config),
         "code_sha256": content["code_sha256"],
         "data_sha256": {"train": content["data_sha256"]["train"]},
     }
 
 
-def backbone_weights(content: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """The weights of phi out of a pretraining checkpoint."""
+def backbone_weights(content: dict[str, Any], snapshot: int | None = None) -> dict[str, torch.Tensor]:
+    """The weights of phi out of a pretraining checkpoint: the last ones, or those behind the epoch `snapshot`.
+
+    Raises PatchVAEError for an epoch that was not kept.
+    """
+    if snapshot is not None:
+        if snapshot not in content["snapshots"]:
+            known = ", ".join(map(str, content["snapshots"])) or "none"
+            raise PatchVAEError(f"the checkpoint has no snapshot of epoch {snapshot}, only of {known}")
+        weights: dict[str, torch.Tensor] = content["snapshots"][snapshot]
+        return weights
     prefix = "encoder.backbone."
     return {key.removeprefix(prefix): value for key, value in content["model"].items() if key.startswith(prefix)}

@@ -15,7 +15,7 @@ from patchvae.variants import Variant, base_value, family, objective_lists, pack
 
 MODEL_OF_PARTS = "patchvae"
 # Models that may stand in each list of `objectives`
-KINDS = {"bigan": ("bigan",), "none": ("random",)} | dict.fromkeys(
+KINDS = {"bigan": ("bigan",), "labels": ("supervised",), "none": ("random",)} | dict.fromkeys(
     ("plain", "lw", "gan", "gan+lw"), ("beta-vae", "patchvae")
 )
 SIZES = {"beta-vae": {"latent_dim"}, "bigan": {"latent_dim"}, "patchvae": {"num_parts", "part_dim"}}
@@ -71,19 +71,22 @@ def validate(params: Params) -> None:
 
 def _cross_checks(params: Params) -> Iterator[tuple[str, str]]:
     """What a schema cannot say: (dotted key, problem). A check may take for granted what the ones before it refuse."""
-    for check in (_names, _sizes, _objectives, _sweeps, _measured, _models, _packed, _datasets):
+    for check in (_names, _sizes, _objectives, _rows, _sweeps, _measured, _models, _packed, _datasets):
         yield from check(params)
 
 
 def _names(params: Params) -> Iterator[tuple[str, str]]:
     """Every name is the name of something."""
-    datasets, blocks = list(params["datasets"]), list(params["variants"])
+    datasets, blocks, heads = list(params["datasets"]), list(params["variants"]), list(params["heads"])
     asked: list[tuple[str, str, list[str]]] = []
     lists = ["data.archives", "data.shared.datasets", "data.scenes", "data.weighted", "table1.datasets"]
     for path in [
         *lists,
         "table2.datasets",
         "ablation_base.datasets",
+        "lengths.datasets",
+        "sensitivity.datasets",
+        "probe.datasets",
         "parts.datasets",
         "parts.pretrained",
         "figures.datasets",
@@ -97,10 +100,14 @@ def _names(params: Params) -> Iterator[tuple[str, str]]:
     asked += [(key, base, blocks) for key, pairs in objective_lists(params).items() for base, _ in pairs]
     asked += [("ablation_base.variant", params["ablation_base"]["variant"], blocks)]
     asked += [("table1.regimes", name, list(REGIMES)) for name in params["table1"]["regimes"]]
-    asked += [(f"{block}.regime", params[block]["regime"], list(REGIMES)) for block in ("table2", "ablation_base")]
+    for block in ("table2", "ablation_base", "lengths", "sensitivity"):
+        asked += [(f"{block}.regime", params[block]["regime"], list(REGIMES))]
+    asked += [(f"{block}.head", params[block]["head"], heads) for block in ("table2", "ablation_base")]
+    for block in ("table1", "lengths", "sensitivity"):
+        asked += [(f"{block}.heads", name, heads) for name in params[block]["heads"]]
     for key, name, known in asked:
         if name not in known:
-            kind = {id(datasets): "data set", id(blocks): "variant"}.get(id(known), "regime")
+            kind = {id(datasets): "data set", id(blocks): "variant", id(heads): "head"}.get(id(known), "regime")
             yield key, f"unknown {kind} {name!r}, known are {', '.join(known)}{did_you_mean(name, known)}"
 
 
@@ -144,6 +151,39 @@ def _objectives(params: Params) -> Iterator[tuple[str, str]]:
                     yield f"{table}.{key}", f"{row} is in none of {table}.objectives{did_you_mean(row, list(rows))}"
 
 
+def _rows(params: Params) -> Iterator[tuple[str, str]]:
+    """What more is measured of rows of Table 1, and at which lengths of their pretraining."""
+    table, snapshots = params["table1"], params["pretrain"]["snapshots"]
+    for block in ("lengths", "sensitivity", "probe"):
+        for key in ("datasets", "variants"):
+            for name in params[block][key]:
+                if name not in table[key]:
+                    yield f"{block}.{key}", f"{name} must be among table1.{key}{did_you_mean(name, table[key])}"
+        if bool(params[block]["datasets"]) != bool(params[block]["variants"]):
+            yield f"{block}.variants", f"must name rows where {block}.datasets names data sets, else none"
+    for name in params["sensitivity"]["heads"]:
+        if name in table["heads"]:
+            yield "sensitivity.heads", f"leave out {name}, it is among table1.heads"
+    for name in params["lengths"]["heads"] if params["lengths"]["datasets"] else ():
+        if name not in table["heads"]:
+            yield "lengths.heads", f"{name} must be among table1.heads, whose cells are the whole pretraining's"
+    kinds = {name: params["variants"][variant.base]["model"] for name, variant in variants(params).items()}
+    for name in params["lengths"]["variants"]:
+        if kinds[name] in ("random", "supervised"):
+            yield "lengths.variants", f"{name} is of model {kinds[name]}, which keeps no snapshots"
+    trained = {*table["datasets"], *params["parts"]["pretrained"]}
+    for key, names in (("pretrain", trained), ("table2.pretrain", params["table2"]["datasets"])):
+        for name, epoch in itertools.product(names, get(params, key.split("."))["snapshots"]):
+            epochs = params["datasets"][name]["pretrain_epochs"]
+            if epoch >= epochs:
+                yield (
+                    f"{key}.snapshots",
+                    f"{epoch} is not before the last of datasets.{name}.pretrain_epochs = {epochs}",
+                )
+    if params["lengths"]["datasets"] and not snapshots:
+        yield "pretrain.snapshots", "empty, and lengths.datasets asks for accuracies at them"
+
+
 def _sweeps(params: Params) -> Iterator[tuple[str, str]]:
     """Sweeps start from a row of Table 1 and do not repeat it."""
     base, table = params["ablation_base"], params["table1"]
@@ -152,8 +192,9 @@ def _sweeps(params: Params) -> Iterator[tuple[str, str]]:
             yield "ablation_base.datasets", "empty, and ablations name values to train on them"
         if base["variant"] not in table["objectives"]["plain"] or base["variant"] not in table["variants"]:
             yield "ablation_base.variant", f"{base['variant']} must be a row of Table 1 and in table1.objectives.plain"
-        if base["regime"] not in table["regimes"]:
-            yield "ablation_base.regime", f"{base['regime']} must be among table1.regimes"
+        for key in ("regime", "head"):
+            if base[key] not in table[f"{key}s"]:
+                yield f"ablation_base.{key}", f"{base[key]} must be among table1.{key}s"
         for name in base["datasets"]:
             if name not in table["datasets"]:
                 yield "ablation_base.datasets", f"{name} must be among table1.datasets"

@@ -79,6 +79,14 @@ def finetune(args: argparse.Namespace) -> None:
     finetune(args.config, *paths, args.device, args.threads, watch, data_as_wanted(args, args.data))
 
 
+def probe(args: argparse.Namespace) -> None:
+    """Fit a linear probe on a pretrained backbone, in closed form."""
+    from patchvae.evaluation.probe import probe
+
+    wanted = data_as_wanted(args, args.data)
+    probe(args.config, args.data, args.pretrained, args.metrics, args.device, args.threads, wanted)
+
+
 def reconstruct(args: argparse.Namespace) -> None:
     """Measure PSNR and SSIM of a pretrained model's reconstructions."""
     from patchvae.evaluation.reconstruction import reconstruct
@@ -361,6 +369,8 @@ def parser() -> argparse.ArgumentParser:
     )
     training(sub)
     watched(sub)
+    sub = job("probe", probe, data="packed data set", pretrained="pretrained weights", metrics="JSON to write")
+    training(compared(sub))
 
     measured = {"data": "packed data set", "checkpoint": "pretrained weights", "metrics": "JSON to write"}
     training(compared(job("reconstruct", reconstruct, **measured)))

@@ -4,6 +4,8 @@ import contextlib
 import os
 import platform
 import re
+import resource
+import sys
 from pathlib import Path
 
 import torch
@@ -52,6 +54,14 @@ def set_threads(threads: int | None) -> int:
     if threads:
         torch.set_num_threads(threads)
     return torch.get_num_threads()
+
+
+def peak_memory(device: torch.device) -> float:
+    """The most memory that this process has held so far, in MB of 10^6 bytes: the GPU's where it has one, else RAM."""
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
 
 
 def describe(device: torch.device) -> str:

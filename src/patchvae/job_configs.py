@@ -21,7 +21,7 @@ def _once(values: list[Any]) -> list[Any]:
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]{0,63}$")]
-Row = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=-]{0,199}$")]  # with a swept key and its value
+Row = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=-]{0,199}$")]  # with a swept key or epoch
 Swept = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]{1,64}$")]
 Run = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}$")]
@@ -176,7 +176,7 @@ class Measured(Images):
 
 class Reconstruct(Measured):
     sample: bool
-    temperature: Heat
+    temperature: Literal["last"] | Heat
 
 
 class RandomPretrain(Measured):
@@ -196,14 +196,25 @@ class Training(Strict):
     epoch_images: EpochImages
 
 
-class SupervisedPretrain(RandomPretrain, Training):
+class TrainedPretrain(RandomPretrain, Training):
+    adam_betas: AdamBetas
+    snapshots: Annotated[list[Epochs], AfterValidator(_once)]
+
+    @model_validator(mode="after")
+    def snapshots_come_before_the_end(self) -> Self:
+        for epoch in self.snapshots:
+            if epoch >= self.epochs:
+                raise ValueError(f"snapshots: {epoch} is not before the last of {self.epochs} epochs")
+        return self
+
+
+class SupervisedPretrain(TrainedPretrain):
     model: SupervisedNetwork  # type: ignore[assignment]
-    adam_betas: AdamBetas
+    labels: Literal["given", "shuffled"]
 
 
-class BiGANPretrain(RandomPretrain, Training):
+class BiGANPretrain(TrainedPretrain):
     model: BiGANNetwork  # type: ignore[assignment]
-    adam_betas: AdamBetas
     weighted_loss: Literal[False]
     gan: None
 
@@ -215,9 +226,8 @@ class Gan(Strict):
     adam_betas: AdamBetas
 
 
-class VAEPretrain(RandomPretrain, Training):
+class VAEPretrain(TrainedPretrain):
     model: Annotated[BetaVAENetwork | PatchVAENetwork, Field(discriminator="name")]  # type: ignore[assignment]
-    adam_betas: AdamBetas
     weighted_loss: bool
     gan: Gan | None
 
@@ -225,11 +235,23 @@ class VAEPretrain(RandomPretrain, Training):
 class Pretrained(Strict):
     dataset: Name
     variant: Row
+    snapshot: Epochs | None
+
+
+class Probe(Measured):
+    pretrained: Pretrained
+    num_classes: Classes
+    backbone: Backbone
+    init: Init
+    pool: Annotated[int, Field(ge=1, le=64)]
+    holdout: Annotated[float, Field(ge=0.01, le=0.9)]
+    lambdas: Annotated[list[Annotated[float, Field(ge=1e-12, le=1e12)]], Field(min_length=2), AfterValidator(_once)]
 
 
 class Finetune(Measured, Training):
     pretrained: Pretrained
     regime: Regime
+    head: Name
     num_classes: Classes
     flip: bool
     backbone: Backbone
@@ -241,6 +263,8 @@ class Finetune(Measured, Training):
     hidden_dim: Width
     head_relu: bool
     head_dropout: Share
+    standardise: bool
+    labels_per_class: Literal["all"] | Annotated[int, Field(ge=1, le=100_000_000)]
     train_batch_norm: bool
     frozen_batch_norm: Literal["eval", "train"]
 
@@ -268,6 +292,7 @@ class Table1(Report):
     datasets: Names
     variants: Rows
     regimes: Annotated[list[Regime], Field(min_length=1), AfterValidator(_once)]
+    heads: Names
 
 
 class Table2(Report):
@@ -275,6 +300,7 @@ class Table2(Report):
     dataset: Name
     variants: Rows
     regime: Regime
+    head: Name
     supervised: Row
 
 
@@ -282,6 +308,7 @@ class Sweep(Report):
     select: Select
     variant: Row
     regime: Regime
+    head: Name
     datasets: Names
     key: Swept
     variants: dict[str, Row]
@@ -321,6 +348,7 @@ MODELS: dict[str, type[Strict]] = {
     "masks": Masks,
     "inception": Inception,
     "finetune": Finetune,
+    "probe": Probe,
     "reconstruct": Reconstruct,
     "fid": Reconstruct,
     "parts": Measured,

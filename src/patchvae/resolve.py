@@ -8,7 +8,7 @@ from typing import Any
 from patchvae.config import Params, did_you_mean, shown, sweeps
 from patchvae.errors import PatchVAEError
 from patchvae.models.sizes import REGIMES
-from patchvae.plan import PARTS_FIGURES
+from patchvae.plan import FINETUNED, PARTS_FIGURES
 from patchvae.variants import SWEEPS, pretrained, settings, sources, swept, text_of, variants
 
 
@@ -60,8 +60,9 @@ def read_wildcards(params: Params, rule: str, pairs: Sequence[str]) -> dict[str,
 
 def _known(params: Params) -> dict[str, list[str]]:
     """What may stand for each wildcard."""
-    tables = ["table1", "table2", *sweeps(params)]
+    tables = [*FINETUNED, *sweeps(params)]
     names = {"dataset": [*params["datasets"]], "variant": [*variants(params)], "regime": [*REGIMES]}
+    names |= {"head": [*params["heads"]]}
     return names | {"key": [*sweeps(params)], "table": tables, "figure": [*PARTS_FIGURES]}
 
 
@@ -140,19 +141,21 @@ def _pretrain(params: Params, wildcards: Mapping[str, Any]) -> Params:
         return config
     config |= {"epochs": own["datasets"][dataset]["pretrain_epochs"], **own["pretrain"]}
     if kind == "supervised":
-        return config
+        own_epochs = {} if block["epochs"] == "dataset" else {"epochs": block["epochs"], "snapshots": []}
+        return config | own_epochs | {"labels": block["labels"]}
     if kind == "bigan":
         return config | {"lr": block["lr"], "adam_betas": block["adam_betas"], "weighted_loss": False, "gan": None}
     return config | {"weighted_loss": chosen.weighted, "gan": own["gan"] if chosen.gan else None}
 
 
 def _finetune(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    dataset, variant, regime = wildcards["dataset"], wildcards["variant"], wildcards["regime"]
+    dataset, variant, head = wildcards["dataset"], wildcards["variant"], wildcards["head"]
     own, _ = settings(params, dataset, variant)
     return _images(own, dataset) | {
         "variant": variant,
-        "pretrained": pretrained(params, dataset, variant),
-        "regime": regime,
+        "pretrained": _phi(params, dataset, variant),
+        "regime": wildcards["regime"],
+        "head": head,
         "num_classes": own["datasets"][dataset]["num_classes"],
         "flip": own["datasets"][dataset]["flip"],
         "backbone": own["model"]["backbone"],
@@ -161,6 +164,24 @@ def _finetune(params: Params, wildcards: Mapping[str, Any]) -> Params:
         "epochs": own["datasets"][dataset]["finetune_epochs"],
         "seed": int(wildcards["seed"]),
         **own["finetune"],
+        **own["heads"][head],
+    }
+
+
+def _phi(params: Params, dataset: str, variant: str) -> Params:
+    """Whose phi it is, and of which epoch."""
+    return pretrained(params, dataset, variant) | {"snapshot": variants(params)[variant].snapshot}
+
+
+def _probe(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    dataset, variant = wildcards["dataset"], wildcards["variant"]
+    own, _ = settings(params, dataset, variant)
+    return _measured(params, wildcards) | {
+        "pretrained": _phi(params, dataset, variant),
+        "num_classes": own["datasets"][dataset]["num_classes"],
+        "backbone": own["model"]["backbone"],
+        "init": own["init"],
+        **{key: own["probe"][key] for key in ("pool", "holdout", "lambdas")},
     }
 
 
@@ -180,21 +201,21 @@ def _inception(params: Params, wildcards: Mapping[str, Any]) -> Params:
 def _table1(params: Params, wildcards: Mapping[str, Any]) -> Params:
     table = params["table1"]
     rows = [*table["variants"], *table["labelled"]["variants"]]
-    block = {"datasets": table["datasets"], "variants": rows, "regimes": table["regimes"]}
+    block = {"datasets": table["datasets"], "variants": rows, "regimes": table["regimes"], "heads": table["heads"]}
     return {key: params[key] for key in ("run", "seeds", "select")} | block
 
 
 def _table2(params: Params, wildcards: Mapping[str, Any]) -> Params:
     table = params["table2"]
     dataset, supervised = _only(params, "table2", "datasets"), _only(params, "table2", "supervised")
-    block = {"dataset": dataset, "variants": table["variants"], "regime": table["regime"], "supervised": supervised}
+    block = {"dataset": dataset, "supervised": supervised} | {key: table[key] for key in ("variants", "regime", "head")}
     return {key: params[key] for key in ("run", "seeds", "select")} | block
 
 
 def _sweep(params: Params, wildcards: Mapping[str, Any]) -> Params:
     key, base = wildcards["key"], params["ablation_base"]
     return {name: params[name] for name in ("run", "seeds", "select")} | {
-        **{name: base[name] for name in ("variant", "regime", "datasets")},
+        **{name: base[name] for name in ("variant", "regime", "head", "datasets")},
         "key": key,
         "variants": {text_of(value): swept(params, key, value) for value in params["ablations"][key]},
         "paper_column": SWEEPS.get(key),
@@ -236,6 +257,7 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "masks": _masks,
     "pretrain": _pretrain,
     "finetune": _finetune,
+    "probe": _probe,
     "reconstruct": _reconstruct,
     "inception": _inception,
     "fid": _reconstruct,
@@ -255,8 +277,8 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
 MODEL = ("run", "dataset", "variant", "seed")
 WILDCARDS: dict[str, tuple[str, ...]] = dict.fromkeys(RESOLVERS, ("run",)) | {
     **dict.fromkeys(("download", "prepare", "digit_scenes", "masks"), ("dataset",)),
-    **dict.fromkeys(("pretrain", "reconstruct", "fid", "parts"), MODEL),
-    "finetune": (*MODEL, "regime", "table"),
+    **dict.fromkeys(("pretrain", "probe", "reconstruct", "fid", "parts"), MODEL),
+    "finetune": (*MODEL, "regime", "head", "table"),
     "inception": (),
     "sweep": ("run", "key"),
     "figure_masks": ("run", "dataset"),

@@ -5,9 +5,12 @@ from typing import Any, NamedTuple
 from patchvae.config import Params, get, put, setting, sweeps
 
 # What pretraining adds to a variant's name, by the list of `objectives` in which the variant stands
-SUFFIXES = {"plain": "", "lw": "+lw", "gan": "-gan", "gan+lw": "-gan+lw", "bigan": "", "none": ""}
+SUFFIXES = {"plain": "", "lw": "+lw", "gan": "-gan", "gan+lw": "-gan+lw", "bigan": "", "labels": "", "none": ""}
 # Swept key: the column of the paper's values, which lie in paper/sweep_KEY.csv
 SWEEPS = {"num_parts": "n_parts", "part_dim": "d_p", "occurrence_prior": "prior", "beta_occ": "beta_occ"}
+
+
+EPOCHS = ".epochs="
 
 
 class Variant(NamedTuple):
@@ -18,6 +21,7 @@ class Variant(NamedTuple):
     weighted: bool  # trained with L_w
     key: str | None = None  # the swept key with its value
     value: Any = None
+    snapshot: int | None = None  # the epoch of its pretraining behind which phi is taken, None being the last
 
 
 def text_of(value: Any) -> str:
@@ -50,7 +54,15 @@ def variants(params: Params) -> dict[str, Variant]:
     for key, values in sweeps(params).items():
         for value in values:
             known[swept(params, key, value)] = start._replace(key=key, value=value)
+    for name in params["lengths"]["variants"]:
+        for epoch in params["pretrain"]["snapshots"]:
+            known[shortened(name, epoch)] = known[name]._replace(snapshot=epoch)
     return known
+
+
+def shortened(variant: str, epoch: int) -> str:
+    """A variant as it was behind an epoch of its pretraining."""
+    return f"{variant}{EPOCHS}{epoch}"
 
 
 def family(params: Params, dataset: str) -> Params:
@@ -73,10 +85,17 @@ def pretrained(params: Params, dataset: str, variant: str) -> dict[str, str]:
     labelled = params["table1"]["labelled"]
     if variant in labelled["variants"]:
         return {"dataset": labelled["dataset"], "variant": variant}
-    key = variants(params)[variant].key
+    chosen = variants(params)[variant]
+    if chosen.snapshot is not None:  # shares the whole training
+        return {"dataset": dataset, "variant": variant.removesuffix(f"{EPOCHS}{chosen.snapshot}")}
     # A sweep over the fine-tuning shares one pretraining.
-    shared = key is not None and setting(params, key)[0] == "finetune"
+    shared = chosen.key is not None and setting(params, chosen.key)[0] == "finetune"
     return {"dataset": dataset, "variant": params["ablation_base"]["variant"] if shared else variant}
+
+
+def supervised(params: Params, variant: str) -> bool:
+    """Whether a variant is pretrained with labels."""
+    return bool(params["variants"][variants(params)[variant].base]["model"] == "supervised")
 
 
 def weighted(params: Params, variant: str) -> bool:

@@ -96,7 +96,8 @@ wildcard_constraints:
     variant="|".join(map(re.escape, variants.variants(PARAMS))),
     regime="[^/]+",
     seed="[0-9]+",
-    table="|".join(map(re.escape, ["table1", "table2", *sweeps(PARAMS)])),
+    head="|".join(map(re.escape, PARAMS["heads"])),
+    table="|".join(map(re.escape, [*plan.FINETUNED, *sweeps(PARAMS)])),
     key="|".join(map(re.escape, sweeps(PARAMS))) or "(?!)",
     figure="|".join(plan.PARTS_FIGURES),
 
@@ -156,8 +157,7 @@ def mask_files(wildcards):
 
 def label_files(wildcards):
     """The labels of a variant trained with them, else nothing."""
-    labelled = PARAMS["table1"]["labelled"]["variants"]
-    return "data/packed/{dataset}/train_labels.npy" if wildcards.variant in labelled else []
+    return "data/packed/{dataset}/train_labels.npy" if variants.supervised(PARAMS, wildcards.variant) else []
 
 
 def pretrained_checkpoint(wildcards):
@@ -173,12 +173,12 @@ def drawn_checkpoint(wildcards):
 
 
 def finetunings(table, cells=None):
-    """Metrics files of a table's fine-tunings: of all its cells, or of these (data set, variant, regime)."""
+    """Metrics files of a table's fine-tunings: of all its cells, or of these (data set, variant, regime, head)."""
     return [
         METRICS["finetune"].format(**job)
         for rule, job in JOBS
         if rule == "finetune" and job["table"] == table
-        if cells is None or (job["dataset"], job["variant"], job["regime"]) in cells
+        if cells is None or (job["dataset"], job["variant"], job["regime"], job["head"]) in cells
     ]
 
 

@@ -12,9 +12,9 @@ rule finetune:
     output:
         METRICS["finetune"],
     log:
-        "logs/{run}/finetune/{table}/{regime}/{variant}/{dataset}/seed{seed}.log",
+        "logs/{run}/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.log",
     benchmark:
-        "logs/{run}/benchmarks/finetune/{table}/{regime}/{variant}/{dataset}/seed{seed}.tsv"
+        "logs/{run}/benchmarks/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.tsv"
     threads: 1
     resources:
         mem_mb=8000,
@@ -25,10 +25,44 @@ rule finetune:
         cfg=config_of("finetune"),
         wanted=wanted_inputs,
     message:
-        "Fine-tune {wildcards.variant} on {wildcards.dataset}, {wildcards.regime}, seed {wildcards.seed}"
+        "Fine-tune {wildcards.variant} on {wildcards.dataset}, {wildcards.regime}, head {wildcards.head}, seed {wildcards.seed}"
     shell:
         "python -m patchvae.cli finetune --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
         " --data data/packed/{wildcards.dataset:q} --pretrained {input.pretrained:q}"
         " --metrics {output:q} --scratch scratch --threads {threads}"
         " --live logs/{wildcards.run:q}/live/finetune/"
-        "{wildcards.table:q}/{wildcards.regime:q}/{wildcards.variant:q}/{wildcards.dataset:q}/seed{wildcards.seed}"
+        "{wildcards.table:q}/{wildcards.regime:q}/{wildcards.head:q}/{wildcards.variant:q}/{wildcards.dataset:q}/seed{wildcards.seed}"
+
+
+rule probe:
+    input:
+        data=multiext(
+            "data/packed/{dataset}/",
+            "train_images.npy",
+            "train_labels.npy",
+            "test_images.npy",
+            "test_labels.npy",
+            "manifest.json",
+        ),
+        pretrained=pretrained_checkpoint,
+    output:
+        METRICS["probe"],
+    log:
+        "logs/{run}/probe/{dataset}/{variant}/seed{seed}.log",
+    benchmark:
+        "logs/{run}/benchmarks/probe/{dataset}/{variant}/seed{seed}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="4h",
+        gpu=1,
+    params:
+        code=code_of("probe"),
+        cfg=config_of("probe"),
+        wanted=wanted_inputs,
+    message:
+        "Linear probe of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "python -m patchvae.cli probe --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
+        " --data data/packed/{wildcards.dataset:q} --pretrained {input.pretrained:q}"
+        " --metrics {output:q} --threads {threads}"

@@ -44,19 +44,28 @@ def decode(model: nn.Module, images: Tensor, temperature: float, sample: bool) -
 
 
 @torch.no_grad()
-def reconstructions(run: Run, model: nn.Module, images: npt.NDArray[np.uint8]) -> Iterator[tuple[Tensor, Tensor]]:
+def reconstructions(
+    run: Run, model: nn.Module, images: npt.NDArray[np.uint8], temperature: float
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Images (n, S, S, 3) and their reconstructions, batch by batch: two (B, 3, S, S) float32 in [0, 1].
 
-    run.config: `seed`, `temperature`, `sample`, `input_scaling`. The draws depend on the seed alone, so every job that
-    measures reconstructions measures the same ones, as long as nobody draws between two batches.
+    run.config: `seed`, `sample`, `input_scaling`; temperature: of the relaxed Bernoulli. The draws depend on the seed
+    alone, so every job that measures reconstructions measures the same ones, as long as nobody draws between batches.
     """
     config = run.config
     scaling = Scaling(config["input_scaling"], run.device)
     torch.manual_seed(seed_for(config["seed"], "reconstruct"))
     for batch in batches(images, run.device):
         with autocast(run.device, run.precision):
-            output = decode(model, scaling(batch), config["temperature"], config["sample"])
+            output = decode(model, scaling(batch), temperature, config["sample"])
         yield batch.permute(0, 3, 1, 2).float() / 255, to_unit(output.float(), scaling)
+
+
+def temperature_of(config: dict[str, Any], model: nn.Module, pretrained: dict[str, Any]) -> float:
+    """The temperature that a configuration asks for; `last` is that of the pretraining's last step (deviation E14)."""
+    if config["temperature"] != "last":
+        return float(config["temperature"])
+    return float(model.temperature_at(pretrained["steps"] - 1))  # type: ignore[operator]
 
 
 def similarity(images: Tensor, reconstructions: Tensor) -> dict[str, Tensor]:
@@ -112,7 +121,8 @@ def reconstruct(
     images = open_split(data, "test", config).images
     began = time.perf_counter()
     sums: dict[str, float] = dict.fromkeys(("psnr", "ssim", "psnr_normalised"), 0.0)
-    for originals, copies in reconstructions(run, model, images):
+    temperature = temperature_of(config, model, pretrained)
+    for originals, copies in reconstructions(run, model, images, temperature):
         for name, values in similarity(originals, copies).items():
             sums[name] += float(values.double().sum())
     means = {name: total / len(images) for name, total in sums.items()}
@@ -120,4 +130,5 @@ def reconstruct(
         if not math.isfinite(value):
             raise PatchVAEError(f"{checkpoint}: the {name} of its reconstructions is {value}")
     record = {"pretraining": pretraining(pretrained), "split": "test", "count": len(images), **means}
+    record["temperature"] = temperature
     run.finish(metrics, record, time.perf_counter() - began, len(images))

@@ -126,12 +126,11 @@ def temperature_at(step: int, start: float, rate: float, floor: float, schedule:
     `exponential`: max(start exp(-rate t), floor) with t = step rounded down to a multiple of `interval`.
     `compounding`: each update multiplies the current value by exp(-rate step), as the authors' code does.
     """
-    updates = step // interval
     if schedule == "exponential":
-        return max(start * math.exp(-rate * updates * interval), floor)
-    # The authors count steps from 1 and update at 1, interval + 1, 2 interval + 1, ...: the exponents add up.
-    total = interval * updates * (updates + 1) // 2 + updates + 1
-    return max(start * math.exp(-rate * total), floor)
+        return max(start * math.exp(-rate * (step // interval * interval)), floor)
+    # The authors count steps from 1 and update behind steps 1, interval + 1, 2 interval + 1, ...: the exponents add up.
+    updates = 0 if step == 0 else (step - 1) // interval + 1
+    return max(start * math.exp(-rate * (interval * updates * (updates - 1) // 2 + updates)), floor)
 
 
 def build(image_size: int, **config: Any) -> PatchVAE:

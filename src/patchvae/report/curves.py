@@ -10,7 +10,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.files import read_json, write_text
 
 PRETRAIN = ("dataset", "model", "seed", "epoch", "loss")
-FINETUNE = ("table", "dataset", "regime", "model", "seed", "epoch", "loss", "test_top1")
+FINETUNE = ("table", "dataset", "regime", "head", "model", "seed", "epoch", "loss", "test_top1")
 
 
 def history(path: Path | str, rule: str) -> tuple[dict[str, Any], list[dict[str, float]]]:
@@ -24,8 +24,8 @@ def history(path: Path | str, rule: str) -> tuple[dict[str, Any], list[dict[str,
             raise PatchVAEError(f"{path}: metrics of {metrics['rule']}, not of {rule}")
         about = {"dataset": metrics["dataset"], "model": metrics["variant"], "seed": metrics["seed"]}
         if rule == "finetune":
-            # The table is in no metrics file, since the job is the same for any: .../TABLE/REGIME/MODEL/DATASET/SEED
-            about |= {"regime": metrics["regime"], "table": Path(path).parts[-5]}
+            # No metrics file tells the table, since the job is the same for any: TABLE/REGIME/HEAD/MODEL/DATASET/SEED
+            about |= {"regime": metrics["regime"], "head": metrics["head"], "table": Path(path).parts[-6]}
         return about, metrics["history"]
     except (KeyError, IndexError, TypeError) as error:
         raise PatchVAEError(f"{path}: not the metrics of {rule}: {error}") from error

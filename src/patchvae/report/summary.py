@@ -11,7 +11,7 @@ from patchvae.files import write_json
 
 # Table -> the columns that lead to one of its numbers, from the outside in
 LEVELS = {
-    "table1": ("dataset", "regime", "model"),
+    "table1": ("dataset", "regime", "head", "model"),
     "table2": ("metric", "model"),
     "table7": ("metric", "model"),
     "parts": ("dataset", "method", "metric"),

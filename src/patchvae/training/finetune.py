@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from patchvae import checkpoint
+from patchvae.bits import packed_bits
+from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
 from patchvae.hardware import autocast
 from patchvae.models.resnet import Classifier
@@ -47,7 +49,7 @@ class FinetuneTask:
             config["head_pool"],
             config["init"],
         )
-        network.backbone.load_state_dict(checkpoint.backbone_weights(pretrained))
+        network.backbone.load_state_dict(checkpoint.backbone_weights(pretrained, config["pretrained"]["snapshot"]))
         network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         stages, cut = list(network.backbone.stages()), REGIMES[config["regime"]]
         self.frozen = nn.Sequential(*stages[:cut]).requires_grad_(False)
@@ -62,13 +64,16 @@ class FinetuneTask:
         self.scaling = Scaling(config["input_scaling"], self.device)
         self.pixels = {split: open_array(run.data / f"{split}_images.npy", self.device) for split in ("train", "test")}
         self.labels = {split: open_array(run.data / f"{split}_labels.npy", self.device) for split in ("train", "test")}
-        labelled = (self.labels["train"] >= 0).nonzero().flatten().cpu()
+        labelled = chosen_images(self.labels["train"].cpu(), config["labels_per_class"], config["seed"])
         self.order = Order(labelled, config["batch_size"], config["epoch_images"], config["flip"], config["seed"])
         self.epochs, self.steps_per_epoch = config["epochs"], self.order.steps_per_epoch
         self.images = self.epochs * self.steps_per_epoch * self.order.batch_size
+        self.right: Tensor | None = None
         self.cache: dict[str, Tensor] = {}
         if cut and not config["flip"] and config["frozen_batch_norm"] == "eval":
             self.fill_cache()
+        if config["standardise"]:
+            self.standardise()
         arrays = [self.cache.get("train", self.pixels["train"]), self.labels["train"]]
         self.feed = Feed(self.order, arrays, self.device)
         torch.manual_seed(seed_for(config["seed"], "finetune"))
@@ -91,6 +96,19 @@ class FinetuneTask:
                 chosen = slice(first, first + TEST_BATCH)
                 kept[chosen] = self.freeze(pixels[chosen])
             self.cache[split] = kept
+
+    def standardise(self) -> None:
+        """Give each kept feature mean 0 and deviation 1 over the training images; one that is constant becomes 0.
+
+        Raises PatchVAEError where features are not kept.
+        """
+        if not self.cache:
+            raise PatchVAEError(f"{self.run.label}: standardise: the frozen features of this training are not kept")
+        mean = self.cache["train"].double().mean(0)
+        deviation = self.cache["train"].double().std(0, correction=0)
+        scale = torch.where(deviation > 0, 1 / deviation, 0)
+        for split, kept in self.cache.items():
+            self.cache[split] = ((kept.double() - mean) * scale).to(kept.dtype)
 
     def freeze(self, pixels: Tensor) -> Tensor:
         """Output of the frozen stages for images (B, S, S, 3), its channels last: (B, h, w, C)."""
@@ -120,18 +138,18 @@ class FinetuneTask:
         return {"loss": loss, "train_top1": 100 * correct}
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """Top-1 and top-5 accuracy on the whole test split, percent."""
+        """Top-1 and top-5 accuracy on the whole test split, percent; remembers which images were right."""
         self.set_mode(training=False)
         rows, labels = self.cache.get("test", self.pixels["test"]), self.labels["test"]
-        correct = torch.zeros(2, dtype=torch.int64, device=self.device)
+        self.right = torch.zeros(len(labels), 2, dtype=torch.bool)  # among the best one, among the best five
         for first in range(0, len(labels), TEST_BATCH):
             chosen = slice(first, first + TEST_BATCH)
             with torch.no_grad():
                 best = self.classify(rows[chosen]).topk(min(5, self.config["num_classes"])).indices
             hits = best == labels[chosen, None].to(self.device)
-            correct += torch.stack([hits[:, 0].sum(), hits.sum()])
+            self.right[chosen] = torch.stack([hits[:, 0], hits.any(1)], dim=1).cpu()
         self.set_mode(training=True)
-        top1, top5 = (100 * count / len(labels) for count in correct.tolist())
+        top1, top5 = (100 * count / len(labels) for count in self.right.sum(0).tolist())
         return {"test_top1": top1, "test_top5": top5}
 
     def tensors(self) -> list[Tensor]:
@@ -142,12 +160,34 @@ class FinetuneTask:
             "frozen": self.frozen.state_dict(),
             "trained": self.trained.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "right": self.right,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.frozen.load_state_dict(state["frozen"])
         self.trained.load_state_dict(state["trained"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.right = state["right"]
+
+
+def chosen_images(labels: Tensor, per_class: int | str, seed: int) -> Tensor:
+    """Indices (k,) of the labelled among labels (n,): `all`, or as many per class, drawn from the seed.
+
+    Raises PatchVAEError for a class that has fewer.
+    """
+    images = (labels >= 0).nonzero().flatten()
+    if per_class == "all":
+        return images
+    number = int(per_class)
+    generator = torch.Generator().manual_seed(seed_for(seed, "labels per class"))
+    images = images[torch.randperm(len(images), generator=generator)]
+    found = []
+    for label in labels[images].unique():
+        members = images[labels[images] == label]
+        if len(members) < number:
+            raise PatchVAEError(f"labels_per_class: {number}, but class {int(label)} has {len(members)} images")
+        found.append(members[:number])
+    return torch.cat(found).sort().values
 
 
 def finetune(
@@ -170,6 +210,7 @@ def finetune(
     watch, wanted = watch or Watch(), wanted or {}
     run = start("finetune", __name__, config, data, device, threads)
     expected = {**config["pretrained"], "seed": config["seed"]}
+    snapshot = expected.pop("snapshot")
     own_images = run.data_sha256 if config["pretrained"]["dataset"] == config["dataset"] else None
     content = checkpoint.load_pretrained(pretrained, expected, wanted, own_images)
     state_path = run.state_path(scratch, [metrics], pretrained=file_digest(pretrained))
@@ -177,12 +218,16 @@ def finetune(
     task.order.tell_if_clipped(config["batch_size"], run.label, watch)
     training = train(task, state_path, run.device, run.label, run.machine, watch)
     history = training.history
+    assert task.right is not None
     record = {
-        "pretraining": checkpoint.pretraining(content),
+        "pretraining": checkpoint.pretraining(content, snapshot),
         "split": "test",
         "count": run.counts["test"],
         "top1": last_and_best([record["test_top1"] for record in history]),
         "top5": last_and_best([record["test_top5"] for record in history]),
+        "train_top1": history[-1]["train_top1"],
+        "train_images": len(task.order.images),
+        "right": packed_bits(task.right[:, 0].numpy()),
         "history": history,
         "epochs": task.epochs,
         "batch_size": task.order.batch_size,

@@ -94,10 +94,14 @@ class SignalGuard:
 
 
 class Losses:
-    """Sums of losses on the device; the host waits for them once per epoch."""
+    """Sums and maxima of losses on the device; the host waits for them once per epoch.
+
+    The mean of an epoch hides a term that explodes for a few steps, after which Adam hardly moves for a thousand.
+    """
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
+        self.maxima: dict[str, Tensor] = {}
         self.steps = 0
         self.first_bad: Tensor | None = None
 
@@ -105,20 +109,24 @@ class Losses:
         for name, value in terms.items():
             value = value.detach().double()
             self.sums[name] = self.sums[name] + value if name in self.sums else value
+            self.maxima[name] = torch.maximum(self.maxima[name], value) if name in self.maxima else value
         loss = terms["loss"].detach()
         if self.first_bad is None:
             self.first_bad = torch.full((), -1, dtype=torch.int64, device=loss.device)
         self.first_bad = torch.where((self.first_bad < 0) & ~loss.isfinite(), step, self.first_bad)
         self.steps += 1
 
-    def means(self) -> dict[str, float]:
-        return {name: float(value) / self.steps for name, value in self.sums.items()}
+    def epoch(self) -> dict[str, float]:
+        """The mean of every term, and its maximum as NAME_max."""
+        means = {name: float(value) / self.steps for name, value in self.sums.items()}
+        return means | {f"{name}_max": float(value) for name, value in self.maxima.items()}
 
     def state(self) -> dict[str, Any]:
-        return {"sums": self.sums, "steps": self.steps}
+        return {"sums": self.sums, "maxima": self.maxima, "steps": self.steps}
 
     def restore(self, state: dict[str, Any], device: torch.device) -> None:
         self.sums = {name: value.to(device) for name, value in state["sums"].items()}
+        self.maxima = {name: value.to(device) for name, value in state["maxima"].items()}
         self.steps = state["steps"]
 
 
@@ -180,7 +188,7 @@ def train(
                 epoch, position = divmod(step + 1, task.steps_per_epoch)
                 if position == 0:
                     check()
-                    history.append({"epoch": epoch, **losses.means(), **task.end_epoch(epoch)})
+                    history.append({"epoch": epoch, **losses.epoch(), **task.end_epoch(epoch)})
                     watch.epoch(history[-1])
                     losses = Losses()
                 elif (step + 1) % check_every == 0:

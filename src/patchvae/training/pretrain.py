@@ -18,10 +18,11 @@ from patchvae.records import check_masks
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Feed, Order, Scaling, mirror, open_array
 from patchvae.training.loop import Training, Watch, train
-from patchvae.training.objectives.objective import Objective
+from patchvae.training.objectives.objective import AdversarialObjective, Objective
 from patchvae.training.run import Run, start
 
 STATISTICS_BATCH = 250
+FRESH_STEPS = 200  # of a discriminator that tries the finished networks
 
 
 class PretrainTask:
@@ -33,20 +34,24 @@ class PretrainTask:
     def __init__(
         self, config: dict[str, Any], pixels: Tensor, target: Tensor | None, device: torch.device, precision: str
     ) -> None:
-        self.epochs = config["epochs"]
+        self.epochs, self.seed = config["epochs"], config["seed"]
         self.labels = config["model"]["name"] == "supervised"
         images = torch.arange(len(pixels))
         if self.labels:
             assert target is not None
             images = (target >= 0).nonzero().flatten().cpu()
+            if config["labels"] == "shuffled":
+                target = shuffled(target, images, config["seed"])
         self.order = Order(images, config["batch_size"], config["epoch_images"], config["flip"], config["seed"])
         self.feed = Feed(self.order, [pixels] if target is None else [pixels, target], device)
         self.steps_per_epoch = self.order.steps_per_epoch
         self.images = self.epochs * self.steps_per_epoch * self.order.batch_size
         self.scaling = Scaling(config["input_scaling"], device)
-        model = seeded_model(config)
+        self.objective = objective_of(seeded_model(config), config, device, precision)
+        self.snapshots: dict[int, dict[str, Tensor]] = {}
+        self.snapshot_epochs = config["snapshots"]
+        # Behind all that draws weights: twins of one architecture see the same noise, with a discriminator or without.
         torch.manual_seed(seed_for(config["seed"], "pretrain"))
-        self.objective = objective_of(model, config, device, precision)
 
     def step(self, step: int) -> dict[str, Tensor]:
         (pixels, *rest), flips = self.feed(step)
@@ -56,7 +61,24 @@ class PretrainTask:
         return self.objective.step(self.scaling(mirror(pixels, flips)), target, step)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
+        """Keeps phi where `snapshots` names the epoch: of a constant rate, it is that of a shorter training."""
+        if epoch in self.snapshot_epochs:
+            phi = self.objective.networks["model"].encoder.backbone  # type: ignore[union-attr]
+            self.snapshots[epoch] = copied(phi.state_dict())  # type: ignore[union-attr]
         return {}
+
+    def fresh_accuracy(self) -> float | None:
+        """What a new discriminator reaches in at most FRESH_STEPS on training images, percent; None without a game."""
+        if not isinstance(self.objective, AdversarialObjective) or "discriminator" not in self.objective.networks:
+            return None
+        steps = self.epochs * self.steps_per_epoch
+        batches = (self.scaling(mirror(*self.images_of(step))) for step in range(min(FRESH_STEPS, steps)))
+        return self.objective.fresh_accuracy(batches, steps - 1, self.seed)
+
+    def images_of(self, step: int) -> tuple[Tensor, Tensor | None]:
+        """The images of a step, and which of them are mirrored."""
+        (pixels, *_), flips = self.feed(step)
+        return pixels, flips
 
     def tensors(self) -> list[Tensor]:
         return [p for module in self.objective.networks.values() for p in module.parameters()]
@@ -65,6 +87,7 @@ class PretrainTask:
         return {
             "networks": {name: module.state_dict() for name, module in self.objective.networks.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.objective.optimizers.items()},
+            "snapshots": self.snapshots,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -72,6 +95,20 @@ class PretrainTask:
             self.objective.networks[name].load_state_dict(weights)
         for name, optimizer in state["optimizers"].items():
             self.objective.optimizers[name].load_state_dict(optimizer)
+        self.snapshots = state["snapshots"]
+
+
+def copied(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights on the CPU that later steps do not change."""
+    return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in weights.items()}
+
+
+def shuffled(labels: Tensor, images: Tensor, seed: int) -> Tensor:
+    """Labels (n,) dealt out anew among the images (k,) that have one: a control that learns names without meaning."""
+    generator = torch.Generator().manual_seed(seed_for(seed, "shuffled labels"))
+    dealt = labels.clone()
+    dealt[images.to(labels.device)] = labels[images[torch.randperm(len(images), generator=generator)].to(labels.device)]
+    return dealt
 
 
 def objective_of(model: torch.nn.Module, config: dict[str, Any], device: torch.device, precision: str) -> Objective:
@@ -141,7 +178,9 @@ def pretrain(
     """Train one variant, write its checkpoint and metrics; an interrupted call goes on, on any machine.
 
     config: a resolved `pretrain` configuration; data: a packed data set; masks: its weight masks or None; watch: is
-    told how it goes; wanted: see `records`. The checkpoint holds `model`, `config`, `code_sha256` and `data_sha256`.
+    told how it goes; wanted: see `records`. The checkpoint holds the weights (`model`), phi's at the epochs of
+    `snapshots`, the number of `steps`, how the `game` with a discriminator ended, `config`, `code_sha256` and
+    `data_sha256`.
     Raises PatchVAEError for broken inputs and for NaN.
     """
     watch, wanted, kind = watch or Watch(), wanted or {}, config["model"]["name"]
@@ -149,7 +188,10 @@ def pretrain(
     masks_sha256 = ""
     if config.get("weighted_loss") and masks is not None:
         masks_sha256 = check_masks(masks, run.data_sha256["train"], wanted)
-    training, batch, seen, epochs = Training([], 0.0, []), 0, 0, 0
+    training, batch, seen, steps = Training([], 0.0, []), 0, 0, 0
+    snapshots: dict[int, dict[str, Tensor]] = {}
+    fresh: float | None = None
+    task: PretrainTask | None = None
     images = open_array(data / "train_images.npy", run.device)
     if kind == "random":
         model = seeded_model(config)
@@ -161,13 +203,17 @@ def pretrain(
         task = PretrainTask(config, images, target, run.device, run.precision)
         task.order.tell_if_clipped(config["batch_size"], run.label, watch)
         training = train(task, state_path, run.device, run.label, run.machine, watch)
-        model, epochs, seen = task.objective.networks["model"], task.epochs, task.images
-        batch = task.order.batch_size
-    # deviation E46: the last epoch is fine-tuned, nothing is picked on the test set
-    weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
-    content = {"model": weights, "config": config, "code_sha256": run.code, "data_sha256": run.data_sha256}
-    checkpoint.save(output, content)
+        model, steps, seen = task.objective.networks["model"], task.epochs * task.steps_per_epoch, task.images
+        batch, snapshots = task.order.batch_size, task.snapshots
     history = training.history
     loss = {name: value for name, value in history[-1].items() if name != "epoch"} if history else {}
-    record = {"loss": loss, "history": history, "epochs": epochs, "batch_size": batch, "masks_sha256": masks_sha256}
+    # deviation E46: the last epoch is fine-tuned, nothing is picked on the test set
+    content = {"model": copied(model.state_dict()), "snapshots": snapshots, "steps": steps, "config": config}
+    if task is not None:
+        fresh = task.fresh_accuracy()
+    game = None if fresh is None else {"accuracy": loss["discriminator_accuracy"], "fresh": fresh}
+    content |= {"game": game, "code_sha256": run.code, "data_sha256": run.data_sha256}
+    checkpoint.save(output, content)
+    record = {"loss": loss, "history": history, "epochs": len(history), "batch_size": batch}
+    record |= {"game": game, "masks_sha256": masks_sha256}
     run.finish(metrics, record, training.seconds, seen, training.machines)

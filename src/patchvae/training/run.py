@@ -10,7 +10,7 @@ import torch
 from patchvae.data.packed import check_arrays, load_manifest
 from patchvae.errors import PatchVAEError
 from patchvae.files import write_json
-from patchvae.hardware import describe, pick_device, pick_precision, set_threads
+from patchvae.hardware import describe, peak_memory, pick_device, pick_precision, set_threads
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256, commit, config_sha256, versions
 from patchvae.training.states import state_path
@@ -40,6 +40,7 @@ class Run:
         parts = [
             self.config["variant"],
             self.config.get("regime"),
+            self.config.get("head"),
             self.config["dataset"],
             f"seed {self.config['seed']}",
         ]
@@ -79,7 +80,7 @@ class Run:
     ) -> None:
         """Write the metrics file; `machines` are those of a training that moved, else it is this one."""
         config, machines = self.config, [*machines] or [self.machine]
-        identity = {key: config[key] for key in ("dataset", "variant", "regime", "seed") if key in config}
+        identity = {key: config[key] for key in ("dataset", "variant", "regime", "head", "seed") if key in config}
         write_json(
             metrics,
             {
@@ -97,6 +98,7 @@ class Run:
                 "machines": machines,
                 "precision": self.precision,
                 "threads": machines[-1]["threads"],
+                "peak_memory_mb": peak_memory(self.device),
                 "seconds": round(seconds, 1),
                 "images_per_second": round(images / seconds, 1) if images and seconds else 0.0,
                 **record,

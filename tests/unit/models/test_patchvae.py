@@ -134,11 +134,12 @@ def test_temperature_schedules():
     assert temperature_at(10_000, **exponential) == pytest.approx(math.exp(-0.3))
     assert temperature_at(76_753, **exponential) == 0.1
     # paper.md E10: 0.64 and 0.19 at the authors' steps 5001 and 10001, the floor at 12001
-    assert temperature_at(5_000, **compounding) == pytest.approx(0.64, abs=0.005)
-    assert temperature_at(10_000, **compounding) == pytest.approx(0.19, abs=0.005)
-    assert temperature_at(11_999, **compounding) > 0.1 and temperature_at(12_000, **compounding) == 0.1
+    # They set them behind the step, and ours count from 0: the next step is the first that has them.
+    assert temperature_at(5_001, **compounding) == pytest.approx(0.64, abs=0.005)
+    assert temperature_at(10_001, **compounding) == pytest.approx(0.19, abs=0.005)
+    assert temperature_at(12_000, **compounding) > 0.1 and temperature_at(12_001, **compounding) == 0.1
     temperature = 1.0
     for step in range(1, 7_002):
+        assert temperature_at(step - 1, **compounding) == pytest.approx(temperature, rel=1e-12)
         if step % 1000 == 1:
             temperature = max(temperature * math.exp(-3e-5 * step), 0.1)
-    assert temperature_at(7_000, **compounding) == pytest.approx(temperature, rel=1e-12)

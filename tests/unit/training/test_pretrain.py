@@ -17,7 +17,7 @@ from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256
 from patchvae.training import loop
 from patchvae.training.batches import open_array
-from patchvae.training.pretrain import PretrainTask, open_target, pretrain
+from patchvae.training.pretrain import PretrainTask, open_target, pretrain, shuffled
 from patchvae.training.watch import Watcher
 
 GAN = {"weight": 1.0, "generator_step": "joint", "lr": 1e-4, "adam_betas": [0.5, 0.999]}
@@ -90,6 +90,92 @@ def test_the_control_can_have_the_statistics_of_the_data(packed, pretrain_config
     features = torch.nn.functional.conv2d(images, phi["conv1.0.weight"], stride=2, padding=3)
     torch.testing.assert_close(phi["conv1.1.running_mean"], features.mean((0, 2, 3)), rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(phi["conv1.1.running_var"], features.var((0, 2, 3)), rtol=1e-3, atol=1e-4)
+
+
+def first_step(config, packed):
+    """The terms of a training's first step."""
+    data, masks = packed
+    images = open_array(data / "train_images.npy", CPU)
+    task = PretrainTask(config, images, open_target(data, masks, config, images, CPU), CPU, "fp32")
+    return {name: float(value) for name, value in task.step(0).items()}
+
+
+@pytest.mark.parametrize("name", ["beta-vae", "patchvae"])
+def test_twins_of_one_architecture_see_the_same_weights_and_noise(name, packed, pretrain_config):
+    plain = first_step(pretrain_config(name), packed)
+    gan = first_step(pretrain_config(name, gan=GAN), packed)
+    weighted = first_step(pretrain_config(name, weighted_loss=True), packed)
+    assert gan["reconstruction"] == plain["reconstruction"]
+    for key in plain.keys() - {"loss", "reconstruction"}:
+        assert gan[key] == weighted[key] == plain[key]
+    assert weighted["reconstruction"] != plain["reconstruction"]
+    assert first_step(pretrain_config(name, seed=1), packed)["reconstruction"] != plain["reconstruction"]
+
+
+def test_an_epoch_tells_the_maximum_of_every_term(packed, pretrain_config, tmp_path):
+    _, metrics = run(pretrain_config("beta-vae", epochs=1), packed, tmp_path)
+    data, _ = packed
+    images = open_array(data / "train_images.npy", CPU)
+    task = PretrainTask(pretrain_config("beta-vae", epochs=1), images, None, CPU, "fp32")
+    steps = [float(task.step(step)["kl"]) for step in range(task.steps_per_epoch)]
+    (epoch,) = metrics["history"]
+    assert epoch["kl_max"] == pytest.approx(max(steps), rel=1e-5) and epoch["kl_max"] > epoch["kl"]
+
+
+def test_a_snapshot_is_the_phi_of_a_shorter_training(packed, pretrain_config, tmp_path, monkeypatch):
+    short, _ = run(pretrain_config(epochs=1), packed, tmp_path / "short")
+    config = pretrain_config(epochs=3, snapshots=[1, 2])
+    whole, _ = run(config, packed, tmp_path / "whole")
+    expected = checkpoint.backbone_weights(short)
+    found = checkpoint.backbone_weights(whole, 1)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
+    assert not torch.equal(checkpoint.backbone_weights(whole)["conv1.0.weight"], found["conv1.0.weight"])
+    with pytest.raises(PatchVAEError, match="no snapshot of epoch 3, only of 1, 2"):
+        checkpoint.backbone_weights(whole, 3)
+    # A training that is stopped behind a snapshot keeps it.
+    step = PretrainTask.step
+
+    def stopping(self, number):
+        if number == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, number)
+
+    monkeypatch.setattr(PretrainTask, "step", stopping)
+    with pytest.raises(SystemExit):
+        run(config, packed, tmp_path / "cut")
+    monkeypatch.setattr(PretrainTask, "step", step)
+    cut, _ = run(config, packed, tmp_path / "cut")
+    for epoch in (1, 2):
+        found, expected = checkpoint.backbone_weights(cut, epoch), checkpoint.backbone_weights(whole, epoch)
+        assert all(torch.equal(found[key], expected[key]) for key in expected)
+
+
+def test_shuffled_labels_are_the_same_labels_on_other_images():
+    labels = torch.tensor([0, 1, -1, 2, 0, 1, -1, 2, 2, 2] * 5)
+    images = (labels >= 0).nonzero().flatten()
+    dealt = shuffled(labels, images, 0)
+    assert not torch.equal(dealt, labels) and torch.equal(dealt, shuffled(labels, images, 0))
+    assert torch.equal(dealt[images].sort().values, labels[images].sort().values)
+    assert (dealt[labels < 0] == -1).all()
+    assert not torch.equal(dealt, shuffled(labels, images, 1))
+
+
+def test_labels_can_be_learned_and_shuffled_ones_need_memory(packed, pretrain_config, tmp_path):
+    given, metrics = run(pretrain_config("supervised", epochs=6), packed, tmp_path / "given")
+    _, other = run(pretrain_config("supervised", epochs=6, labels="shuffled"), packed, tmp_path / "shuffled")
+    assert metrics["loss"]["train_top1"] > other["loss"]["train_top1"] + 10
+    assert given["game"] is None and metrics["game"] is None
+
+
+def test_a_new_discriminator_tells_whether_the_game_is_dead(packed, pretrain_config, tmp_path, monkeypatch):
+    content, metrics = run(pretrain_config("beta-vae", gan={**GAN, "lr": 1e-3}, epochs=4), packed, tmp_path / "alive")
+    assert content["game"] == metrics["game"] == checkpoint.pretraining(content)["game"]
+    assert 0 <= metrics["game"]["accuracy"] <= 100 and metrics["game"]["fresh"] > 60
+    assert metrics["game"]["accuracy"] == metrics["loss"]["discriminator_accuracy"]
+    # One that cannot learn stays at chance, and the new one beats it.
+    _, metrics = run(pretrain_config("beta-vae", gan={**GAN, "lr": 1e-9}, epochs=1), packed, tmp_path / "dead")
+    assert abs(metrics["game"]["accuracy"] - 50) < 25
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Accuracies after fine-tuning, which Tables 1-6 are made of."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ import pandas as pd
 from patchvae.report.tables.metrics import Row, agreed, collect, number, pretrain_epochs, records, stand_ins
 from patchvae.report.tables.words import IMAGENET, WHEN, dataset_name, display_name, plural, seeds
 
-CELL = ["model", "dataset", "regime", "seed"]
+CELL = ["model", "dataset", "regime", "head", "seed"]
 LEARNING: dict[str, tuple[str, str]] = {
     "last_mean": ("last", "mean"),
     "best_mean": ("best", "mean"),
+    "train_mean": ("train_top1", "mean"),
     "epochs": ("epochs", "first"),
 }
+FIRST_HEAD = "table12"  # of the first metrics files, which do not tell it
 METRICS = {"top1": (1, "top-1"), "top5": (5, "top-5")}
 UNTOLD = "base"  # stands for a swept key's value that metrics files do not tell
 
@@ -40,7 +43,8 @@ def accuracies(metrics: Sequence[str], select: str, key: str | None) -> Callable
     """
 
     def rows(content: Row) -> Iterator[Row]:
-        common = {"regime": content["regime"], "epochs": content["epochs"]}
+        common = {"regime": content["regime"], "head": content.get("head", FIRST_HEAD), "epochs": content["epochs"]}
+        common["train_top1"] = content["history"][-1]["train_top1"] if "history" in content else math.nan
         common |= {"num_classes": content["config"]["num_classes"], "test_images": content["count"]}
         if key is not None:
             common["swept"] = value_of(content, key)
@@ -56,14 +60,14 @@ def accuracies(metrics: Sequence[str], select: str, key: str | None) -> Callable
 def collect_accuracies(
     config: Mapping[str, Any],
     files: Sequence[Path | str],
-    cells: Sequence[tuple[str, str, str]],
+    cells: Sequence[tuple[str, str, str, str]],
     metrics: Sequence[str] = ("top1",),
     aside: Callable[[Row], bool] = lambda row: False,
 ) -> pd.DataFrame:
-    """All accuracies of `cells` (model, dataset, regime) and of every seed; config has seeds, select and maybe key.
+    """All accuracies of `cells` (model, dataset, regime, head) and of every seed.
 
-    aside: which files are of no concern, by a row of theirs. Raises PatchVAEError for a wrong, doubled or missing file,
-    and for files of one data set with other test images or another number of epochs.
+    config: seeds, select and maybe key; aside: which files are of no concern, by a row of theirs. Raises PatchVAEError
+    for a wrong, doubled or missing file, and for files of one data set with other test images or numbers of epochs.
     """
     expected = [(*cell, seed) for cell in cells for seed in config["seeds"]]
     readers = {"finetune": accuracies(metrics, config["select"], config.get("key"))}

@@ -88,7 +88,7 @@ def write_sweep(
 ) -> None:
     """Write the table of one swept key as tidy CSV, Markdown, LaTeX and HTML; its rows are the values, smallest first.
 
-    config: run, seeds, select, key, variant (the one swept), regime, datasets, variants (value as text -> variant
+    config: run, seeds, select, key, variant (the one swept), regime, head, datasets, variants (value as text -> variant
     trained with it, without the value of `variant` itself, which its metrics files tell), and paper_column, null where
     there is no paper_csv, whose columns are it, dataset, top1 (percent); metrics_files: one fine-tuning per (value,
     data set, seed), in any order, and maybe some of `variant` on other data sets. A value that only the paper has is a
@@ -97,7 +97,8 @@ def write_sweep(
     """
     variant, datasets = config["variant"], config["datasets"]
     texts_by_variant = {swept: value for value, swept in config["variants"].items()}
-    wanted = [(model, dataset, config["regime"]) for model in (variant, *texts_by_variant) for dataset in datasets]
+    columns = [(dataset, config["regime"], config["head"]) for dataset in datasets]
+    wanted = [(model, *column) for model in (variant, *texts_by_variant) for column in columns]
     results = collect_accuracies(
         config, metrics_files, wanted, aside=lambda row: row["model"] == variant and row["dataset"] not in datasets
     )

@@ -18,7 +18,7 @@ from patchvae.report.tables.metrics import best, comparable, read_paper, records
 from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import bold, dataset_name, demo_line, display_name, in_order, measured, regime_name
 
-KEYS = ["model", "dataset", "regime"]
+KEYS = ["model", "dataset", "regime"]  # of the paper's numbers, which tell no head
 
 
 def layout(table: pd.DataFrame) -> list[list[str]]:
@@ -27,6 +27,7 @@ def layout(table: pd.DataFrame) -> list[list[str]]:
     Nine columns leave no room for the paper's numbers in columns of their own.
     """
     texts: dict[str, list[str]] = {}
+    table = table[table["head"] == table["head"].iloc[0]]
     for row in records(table.assign(best=best(table, ["dataset", "regime"], 2)).set_index("model")):
         paper = "" if pd.isna(row.paper) else f" ({row.paper:.2f})"
         texts.setdefault(str(row.Index), [display_name(str(row.Index))]).append(ours(row, 2) + paper)
@@ -35,7 +36,13 @@ def layout(table: pd.DataFrame) -> list[list[str]]:
 
 def caption(config: Mapping[str, Any], results: pd.DataFrame, with_paper: bool) -> str:
     """The protocol behind the numbers, in plain sentences."""
-    text = [f"Run {config['run']}: top-1 test accuracy (%) {selection(config)}; {bold(results.model)}."]
+    head, *others = config["heads"]
+    text = [
+        f"Run {config['run']}: top-1 test accuracy (%) {selection(config)}, classifier {head}; {bold(results.model)}."
+    ]
+    if others:
+        text.append(f"The CSV beside this table has {', '.join(others)} too.")
+    results = results[results["head"] == head]
     if with_paper:
         text.append("In parentheses the paper's numbers, at the paper's own schedule.")
     text += schedules(results, config["datasets"])
@@ -53,20 +60,22 @@ def write_table1(
 ) -> None:
     """Write Table 1 as tidy CSV, Markdown, LaTeX and HTML.
 
-    config: run, seeds, datasets, variants, regimes, select; paper_csv: columns model, dataset, regime, top1 (percent);
-    metrics_files: one metrics file of a fine-tuning per (variant, data set, regime, seed) of `config`, in any order.
-    In the CSV, `mean` and `std` are over seeds at the epoch that `select` names, `seconds` is the fine-tunings' sum,
-    `config_sha256` and `metrics_sha256` the first 12 digits of every seed's, the latter of the metrics file itself.
+    config: run, seeds, datasets, variants, regimes, heads, select; paper_csv: columns model, dataset, regime, top1
+    (percent); metrics_files: one metrics file of a fine-tuning per (variant, data set, regime, head, seed) of `config`,
+    in any order. The first head is printed, the CSV has all. In the CSV, `mean` and `std` are over seeds at the epoch
+    that `select` names, `train_mean` is the mean of the training accuracies in the last epoch, `seconds` is the
+    fine-tunings' sum, `config_sha256` and `metrics_sha256` the first 12 digits of every seed's, the latter of the metrics file itself.
     Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
     """
     datasets, regimes = config["datasets"], config["regimes"]
-    wanted = list(itertools.product(config["variants"], datasets, regimes))
+    wanted = list(itertools.product(config["variants"], datasets, regimes, config["heads"]))
     results = collect_accuracies(config, metrics_files, wanted)
     made_up = stand_ins(results)
     paper = read_paper(paper_csv, KEYS, ["top1"]).top1
     models = in_order(list(paper.index.get_level_values("model")), config["variants"])
-    cells = {"model": models, "dataset": datasets, "regime": regimes}
-    table = summarise(results, comparable(paper, made_up), cells, **LEARNING)
+    cells = {"head": config["heads"], "model": models, "dataset": datasets, "regime": regimes}
+    by_head = pd.concat({head: comparable(paper, made_up) for head in config["heads"]}, names=["head"])
+    table = summarise(results, by_head, cells, **LEARNING)
     sheet = Sheet(
         label="table1",
         warning=demo_line(datasets, made_up),

@@ -65,8 +65,8 @@ def write_table2(
 ) -> None:
     """Write Table 2 as tidy CSV, Markdown, LaTeX and HTML.
 
-    config: run, seeds, dataset, variants, regime (of all variants), supervised (the variant whose φ is trained whole,
-    in regime "none"), select; paper_csv: columns model, top1, top5 (percent), the supervised row's model is
+    config: run, seeds, dataset, variants, regime (of all variants), head, supervised (the variant whose φ is trained
+    whole, in regime "none"), select; paper_csv: columns model, top1, top5 (percent), the supervised row's model is
     `imagenet-supervised`; metrics_files: one fine-tuning per variant and seed, and one of the supervised row per seed,
     in any order. That row's model is `supervised` in the CSV.
     Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
@@ -74,8 +74,8 @@ def write_table2(
     dataset, regime = config["dataset"], config["regime"]
     if regime == WHOLE:
         raise PatchVAEError(f"table2.regime: {regime!r} is the supervised row's, choose one that freezes something")
-    wanted = [(variant, dataset, regime) for variant in config["variants"]]
-    wanted.append((config["supervised"], dataset, WHOLE))
+    wanted = [(variant, dataset, regime, config["head"]) for variant in config["variants"]]
+    wanted.append((config["supervised"], dataset, WHOLE, config["head"]))
     results = collect_accuracies(config, metrics_files, wanted, list(METRICS))
     results["model"] = results.model.mask(results.regime == WHOLE, "supervised")
     made_up = stand_ins(results)

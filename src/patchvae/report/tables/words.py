@@ -9,7 +9,12 @@ import pandas as pd
 CONTROLS = {"random": "Random φ (control)", "random+bn": "Random φ, BatchNorm of the data (control)"}
 MODELS = {"beta-vae": "β-VAE", "patchvae": "PatchVAE", "bigan": "BiGAN"}
 # Their φ saw labels: printed beside the others, never the best among them.
-LABELLED = {"imagenet-pretrained": "ImageNet-pretrained φ", "supervised": "Supervised"}
+LABELLED = {
+    "imagenet-pretrained": "ImageNet-pretrained φ",
+    "supervised": "Supervised",
+    "labelled": "φ pretrained with its labels (control)",
+    "shuffled": "φ pretrained with shuffled labels (control)",
+}
 DATASETS = {
     "cifar100": "CIFAR-100",
     "indoor67": "Indoor67",

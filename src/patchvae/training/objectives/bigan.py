@@ -8,10 +8,11 @@ from torch import Tensor
 from patchvae.hardware import autocast
 from patchvae.losses import fake_loss, real_loss
 from patchvae.models.bigan import BiGAN, JointDiscriminator
-from patchvae.training.objectives.objective import Objective
+from patchvae.seeding import seed_for
+from patchvae.training.objectives.objective import AdversarialObjective, Inputs
 
 
-class BiGANObjective(Objective):
+class BiGANObjective(AdversarialObjective):
     """Encoder and generator against a joint discriminator on (x, E(x)) and (G(z), z), z ~ N(0, I) (deviation E34).
 
     Per batch one step of D, then one of E and G together on the swapped labels (non-saturating cross-entropy).
@@ -19,25 +20,32 @@ class BiGANObjective(Objective):
 
     def __init__(self, model: BiGAN, config: dict[str, Any], device: torch.device, precision: str) -> None:
         super().__init__(device, precision)
-        self.model = model
-        self.add("model", model, config["lr"], config["adam_betas"])
-        self.add("discriminator", JointDiscriminator(model.latent_dim), config["lr"], config["adam_betas"])
+        self.model, self.adam = model, (config["lr"], config["adam_betas"])
+        self.add("model", model, *self.adam)
+        self.add_discriminator("discriminator", seed_for(config["seed"], "discriminator"))
+
+    def add_discriminator(self, name: str, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.add(name, JointDiscriminator(self.model.latent_dim), *self.adam)
+
+    def play(self, images: Tensor) -> tuple[Inputs, Inputs]:
+        """(x, E(x)) and (G(z), z) for images (B, 3, S, S)."""
+        latent = torch.randn(len(images), self.model.latent_dim, device=self.device)
+        with autocast(self.device, self.precision):
+            return (images, self.model.encoder(images)[0]), (self.model.decoder(latent), latent)
+
+    @torch.no_grad()
+    def pairs(self, images: Tensor, step: int) -> tuple[Inputs, Inputs]:
+        return self.play(images)
 
     def step(self, images: Tensor, target: Tensor | None, step: int) -> dict[str, Tensor]:
-        model, discriminator = self.model, self.networks["discriminator"]
-        latent = torch.randn(len(images), model.latent_dim, device=self.device)
+        real, fake = self.play(images)
+        terms = self.update_discriminator((real[0], real[1].detach()), (fake[0].detach(), fake[1]))
         with autocast(self.device, self.precision):
-            encoded, generated = model.encoder(images)[0], model.decoder(latent)
-            discriminator.requires_grad_(True)
-            real = discriminator(images, encoded.detach())
-            fake = discriminator(generated.detach(), latent)
-        discriminator_loss = real_loss(real) + fake_loss(fake)
-        self.update("discriminator", discriminator_loss)
-        with autocast(self.device, self.precision):
-            discriminator.requires_grad_(False)
-            loss = fake_loss(discriminator(images, encoded)) + real_loss(discriminator(generated, latent))
+            discriminator = self.networks["discriminator"].requires_grad_(False)
+            loss = fake_loss(discriminator(*real)) + real_loss(discriminator(*fake))
         self.update("model", loss)
-        return {"loss": loss, "discriminator": discriminator_loss}
+        return {"loss": loss, **terms}
 
 
 OBJECTIVE = BiGANObjective

@@ -1,13 +1,20 @@
 """What every kind of pretraining has: networks, their optimisers, one step."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
+from patchvae.hardware import autocast
+from patchvae.losses import fake_loss, real_loss
+from patchvae.seeding import seed_for
 from patchvae.training.optimizers import adam
+
+Inputs = tuple[Tensor, ...]  # of a discriminator: an image, or an image and a latent
 
 
 class Objective:
-    """Networks, optimisers and how one batch updates them. `networks` names what a checkpoint has to hold."""
+    """Networks, optimisers and how one batch updates them. `networks` names what a state has to hold."""
 
     networks: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
@@ -35,3 +42,41 @@ class Objective:
         target: weights of L_w (B, C, h, w), labels (B,) for training with labels, or None.
         """
         raise NotImplementedError
+
+
+class AdversarialObjective(Objective):
+    """One that may have a discriminator."""
+
+    def add_discriminator(self, name: str, seed: int) -> None:
+        """Make a discriminator, from a seed of its own, so that the rest draws what it draws without one."""
+        raise NotImplementedError
+
+    def pairs(self, images: Tensor, step: int) -> tuple[Inputs, Inputs]:
+        """What a discriminator is shown as real and as fake of images (B, 3, S, S), without gradients."""
+        raise NotImplementedError
+
+    def update_discriminator(self, real: Inputs, fake: Inputs, name: str = "discriminator") -> dict[str, Tensor]:
+        """One step of D on real against fake, each normalised by the statistics of its own batch.
+
+        Returns its loss, and its accuracy on this batch before the step in percent, of which 50 is chance.
+        """
+        discriminator = self.networks[name].requires_grad_(True)
+        with autocast(self.device, self.precision):
+            true, false = discriminator(*real), discriminator(*fake)
+        loss = real_loss(true) + fake_loss(false)
+        self.update(name, loss)
+        right = (true.detach() > 0).float().mean() + (false.detach() < 0).float().mean()
+        return {"discriminator": loss, "discriminator_accuracy": 50 * right}
+
+    def fresh_accuracy(self, batches: Iterator[Tensor], step: int, seed: int) -> float:
+        """The accuracy that a new discriminator reaches against the networks as they are, percent.
+
+        Its mean over the last quarter of the batches (B, 3, S, S), after training on those before. A discriminator at
+        chance has met its match if this one is at chance too; else the game is dead. Moves BatchNorm's statistics.
+        """
+        self.add_discriminator("fresh", seed_for(seed, "fresh discriminator"))
+        torch.manual_seed(seed_for(seed, "fresh pairs"))
+        found = [self.update_discriminator(*self.pairs(images, step), "fresh") for images in batches]
+        del self.networks["fresh"], self.optimizers["fresh"]
+        last = found[-max(len(found) // 4, 1) :]
+        return float(torch.stack([terms["discriminator_accuracy"] for terms in last]).mean())

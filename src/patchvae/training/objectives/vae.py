@@ -6,12 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from patchvae.hardware import autocast
-from patchvae.losses import fake_loss, real_loss, squared_error
+from patchvae.losses import real_loss, squared_error
 from patchvae.models.discriminator import Discriminator
-from patchvae.training.objectives.objective import Objective
+from patchvae.seeding import seed_for
+from patchvae.training.objectives.objective import AdversarialObjective, Inputs
 
 
-class VAEObjective(Objective):
+class VAEObjective(AdversarialObjective):
     """Squared error (plain or L_w) + weighted KLs (eq. 3, 11), with an optional discriminator on reconstructions.
 
     The -GAN recipe (deviation E22, E23): per batch the discriminator takes one step on x against x_hat, then the VAE
@@ -25,7 +26,17 @@ class VAEObjective(Objective):
         self.add("model", model, config["lr"], config["adam_betas"])
         self.gan = config["gan"]
         if self.gan:
-            self.add("discriminator", Discriminator(), self.gan["lr"], self.gan["adam_betas"])
+            self.add_discriminator("discriminator", seed_for(config["seed"], "discriminator"))
+
+    def add_discriminator(self, name: str, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.add(name, Discriminator(), self.gan["lr"], self.gan["adam_betas"])
+
+    @torch.no_grad()
+    def pairs(self, images: Tensor, step: int) -> tuple[Inputs, Inputs]:
+        with autocast(self.device, self.precision):
+            reconstruction = self.model(images, self.model.temperature_at(step)).reconstruction
+        return (images,), (reconstruction,)
 
     def step(self, images: Tensor, target: Tensor | None, step: int) -> dict[str, Tensor]:
         temperature = self.model.temperature_at(step)
@@ -34,7 +45,7 @@ class VAEObjective(Objective):
         terms = {"reconstruction": squared_error(images, reconstruction, target), **kl}
         loss = torch.stack(list(terms.values())).sum()
         if self.gan:
-            terms["discriminator"] = self.update_discriminator(images, reconstruction)
+            terms |= self.update_discriminator((images,), (reconstruction.detach(),))
             if self.gan["generator_step"] == "double":
                 self.update("model", loss)
                 with autocast(self.device, self.precision):
@@ -47,15 +58,6 @@ class VAEObjective(Objective):
             loss = loss + terms["adversarial"]
         self.update("model", loss)
         return {"loss": loss, **terms}
-
-    def update_discriminator(self, images: Tensor, reconstruction: Tensor) -> Tensor:
-        """One step of D on real x against fake x_hat, each normalised by the statistics of its own batch."""
-        discriminator = self.networks["discriminator"].requires_grad_(True)
-        with autocast(self.device, self.precision):
-            real, fake = discriminator(images), discriminator(reconstruction.detach())
-        loss = real_loss(real) + fake_loss(fake)
-        self.update("discriminator", loss)
-        return loss
 
     def adversarial(self, reconstruction: Tensor) -> Tensor:
         """The generator's adversarial loss; no gradient is computed for D's weights."""

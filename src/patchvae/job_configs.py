@@ -242,7 +242,6 @@ class Probe(Measured):
     pretrained: Pretrained
     num_classes: Classes
     backbone: Backbone
-    init: Init
     pool: Annotated[int, Field(ge=1, le=64)]
     holdout: Annotated[float, Field(ge=0.01, le=0.9)]
     lambdas: Annotated[list[Annotated[float, Field(ge=1e-12, le=1e12)]], Field(min_length=2), AfterValidator(_once)]

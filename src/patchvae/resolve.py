@@ -180,7 +180,6 @@ def _probe(params: Params, wildcards: Mapping[str, Any]) -> Params:
         "pretrained": _phi(params, dataset, variant),
         "num_classes": own["datasets"][dataset]["num_classes"],
         "backbone": own["model"]["backbone"],
-        "init": own["init"],
         **{key: own["probe"][key] for key in ("pool", "holdout", "lambdas")},
     }
 

@@ -32,7 +32,7 @@ class Features:
     def __init__(self, run: Run, pretrained: dict[str, Any]) -> None:
         self.run = run
         backbone = Backbone(run.config["backbone"])
-        backbone.load_state_dict(checkpoint.backbone_weights(pretrained))
+        backbone.load_state_dict(checkpoint.backbone_weights(pretrained, run.config["pretrained"]["snapshot"]))
         self.phi = for_measuring(backbone, run.device)
         self.scaling = Scaling(run.config["input_scaling"], run.device)
         self.pixels = {split: open_array(run.data / f"{split}_images.npy", run.device) for split in ("train", "test")}
@@ -87,6 +87,7 @@ def probe(
     """
     run = start("probe", __name__, config, data, device, threads)
     expected = {**config["pretrained"], "seed": config["seed"]}
+    snapshot = expected.pop("snapshot")
     own_images = run.data_sha256 if config["pretrained"]["dataset"] == config["dataset"] else None
     content = checkpoint.load_pretrained(pretrained, expected, wanted or {}, own_images)
     features, classes = Features(run, content), config["num_classes"]
@@ -105,7 +106,7 @@ def probe(
     on_train = ridge.right(features.batches("train", labelled), weights)
     on_test = ridge.right(features.batches("test", torch.arange(run.counts["test"])), weights, min(5, classes))
     record = {
-        "pretraining": checkpoint.pretraining(content),
+        "pretraining": checkpoint.pretraining(content, snapshot),
         "split": "test",
         "count": len(on_test),
         "top1": percent(on_test[:, 0]),

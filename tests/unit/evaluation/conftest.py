@@ -90,6 +90,7 @@ def save_model(tmp_path):
         path = tmp_path / f"{config['variant']}.pt"
         model = model or seeded_model(config)
         made = {"config": config, "code_sha256": "c" * 64, "data_sha256": {"train": "d" * 64}}
+        made |= {"snapshots": {}, "steps": 10, "game": None}
         checkpoint.save(path, {"model": model.state_dict(), **made})
         return path
 

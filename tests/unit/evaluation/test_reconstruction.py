@@ -122,7 +122,7 @@ def test_metrics_are_means_over_all_test_images(
     pixels = load_split(scenes, "test").images
     run = start("reconstruct", "patchvae.evaluation.reconstruction", settings, scenes, "cpu", 1)
     model, _ = load_model(path, settings, ("beta-vae", "patchvae"), CPU)
-    originals, copies = (torch.cat(parts) for parts in zip(*reconstructions(run, model, pixels), strict=True))
+    originals, copies = (torch.cat(parts) for parts in zip(*reconstructions(run, model, pixels, 1.0), strict=True))
     assert np.array_equal((originals * 255).round().permute(0, 2, 3, 1).numpy(), pixels)
     squared = (originals - copies).pow(2).mean((1, 2, 3))
     assert record["psnr"] == pytest.approx(float((-10 * squared.log10()).mean()), rel=1e-5)
@@ -140,6 +140,16 @@ def test_the_seed_decides_the_draws(config, pretrain_config, scenes, save_model,
     assert measured(config(), scenes, path, tmp_path)["psnr"] == first["psnr"]
     assert measured(config(temperature=0.1), scenes, path, tmp_path)["psnr"] != first["psnr"]
     assert measured(config(sample=False), scenes, path, tmp_path)["psnr"] != first["psnr"]
+
+
+def test_the_temperature_is_that_of_the_last_step(config, pretrain_config, scenes, save_model, tmp_path):
+    settings = pretrain_config()
+    settings["model"]["temperature"] |= {"start": 1.0, "rate": 0.05, "floor": 0.1, "schedule": "exponential"}
+    path = save_model(settings)  # of ten steps, so that the last one is number 9
+    record = measured(config(temperature="last"), scenes, path, tmp_path)
+    assert record["temperature"] == pytest.approx(math.exp(-0.45))
+    assert measured(config(temperature=math.exp(-0.45)), scenes, path, tmp_path)["psnr"] == record["psnr"]
+    assert measured(config(temperature=1.0), scenes, path, tmp_path)["psnr"] != record["psnr"]
 
 
 def test_nothing_but_the_metrics_is_left(config, pretrain_config, scenes, save_model, tmp_path):

@@ -10,13 +10,16 @@ import pytest
 import torch
 
 from patchvae import checkpoint
+from patchvae.bits import unpacked_bits
 from patchvae.data.packed import write_manifest
 from patchvae.errors import PatchVAEError
 from patchvae.provenance import config_sha256
 from patchvae.training import finetune as finetuning
-from patchvae.training.finetune import FinetuneTask, finetune
+from patchvae.training.finetune import FinetuneTask, chosen_images, finetune
 from patchvae.training.pretrain import pretrain
 from patchvae.training.run import start
+
+OWN = {"dataset": "squares", "variant": "patchvae", "snapshot": None}
 
 
 @pytest.fixture
@@ -53,17 +56,23 @@ def test_it_learns_and_reports_last_and_best(packed, weights, finetune_config, t
         "epochs": 2,
         "model": config["model"],
         "stand_in": False,  # older checkpoints do not say it
+        "game": None,
         "config_sha256": config_sha256(config),
         "code_sha256": content["code_sha256"],
         "data_sha256": {"train": content["data_sha256"]["train"]},
     }
     assert max(accuracies) > 60  # chance is 33 %
+    right = unpacked_bits(metrics["right"], 12)
+    assert 100 * right.mean() == pytest.approx(accuracies[-1])
+    assert metrics["train_top1"] == metrics["history"][-1]["train_top1"]
+    assert metrics["head"] == "table12" and metrics["train_images"] == 40 and metrics["peak_memory_mb"] > 50
 
 
 def test_the_pretraining_of_a_control_on_a_stand_in(pretrain_config):
     config = pretrain_config("random", stand_in=True)
     del config["epochs"]
-    told = checkpoint.pretraining({"config": config, "code_sha256": "c" * 64, "data_sha256": {"train": "d" * 64}})
+    content = {"config": config, "game": None, "code_sha256": "c" * 64, "data_sha256": {"train": "d" * 64}}
+    told = checkpoint.pretraining(content)
     assert (told["variant"], told["epochs"], told["stand_in"]) == ("random", 0, True)
 
 
@@ -160,6 +169,45 @@ def test_images_without_a_label_are_left_out(packed, weights, finetune_config, t
     assert torch.isfinite(task.step(0)["loss"])
 
 
+def test_so_many_labels_per_class(packed, weights, finetune_config):
+    data, _ = packed
+    labels = torch.from_numpy(np.load(data / "train_labels.npy"))
+    task = task_of(finetune_config(labels_per_class=4, batch_size=6), data, weights)
+    used = torch.cat([task.order.batch(step)[0] for step in range(task.order.steps_per_pass)])
+    assert sorted(labels[used].tolist()) == [0] * 4 + [1] * 4 + [2] * 4
+    assert torch.equal(chosen_images(labels, 4, 0), chosen_images(labels, 4, 0))
+    assert not torch.equal(chosen_images(labels, 4, 0), chosen_images(labels, 4, 1))
+    with pytest.raises(PatchVAEError, match="labels_per_class: 14, but class 1 has 13 images"):
+        chosen_images(labels, 14, 0)
+
+
+def test_standardised_features(packed, weights, finetune_config):
+    data, _ = packed
+    task = task_of(finetune_config(standardise=True), data, weights)
+    kept, plain = task.cache["train"], task_of(finetune_config(), data, weights).cache
+    assert kept.mean(0).abs().max() < 1e-5
+    deviation, constant = kept.std(0, correction=0), plain["train"].std(0) == 0
+    torch.testing.assert_close(deviation[~constant], torch.ones_like(deviation[~constant]), atol=1e-3, rtol=0)
+    assert (kept[:, constant] == 0).all()
+    # The test images are moved and scaled by the numbers of the training images.
+    mean, scale = plain["train"].mean(0), plain["train"].std(0, correction=0)
+    expected = torch.where(constant, 0.0, (plain["test"] - mean) / scale)
+    torch.testing.assert_close(task.cache["test"], expected, atol=1e-3, rtol=1e-3)
+    with pytest.raises(PatchVAEError, match="standardise: the frozen features of this training are not kept"):
+        task_of(finetune_config(standardise=True, frozen_batch_norm="train"), data, weights)
+
+
+def test_it_starts_from_a_snapshot(packed, pretrain_config, finetune_config, tmp_path):
+    data, _ = packed
+    path = tmp_path / "kept.pt"
+    pretrain(pretrain_config(snapshots=[1]), data, None, path, tmp_path / "pretrain.json", tmp_path / "s", "cpu", 1)
+    metrics = run(finetune_config(pretrained={**OWN, "snapshot": 1}), packed, path, tmp_path)
+    assert metrics["pretraining"]["epochs"] == 1
+    task = task_of(finetune_config(pretrained={**OWN, "snapshot": 1}), data, path)
+    weights = checkpoint.load(path)["snapshots"][1]
+    assert torch.equal(task.frozen.state_dict()["0.0.weight"], weights["conv1.0.weight"])
+
+
 def test_top5_counts_the_label_among_the_five_best(packed, weights, finetune_config, monkeypatch):
     data, _ = packed
     task = task_of(finetune_config(num_classes=7), data, weights)
@@ -174,9 +222,9 @@ def test_top5_counts_the_label_among_the_five_best(packed, weights, finetune_con
 
 def test_checkpoints_that_do_not_fit_are_refused(packed, weights, finetune_config, tmp_path):
     with pytest.raises(PatchVAEError, match="of another model: its variant is 'patchvae', not 'beta-vae'"):
-        run(finetune_config(pretrained={"dataset": "squares", "variant": "beta-vae"}), packed, weights, tmp_path)
+        run(finetune_config(pretrained={**OWN, "variant": "beta-vae"}), packed, weights, tmp_path)
     with pytest.raises(PatchVAEError, match="of another model: its dataset is 'squares', not 'circles'"):
-        run(finetune_config(pretrained={"dataset": "circles", "variant": "patchvae"}), packed, weights, tmp_path)
+        run(finetune_config(pretrained={**OWN, "dataset": "circles"}), packed, weights, tmp_path)
     with pytest.raises(PatchVAEError, match="its seed is 0, not 1"):
         run(finetune_config(seed=1), packed, weights, tmp_path)
     cut = tmp_path / "cut.pt"

@@ -64,7 +64,8 @@ def write_table1(
     (percent); metrics_files: one metrics file of a fine-tuning per (variant, data set, regime, head, seed) of `config`,
     in any order. The first head is printed, the CSV has all. In the CSV, `mean` and `std` are over seeds at the epoch
     that `select` names, `train_mean` is the mean of the training accuracies in the last epoch, `seconds` is the
-    fine-tunings' sum, `config_sha256` and `metrics_sha256` the first 12 digits of every seed's, the latter of the metrics file itself.
+    fine-tunings' sum, `config_sha256` and `metrics_sha256` the first 12 digits of every seed's, the latter of the
+    metrics file itself.
     Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
     """
     datasets, regimes = config["datasets"], config["regimes"]

@@ -76,11 +76,12 @@ def collect(
     keys: Sequence[str],
     expected: Sequence[tuple[Any, ...]],
     aside: Callable[[Row], bool] = lambda row: False,
+    partial: bool = False,
 ) -> pd.DataFrame:
     """The rows of all metrics files, in the order of `expected`: one file per combination of `keys`, `seed` last.
 
-    aside: which files are of no concern, by a row of theirs. Raises PatchVAEError for a wrong, doubled or missing file,
-    and for files of one data set with other test images.
+    aside: which files are of no concern, by a row of theirs; partial: files may be missing, but not all of them. Raises
+    PatchVAEError for a wrong, doubled or missing file, and for files of one data set with other test images.
     """
     known = dict(zip(keys, map(dict.fromkeys, zip(*expected, strict=True)), strict=True))
     found: dict[tuple[Any, ...], list[Row]] = {}
@@ -98,9 +99,9 @@ def collect(
             raise PatchVAEError(f"{path}: the same cell and seed as {found[cell][0]['file']}")
         found[cell] = rows
     for cell in expected:
-        if cell not in found:
+        if cell not in found and not (partial and found):
             raise PatchVAEError(f"no metrics file for {describe(cell)}")
-    frame = pd.DataFrame([row for cell in expected for row in found[cell]])
+    frame = pd.DataFrame([row for cell in expected for row in found.get(cell, [])])
     for dataset, cells in frame.groupby("dataset"):
         other = cells[cells.test_sha256 != cells.test_sha256.iloc[0]]
         if len(other):

@@ -1,0 +1,63 @@
+"""Fine-tunings under every head, and which test images each got right: what the table of claims is made of."""
+
+import base64
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from patchvae.report.tables.finetunings import accuracies
+from patchvae.report.tables.metrics import Row, agreed, collect
+
+CELL = ["model", "dataset", "regime", "head", "seed"]
+UNNAMED = "table12"  # the head of metrics files that name none
+
+
+def right_images(content: Row) -> np.ndarray | None:
+    """Which test images were classified right at the last epoch, as booleans (count,); None where no file tells it.
+
+    Raises ValueError for anything but the packed bits of so many images, with so many right as `top1.last` says.
+    """
+    if content.get("right") is None:
+        return None
+    packed, count = np.frombuffer(base64.b64decode(content["right"], validate=True), np.uint8), content["count"]
+    if len(packed) != -(-count // 8):
+        raise ValueError(f"right holds {len(packed)} bytes, not one bit for each of {count} test images")
+    right = np.unpackbits(packed, count=count).astype(bool)
+    said = round(content["top1"]["last"] * count / 100)
+    if right.sum() != said:
+        raise ValueError(f"right holds {right.sum()} images, but top1.last says {said}")
+    return right
+
+
+def outcomes(select: str) -> Callable[[Row], Iterator[Row]]:
+    """A reader for `collect`: a row whose value is the top-1 accuracy at the epoch that `select` names.
+
+    With `right` of `right_images` where that is the last epoch, as it says nothing of another.
+    """
+    read_accuracies = accuracies(["top1"], select, None)
+
+    def rows(content: Row) -> Iterator[Row]:
+        for row in read_accuracies(content):
+            right = right_images(content)
+            yield {**row, "head": content.get("head", UNNAMED), "right": right if select == "last" else None}
+
+    return rows
+
+
+def collect_outcomes(config: Mapping[str, Any], files: Sequence[Path | str]) -> pd.DataFrame:
+    """The outcome of every fine-tuning that was run; config: run, seeds, select, datasets, variants, regimes, heads.
+
+    Raises PatchVAEError for a wrong or doubled file, for none at all, and for files of one data set with other test
+    images or another number of epochs.
+    """
+    lists = ("variants", "datasets", "regimes", "heads", "seeds")
+    expected = list(itertools.product(*(config[key] for key in lists)))
+    frame = collect(files, {"finetune": outcomes(config["select"])}, CELL, expected, partial=True)
+    for dataset, rows in frame.groupby("dataset"):
+        agreed(rows, "epochs", f"epochs of fine-tuning on {dataset}")
+        agreed(rows, "test_images", f"test images of {dataset}")
+    return frame

@@ -1,0 +1,406 @@
+"""The table of claims: its data, its numbers and verdicts from metrics files, what it prints, what it refuses."""
+
+import base64
+import csv
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from table_files import Content, finetuning, lines, rows, write
+
+from patchvae.errors import PatchVAEError
+from patchvae.report.tables.claims import paper_spread, read_claims, write_claims
+from patchvae.report.tables.metrics import read_paper
+
+PRIMARY = "cifar100-conv1-5-patchvae-over-beta-vae"
+COUNT = 2000
+# Images of COUNT that seeds 0, 1 and 2 get right
+RIGHT = {
+    "beta-vae": (560, 571, 583),
+    "patchvae": (601, 610, 626),
+    "patchvae+lw": (590, 612, 625),
+    "random+bn": (700, 707, 724),
+}
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    return {
+        "run": "quick_1",
+        "seeds": [0, 1, 2],
+        "select": "last",
+        "datasets": ["cifar100"],
+        "variants": ["random+bn", "beta-vae", "patchvae", "patchvae+lw"],
+        "regimes": ["conv1", "conv1-5"],
+        "heads": ["table12"],
+    }
+
+
+@pytest.fixture
+def sources(root: Path) -> tuple[Path, Path, list[Path]]:
+    """The claims, the paper's numbers and its sweeps."""
+    paper = root / "paper"
+    return paper / "claims.csv", paper / "table1.csv", [paper / "sweep_num_parts.csv", paper / "sweep_part_dim.csv"]
+
+
+def outcome(variant: str, seed: int, correct: int, regime: str = "conv1-5", **changes: Any) -> Content:
+    """A fine-tuning that gets so many images right, others with each seed and variant."""
+    content = finetuning(variant, changes.get("dataset", "cifar100"), regime, seed, 100 * correct / COUNT)
+    right = np.random.default_rng([seed, correct]).permutation(COUNT) < correct
+    return {**content, "count": COUNT, "right": base64.b64encode(np.packbits(right)).decode(), **changes}
+
+
+def contents(**changes: Any) -> list[Content]:
+    return [
+        outcome(model, seed, correct, **changes) for model, row in RIGHT.items() for seed, correct in enumerate(row)
+    ]
+
+
+def column(values: dict[str, Sequence[int]]) -> tuple[float, int]:
+    """Pooled standard error of a difference and its degrees of freedom, of a complete column in percent."""
+    table = 100 * np.array(list(values.values())) / COUNT
+    rest = table - table.mean(1, keepdims=True) - table.mean(0) + table.mean()
+    df = (table.shape[0] - 1) * (table.shape[1] - 1)
+    return float(np.sqrt(2 * (rest**2).sum() / df / table.shape[1])), df
+
+
+def test_the_claims_are_all_that_the_paper_decides(sources: tuple[Path, Path, list[Path]]) -> None:
+    paper = read_paper(sources[1], ["model", "dataset", "regime"], ["top1"]).top1
+    claims = read_claims(sources[0], paper)
+    assert list(claims.name[claims.primary]) == [PRIMARY]
+    pairs = {(c.dataset, c.regime, frozenset([c.better, c.worse])) for c in claims.itertuples()}
+    cells = list(itertools.product(("cifar100", "indoor67", "places205"), ("conv1", "conv1-3", "conv1-5")))
+    twins = [
+        (a, a.replace("patchvae", "beta-vae")) for a in ("patchvae", "patchvae+lw", "patchvae-gan", "patchvae-gan+lw")
+    ]
+    lw = [(a + "+lw", a) for a in ("beta-vae", "beta-vae-gan", "patchvae", "patchvae-gan")]
+    control = [(a, "random+bn") for a in ("patchvae", "beta-vae")]
+    expected = {(*cell, frozenset(pair)) for cell in cells for pair in (*twins, *lw, *control)}
+    bigan = {(d, r, frozenset([a, "bigan"])) for d, r in cells if r == "conv1-5" for a, _ in twins}
+    assert pairs == expected | bigan and len(claims) == 36 + 36 + 18 + 12
+    # As the paper's text and numbers have it
+    assert (claims.paper_effect[claims.family != "control"] > 0).all()
+    assert claims.paper_effect[claims.family == "control"].isna().all()
+    families = claims.set_index("name").groupby("family")
+    assert {name: len(group) for name, group in families} == {
+        "patchvae-vs-beta-vae": 36,
+        "lw": 36,
+        "control": 18,
+        "bigan": 12,
+    }
+    twin = families.get_group("patchvae-vs-beta-vae")
+    lost = twin[twin.better.str.startswith("beta-vae")].groupby(["dataset", "regime"]).size()
+    assert lost.to_dict() == {("cifar100", "conv1"): 4, ("cifar100", "conv1-3"): 1, ("places205", "conv1"): 2}
+    weighted = families.get_group("lw")
+    assert list(weighted.index[~weighted.better.str.endswith("+lw")]) == ["cifar100-conv1-5-beta-vae-over-beta-vae+lw"]
+    assert twin.paper_effect[PRIMARY] == pytest.approx(0.15)
+
+
+def test_the_papers_spread_is_counted(sources: tuple[Path, Path, list[Path]]) -> None:
+    paper = read_paper(sources[1], ["model", "dataset", "regime"], ["top1"]).top1
+    assert paper_spread(paper, sources[2]).to_dict() == pytest.approx({"cifar100": 0.25, "indoor67": 1.12})
+    assert paper_spread(paper, sources[2][1:])["cifar100"] == pytest.approx(28.97 - 28.72)
+    assert paper_spread(paper, sources[2][:1])["indoor67"] == pytest.approx(14.33 - 13.43)
+    assert paper_spread(paper, []).empty
+
+
+def test_numbers_by_hand(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
+    text = write(write_claims, tmp_path, contents(), config, *sources)[0]
+    assert text.startswith(
+        "name,family,primary,dataset,regime,head,better,worse,paper_effect,difference,low,high,level,df"
+    )
+    table = rows(text, "name", "head")
+    assert len(table) == 102
+    row = table[PRIMARY, "table12"]
+    error, df = column(RIGHT)
+    value = 100 * (np.mean(RIGHT["patchvae"]) - np.mean(RIGHT["beta-vae"])) / COUNT
+    half = stats.t.isf(0.025, df) * error
+    numbers = {key: float(row[key]) for key in ("difference", "low", "high", "level", "df", "n", "paper_effect")}
+    assert numbers == pytest.approx(
+        {
+            "difference": value,
+            "low": value - half,
+            "high": value + half,
+            "level": 0.95,
+            "df": 6,
+            "n": 3,
+            "paper_effect": 0.15,
+        },
+        abs=1e-4,
+    )
+    assert (row["primary"], row["family"], row["paper_spread"]) == ("true", "patchvae-vs-beta-vae", "0.2500")
+    assert (row["verdict"], row["overall"]) == ("holds", "holds")
+    # Over images: the mean of the same differences
+    assert (float(row["image_low"]) + float(row["image_high"])) / 2 == pytest.approx(value, abs=1e-4)
+    # Three secondary claims of this column were run; the two over the control are the surest.
+    said = {
+        name: (row["level"], row["verdict"], row["overall"])
+        for (name, _), row in table.items()
+        if row["verdict"] != "not run" and name != PRIMARY
+    }
+    assert said == {
+        "cifar100-conv1-5-patchvae+lw-over-patchvae": ("0.9500", "smaller than printed", ""),
+        "cifar100-conv1-5-patchvae-over-random+bn": ("0.9750", "reversed", ""),
+        "cifar100-conv1-5-beta-vae-over-random+bn": ("0.9833", "reversed", ""),
+    }
+    row = table["cifar100-conv1-5-patchvae-gan-over-beta-vae-gan", "table12"]
+    assert [row[key] for key in ("difference", "low", "level", "df", "image_low", "n")] == ["", "", "", "", "", "0"]
+
+
+def test_the_printed_sheet(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
+    _, markdown, tex = write(write_claims, tmp_path, contents(), config, *sources)
+    head, first, *rest = lines(markdown)
+    assert head == ["Claim", "Column", "Head", "Paper", "Ours", "Interval", "Level", "Over images", "Seeds", "Verdict"]
+    assert first[:5] == ["**PatchVAE over β-VAE**", "CIFAR-100 Conv[1-5]", "table12", "+0.15", "+2.05"]
+    assert (first[6], first[8:]) == ("95 %", ["3", "holds"])
+    # By regime as in the configuration, others last; families keep together; other data sets are left out.
+    assert [row[1] for row in rest] == [
+        *["CIFAR-100 Conv1"] * 10,
+        *["CIFAR-100 Conv[1-5]"] * 13,
+        *["CIFAR-100 Conv[1-3]"] * 10,
+    ]
+    assert [row[0] for row in rest[:4]] == [
+        "β-VAE over PatchVAE",
+        "β-VAE + L_w over PatchVAE + L_w",
+        "β-VAE-GAN over PatchVAE-GAN",
+        "β-VAE-GAN + L_w over PatchVAE-GAN + L_w",
+    ]
+    assert rest[0][2:] == ["—", "+1.05", "—", "—", "—", "—", "—", "not run"]
+    control = next(row for row in rest if row[0].startswith("β-VAE over Random φ") and row[-1] != "not run")
+    assert control[3:5] == ["—", "−6.95"] and control[5].startswith("−") and " to −" in control[5]
+    assert control[6] == "98.33 %"
+    for part in (
+        "Run quick_1: differences of top-1 test accuracy in points, after the last epoch, 3 seeds",
+        "single run",
+        "0.25 points on CIFAR-100.",
+        "trainings of all rows scatter equally",
+        "at 95 %, uncorrected",
+        "Holm's procedure",
+        "3 epochs of pretraining and 2 of fine-tuning",
+        "18.0 minutes",
+        "Reversed: it lies below 0.",
+    ):
+        assert part in markdown
+    # One float for the primary claim, with the caption, and one per data set.
+    assert tex.count(r"\begin{table*}") == 2
+    assert r"\label{tab:claims}" in tex and r"\label{tab:claims_cifar100}" in tex
+    assert tex.count("Holm") == 2 and tex.index(r"\label{tab:claims}") < tex.index("+2.05") < tex.index(
+        "claims_cifar100"
+    )
+    assert "$-$6.95" in tex
+
+
+def test_heads_that_disagree(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
+    config |= {"heads": ["table12", "authors"]}
+    swapped = {"patchvae": "beta-vae", "beta-vae": "patchvae"}
+    other = [{**c, "variant": swapped.get(c["variant"], c["variant"]), "head": "authors"} for c in contents()]
+    text, markdown, _ = write(write_claims, tmp_path, contents(head="table12") + other, config, *sources)
+    table = rows(text, "name", "head")
+    assert table[PRIMARY, "table12"]["verdict"] == "holds"
+    assert table[PRIMARY, "authors"]["verdict"] == "reversed"
+    assert {table[PRIMARY, head]["overall"] for head in config["heads"]} == {"depends on the head"}
+    first = lines(markdown)[1:4]
+    assert [(row[2], row[-1]) for row in first] == [
+        ("table12", "holds"),
+        ("authors", "reversed"),
+        ("all", "depends on the head"),
+    ]
+    # Under one head alone it is not judged yet; of the others the head that was run is printed, once.
+    markdown = write(write_claims, tmp_path, contents(), config, *sources)[1]
+    printed = [(row[0], row[2], row[-1]) for row in lines(markdown)]
+    assert printed[1:3] == [
+        ("**PatchVAE over β-VAE**", "table12", "holds"),
+        ("**PatchVAE over β-VAE**", "all", "not run"),
+    ]
+    assert [row for row in printed if row[0] == "PatchVAE + L_w over PatchVAE"] == [
+        ("PatchVAE + L_w over PatchVAE", "—", "not run"),
+        ("PatchVAE + L_w over PatchVAE", "table12", "smaller than printed"),
+        ("PatchVAE + L_w over PatchVAE", "—", "not run"),
+    ]
+
+
+def test_one_seed_decides_nothing(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
+    config |= {"seeds": [1]}
+    files = [content for content in contents() if content["seed"] == 1]
+    text, markdown, _ = write(write_claims, tmp_path, files, config, *sources)
+    run = [row for row in rows(text, "name").values() if row["n"] == "1"]
+    assert [row["verdict"] for row in run] == ["undecided"] * 4
+    assert {row["low"] + row["high"] + row["df"] for row in run} == {""} and all(row["image_low"] for row in run)
+    assert lines(markdown)[1][4:7] == ["+1.95", "—", "95 %"]
+    assert "1 seed:" in markdown
+
+
+def test_missing_trainings(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
+    """Rows with unequal seeds are judged, a row without any is not run."""
+    gone = {("patchvae", 0), ("patchvae+lw", 2), *(("random+bn", seed) for seed in range(3))}
+    files = [content for content in contents() if (content["variant"], content["seed"]) not in gone]
+    table = rows(write(write_claims, tmp_path, files, config, *sources)[0], "name")
+    row = table[PRIMARY]
+    # Seven values, less three rows and two seeds beside the first
+    assert (row["n"], row["df"], row["verdict"]) == ("2", "2", "holds")
+    assert table["cifar100-conv1-5-patchvae-over-random+bn"]["verdict"] == "not run"
+    assert table["cifar100-conv1-5-patchvae+lw-over-patchvae"]["n"] == "2"
+
+
+def test_images_only_of_the_epoch_that_is_reported(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
+    files = contents()
+    best = rows(write(write_claims, tmp_path, files, config | {"select": "best"}, *sources)[0], "name")[PRIMARY]
+    assert (best["image_low"], best["verdict"]) == ("", "holds")
+    # The first files do not tell which images were right.
+    del files[0]["right"]
+    table = rows(write(write_claims, tmp_path, files, config, *sources)[0], "name")
+    assert (table[PRIMARY]["image_low"], table[PRIMARY]["verdict"]) == ("", "holds")
+    assert table["cifar100-conv1-5-patchvae+lw-over-patchvae"]["image_low"] != ""
+    for content in files:
+        content.pop("right", None)
+    table = rows(write(write_claims, tmp_path, files, config, *sources)[0], "name")
+    assert {row["image_low"] for row in table.values()} == {""}
+    assert table[PRIMARY]["verdict"] == "holds"
+
+
+def test_no_number_of_the_paper_stands_beside_a_stand_in(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
+    files = contents()
+    for content in files:
+        content["config"]["stand_in"] = True
+    text, markdown, _ = write(write_claims, tmp_path, files, config, *sources)
+    table = rows(text, "name")
+    assert {row["paper_effect"] + row["paper_spread"] for row in table.values() if row["dataset"] == "cifar100"} == {""}
+    assert table["indoor67-conv1-5-patchvae-over-beta-vae"]["paper_effect"] == "0.3700"
+    # Without the paper's number nothing is smaller than it.
+    assert table["cifar100-conv1-5-patchvae+lw-over-patchvae"]["verdict"] == "undecided"
+    assert markdown.startswith("> **DEMO") and "0.25 points" not in markdown and "printed numbers" not in markdown
+
+
+def test_a_run_of_which_no_claim_is(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
+    config |= {"datasets": ["digits"]}
+    text, markdown, tex = write(write_claims, tmp_path, contents(dataset="digits"), config, *sources)
+    assert {row["verdict"] for row in rows(text, "name").values()} == {"not run"}
+    assert len(lines(markdown)) == 1 and "No claim is about the data sets of this run." in markdown
+    assert tex.count(r"\begin{table*}") == 1
+
+
+def test_a_claim_of_ones_own(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
+    text = sources[0].read_text() + "mine,digits,conv1,my_own,patchvae,own,false\n"
+    (tmp_path / "claims.csv").write_text(text)
+    config |= {"datasets": ["digits"], "variants": ["my_own", "patchvae"]}
+    correct = {"my_own": (900, 912, 905), "patchvae": (800, 806, 811)}
+    files = [
+        outcome(model, seed, n, "conv1", dataset="digits")
+        for model, row in correct.items()
+        for seed, n in enumerate(row)
+    ]
+    text, markdown, _ = write(write_claims, tmp_path, files, config, tmp_path / "claims.csv", *sources[1:])
+    row = rows(text, "name")["mine"]
+    assert (row["verdict"], row["df"], row["paper_effect"]) == ("holds", "2", "")
+    assert lines(markdown)[1][:2] == ["my_own over PatchVAE", "digits (demo) Conv1"]
+
+
+def test_a_claim_is_printed_with_its_family(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
+    place = tmp_path / "claims.csv"
+    place.write_text(sources[0].read_text() + "last,cifar100,conv1,patchvae-gan,random,patchvae-vs-beta-vae,false\n")
+    markdown = write(write_claims, tmp_path, contents(), config, place, *sources[1:])[1]
+    names = [row[0] for row in lines(markdown)]
+    assert names[5:8] == [
+        "β-VAE-GAN + L_w over PatchVAE-GAN + L_w",
+        "PatchVAE-GAN over Random φ (control)",
+        "β-VAE + L_w over β-VAE",
+    ]
+
+
+def test_bytes_do_not_depend_on_the_order_of_files(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first = write(write_claims, tmp_path / "a", contents(), config, *sources)
+    assert write(write_claims, tmp_path / "b", contents()[::-1], config, *sources) == first
+
+
+BITS = base64.b64encode(bytes(COUNT // 8)).decode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"right": BITS}, "right holds 0 images, but top1.last says 560"),
+        ({"right": BITS[4:]}, "right holds 247 bytes, not one bit for each of 2000 test images"),
+        ({"right": "?" * 300}, "base64"),
+        ({"right": 7}, "not the metrics of a fine-tuning"),
+        ({"head": "wide"}, "head 'wide' is none of this table's heads"),
+        ({"variant": "patch-vae"}, "model 'patch-vae' is none"),
+        ({"seed": 9}, "seed 9 is none"),
+        ({"variant": "patchvae"}, "the same cell and seed as"),
+        ({"epochs": 3}, "epochs of fine-tuning on cifar100: 3, but 2 in"),
+        ({"count": 1, "right": None}, "test images of cifar100: 1, but 2000 in"),
+        ({"data_sha256": {"train": "a" * 64, "test": "c" * 64}}, "tested on other images"),
+        ({"top1": {"last": 101.0, "best": 50.0}}, "top1.last"),
+        ({"rule": "pretrain"}, "not the metrics"),
+    ],
+)
+def test_a_wrong_metrics_file_is_named(
+    config: dict[str, Any], sources: Any, tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    files = contents()
+    files[-1] = {**outcome("beta-vae", 0, 560), "variant": "random+bn", "seed": 2, **changes}
+    if changes.get("variant") == "patchvae":
+        files[-1]["seed"] = 0
+    with pytest.raises(PatchVAEError, match=r"\d+\.json") as error:
+        write(write_claims, tmp_path, files, config, *sources)
+    assert said in str(error.value) and "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_any_metrics_file(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
+    with pytest.raises(PatchVAEError, match="no metrics file"):
+        write(write_claims, tmp_path, [], config, *sources)
+
+
+def edited(path: Path, place: Path, **changes: str) -> Path:
+    """The claims with other values in their first line."""
+    with path.open() as stream:
+        claims = list(csv.DictReader(stream))
+    claims[0] |= changes
+    pd.DataFrame(claims).to_csv(place, index=False)
+    return place
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"better": "patchvae", "worse": "beta-vae"}, "the paper's patchvae is no better than its beta-vae"),
+        ({"worse": "beta-vae"}, "beta-vae is compared with itself"),
+        ({"name": PRIMARY}, "the same name or the same two rows as"),
+        ({"better": "patchvae", "worse": "random+bn"}, "the same name or the same two rows as"),
+        ({"better": "random+bn", "worse": "patchvae"}, "the same name or the same two rows as"),
+        ({"primary": "yes"}, "primary is 'yes'"),
+        ({"dataset": ""}, "line 2 lacks one of"),
+    ],
+)
+def test_a_wrong_claim_is_named(
+    config: dict[str, Any], sources: Any, tmp_path: Path, changes: dict[str, str], said: str
+) -> None:
+    claims = edited(sources[0], tmp_path / "mine.csv", **changes)
+    with pytest.raises(PatchVAEError, match=r"mine\.csv") as error:
+        write(write_claims, tmp_path, contents(), config, claims, *sources[1:])
+    assert said in str(error.value)
+
+
+def test_unreadable_files_are_named(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
+    claims, paper, sweeps = sources
+    broken = tmp_path / "broken.csv"
+    for text in ("", "name,dataset\n", "name,dataset,regime,better,worse,family,primary\n"):
+        broken.write_text(text)
+        with pytest.raises(PatchVAEError, match=r"broken\.csv"):
+            write(write_claims, tmp_path, contents(), config, broken, paper, sweeps)
+    for text in ("", "prior,dataset,top1\n0.1,cifar100,1\n", "d_p,dataset,top1\n3,cifar100,1\n", "d_p,dataset\n6,a\n"):
+        broken.write_text(text)
+        with pytest.raises(PatchVAEError, match=r"broken\.csv"):
+            write(write_claims, tmp_path, contents(), config, claims, paper, [*sweeps, broken])
+    for place in range(3):
+        files: list[Any] = [claims, paper, sweeps]
+        files[place] = [tmp_path / "none.csv"] if place == 2 else tmp_path / "none.csv"
+        with pytest.raises(PatchVAEError, match=r"none\.csv"):
+            write(write_claims, tmp_path, contents(), config, *files)

@@ -6,8 +6,6 @@ import binascii
 import numpy as np
 import numpy.typing as npt
 
-from patchvae.errors import PatchVAEError
-
 
 def packed_bits(bools: npt.ArrayLike) -> str:
     """Base64 of the bits of `bools` (n,), eight to a byte, the first one highest; the last byte is filled with 0."""
@@ -15,12 +13,12 @@ def packed_bits(bools: npt.ArrayLike) -> str:
 
 
 def unpacked_bits(text: str, count: int) -> npt.NDArray[np.bool_]:
-    """The inverse of `packed_bits`: (count,); raises PatchVAEError for a text that is not of `count` bits."""
+    """The inverse of `packed_bits`: (count,); raises ValueError for a text that is not of `count` bits."""
     try:
         content = np.frombuffer(base64.b64decode(text, validate=True), dtype=np.uint8)
     except (binascii.Error, ValueError) as error:  # the latter for characters outside ASCII
-        raise PatchVAEError(f"not the base64 of {count} bits: {error}") from error
+        raise ValueError(f"not the base64 of {count} bits: {error}") from error
     bits = np.unpackbits(content)
     if len(content) != -(-count // 8) or bits[count:].any():
-        raise PatchVAEError(f"{len(content)} bytes in base64 are not those of {count} bits")
+        raise ValueError(f"{len(content)} bytes in base64 are not those of {count} bits")
     return bits[:count].astype(np.bool_)

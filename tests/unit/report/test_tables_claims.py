@@ -326,7 +326,7 @@ BITS = base64.b64encode(bytes(COUNT // 8)).decode()
     ("changes", "said"),
     [
         ({"right": BITS}, "right holds 0 images, but top1.last says 560"),
-        ({"right": BITS[4:]}, "right holds 247 bytes, not one bit for each of 2000 test images"),
+        ({"right": BITS[4:]}, "247 bytes in base64 are not those of 2000 bits"),
         ({"right": "?" * 300}, "base64"),
         ({"right": 7}, "not the metrics of a fine-tuning"),
         ({"head": "wide"}, "head 'wide' is none of this table's heads"),

@@ -1,6 +1,5 @@
 """Fine-tunings under every head, and which test images each got right: what the table of claims is made of."""
 
-import base64
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,11 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from patchvae.report.tables.finetunings import accuracies
+from patchvae.bits import unpacked_bits
+from patchvae.report.tables.finetunings import CELL, accuracies
 from patchvae.report.tables.metrics import Row, agreed, collect
-
-CELL = ["model", "dataset", "regime", "head", "seed"]
-UNNAMED = "table12"  # the head of metrics files that name none
 
 
 def right_images(content: Row) -> np.ndarray | None:
@@ -23,10 +20,7 @@ def right_images(content: Row) -> np.ndarray | None:
     """
     if content.get("right") is None:
         return None
-    packed, count = np.frombuffer(base64.b64decode(content["right"], validate=True), np.uint8), content["count"]
-    if len(packed) != -(-count // 8):
-        raise ValueError(f"right holds {len(packed)} bytes, not one bit for each of {count} test images")
-    right = np.unpackbits(packed, count=count).astype(bool)
+    right, count = unpacked_bits(content["right"], content["count"]), content["count"]
     said = round(content["top1"]["last"] * count / 100)
     if right.sum() != said:
         raise ValueError(f"right holds {right.sum()} images, but top1.last says {said}")
@@ -43,7 +37,7 @@ def outcomes(select: str) -> Callable[[Row], Iterator[Row]]:
     def rows(content: Row) -> Iterator[Row]:
         for row in read_accuracies(content):
             right = right_images(content)
-            yield {**row, "head": content.get("head", UNNAMED), "right": right if select == "last" else None}
+            yield {**row, "right": right if select == "last" else None}
 
     return rows
 

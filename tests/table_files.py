@@ -53,7 +53,7 @@ def accuracy(last: float) -> Content:
 
 def finetuning(variant: str, dataset: str, regime: str, seed: int, top1: float, top5: float = 99.0) -> Content:
     """The metrics of a fine-tuning of two epochs."""
-    record = {"regime": regime, "epochs": 2, "top1": accuracy(top1), "top5": accuracy(top5)}
+    record = {"regime": regime, "head": "table12", "epochs": 2, "top1": accuracy(top1), "top5": accuracy(top5)}
     return metrics("finetune", variant, dataset, seed, **record)
 
 

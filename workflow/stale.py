@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engines import as_recorded
-from layout import DATA_RECORD, MANIFEST, MASKS_RECORD, OUTPUTS, ROOT, code_of
+from layout import DATA_RECORD, MANIFEST, MASKS_RECORD, METRICS, OUTPUTS, ROOT, code_of
 
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json
@@ -22,15 +22,20 @@ KEYS = {"prepare": "data", "digit_scenes": "data", "masks": "masks", "pretrain":
 MEASURED = ("finetune", "probe", "reconstruct", "fid", "parts")
 
 
+def phi_of(params: Params, rule: str, job: Params) -> Params:
+    """The wildcards of the pretraining behind a job on a pretrained model."""
+    source = {"dataset": job["dataset"], "variant": job["variant"]}
+    if rule in ("finetune", "probe"):
+        source = pretrained(params, job["dataset"], job["variant"])
+    return source | {"run": job["run"], "seed": job["seed"]}
+
+
 def wanted(params: Params, rule: str, job: Params) -> str:
     """What `records.recorded` is to be of a job's metrics file, and the digest of any other job's configuration."""
     own = digest(resolve(params, rule, job))
     if rule not in MEASURED:
         return own
-    source = {"dataset": job["dataset"], "variant": job["variant"]}
-    if rule in ("finetune", "probe"):
-        source = pretrained(params, job["dataset"], job["variant"])
-    return f"{own}/{digest(resolve(params, 'pretrain', source | {'seed': job['seed']}))}"
+    return f"{own}/{digest(resolve(params, 'pretrain', phi_of(params, rule, job)))}"
 
 
 def wanted_inputs(params: Params, made_by: Mapping[str, Job], inputs: Iterable[str]) -> list[str]:
@@ -83,6 +88,8 @@ def differs(params: Params, rule: str, job: Params, paths: list[str]) -> str | N
                 return "parameters"
             if other_data(record, ROOT / "data/packed"):
                 return "data"
+            if rule != "pretrain" and other_checkpoint(params, rule, job, record):
+                return "checkpoint"
             masks = ROOT / MASKS_RECORD.format(**job)
             if record.get("masks_sha256") and masks.is_file() and read_json(masks)["sha256"] != record["masks_sha256"]:
                 return "weight masks"
@@ -91,6 +98,18 @@ def differs(params: Params, rule: str, job: Params, paths: list[str]) -> str | N
     if digest(record["config"]) != digest(resolve(params, rule, job)):
         return "parameters"
     return "code" if record["code_sha256"] != code_of(params, rule, job) else None
+
+
+def other_checkpoint(params: Params, rule: str, job: Params, record: Params) -> bool:
+    """Whether the pretraining that lies here wrote another checkpoint than the one that was measured.
+
+    Its own metrics tell, so that no checkpoint is read. Code, masks and inputs of the pretraining count by this.
+    """
+    path = ROOT / METRICS["pretrain"].format(**phi_of(params, rule, job))
+    if not path.is_file():
+        return False
+    here, measured = read_json(path).get("checkpoint_sha256"), record["pretraining"].get("checkpoint_sha256")
+    return None not in (here, measured) and here != measured
 
 
 def other_sources(params: Params, dataset: str, path: str) -> str | None:

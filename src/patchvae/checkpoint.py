@@ -1,20 +1,26 @@
 """Checkpoints: the weights a job hands on, and the state with which an interrupted job goes on."""
 
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from patchvae.errors import PatchVAEError
-from patchvae.files import atomic
+from patchvae.files import atomic, file_digest
 from patchvae.provenance import config_sha256
 from patchvae.records import AGAIN, check_config
 
 FORMAT = 4
 # What a checkpoint's own configuration has to say alike, so that no number is filed under another model's name.
 IDENTITY = ("dataset", "variant", "seed", "image_size", "input_scaling")
+
+
+# What a pretraining's checkpoint holds at least
+FORM = {"model": dict, "config": dict, "snapshots": dict, "steps": int, "code_sha256": str, "data_sha256": dict}
 
 
 def save(path: Path | str, content: dict[str, Any]) -> None:
@@ -29,10 +35,14 @@ def save(path: Path | str, content: dict[str, Any]) -> None:
 def load(path: Path | str) -> dict[str, Any]:
     """Read a checkpoint onto the CPU; raises PatchVAEError when it is missing, broken or not ours."""
     try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # PyTorch does not look at the checksums of what it reads
+        if damaged is not None:
+            raise PatchVAEError(f"checkpoint {path} is damaged: {damaged} in it is not what was written")
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise PatchVAEError(f"checkpoint {path} does not exist") from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, zipfile.BadZipFile) as error:
         raise PatchVAEError(f"checkpoint {path} cannot be read: it is truncated or no checkpoint") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise PatchVAEError(f"checkpoint {path} was not written by this version of patchvae")
@@ -52,14 +62,18 @@ def load_pretrained(
     Raises PatchVAEError naming the first key that differs, so that one model's weights never pass for another's.
     """
     content = load(path)
-    config = content.get("config", {})
+    for key, form in FORM.items():
+        if not isinstance(content.get(key), form):
+            raise PatchVAEError(f"checkpoint {path} is of no pretraining: it holds no {key}")
+    content["sha256"] = file_digest(path)
+    config = content["config"]
     for key, value in expected.items():
         if config.get(key) != value:
             raise PatchVAEError(
                 f"checkpoint {path} is of another model: its {key} is {config.get(key)!r}, not {value!r}"
             )
     check_config(f"checkpoint {path}", config, wanted.get("pretrained"))
-    if data_sha256 is not None and content["data_sha256"]["train"] != data_sha256["train"]:
+    if data_sha256 is not None and content["data_sha256"].get("train") != data_sha256["train"]:
         raise PatchVAEError(f"checkpoint {path} was pretrained on other images than the data set holds: {AGAIN}")
     return content
 
@@ -83,8 +97,18 @@ def pretraining(content: dict[str, Any], snapshot: int | None = None) -> dict[st
         "game": content["game"],
         "config_sha256": config_sha256(config),
         "code_sha256": content["code_sha256"],
+        "checkpoint_sha256": content["sha256"],
         "data_sha256": {"train": content["data_sha256"]["train"]},
     }
+
+
+def load_weights(module: nn.Module, weights: dict[str, torch.Tensor], of: str) -> None:
+    """Put weights into a network; raises PatchVAEError naming `of`, whose they are, where they do not fit."""
+    try:
+        module.load_state_dict(weights)
+    except (RuntimeError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise PatchVAEError(f"the weights of {of} do not fit the network: {reason[:200]}") from error
 
 
 def backbone_weights(content: dict[str, Any], snapshot: int | None = None) -> dict[str, torch.Tensor]:

@@ -133,6 +133,9 @@ def _objectives(params: Params) -> Iterator[tuple[str, str]]:
             if kinds[base] not in wanted:
                 yield key, f"{base} is of model {kinds[base]}, this list is for {' and '.join(wanted)}"
             model = ("table2", "model") if key.startswith("table2") else ("model",)
+            heat = params["variants"][base].get("temperature")
+            if heat and heat["floor"] > heat["start"]:
+                yield f"variants.{base}.temperature.floor", f"{heat['floor']} is above its start = {heat['start']}"
             for size in sorted(SIZES.get(kinds[base], set()) - set(get(params, model).get(base, {}))):
                 yield ".".join((*model, base, size)), f"missing, {key} names {base}"
     for name in params["table1"]["labelled"]["variants"]:
@@ -200,6 +203,11 @@ def _sweeps(params: Params) -> Iterator[tuple[str, str]]:
                 yield "ablation_base.datasets", f"{name} must be among table1.datasets"
     for key, values in sweeps(params).items():
         where = ".".join(setting(params, key))
+        if where.removeprefix("finetune.") in params["heads"][base["head"]]:
+            yield (
+                f"ablations.{key}",
+                f"heads.{base['head']} has a value of its own, so that none of these would be used",
+            )
         if base_value(params, key) in values:
             yield f"ablations.{key}", f"leave out {base_value(params, key)}, it is {where} and its row is Table 1's"
     for key in sorted(set(base["keys"]) ^ set(sweeps(params))):

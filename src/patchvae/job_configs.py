@@ -144,6 +144,12 @@ class Temperature(Strict):
     schedule: Literal["exponential", "compounding"]
     interval: Annotated[int, Field(ge=1, le=1_000_000_000)]
 
+    @model_validator(mode="after")
+    def it_falls(self) -> Self:
+        if self.floor > self.start:
+            raise ValueError(f"floor: {self.floor} is above start = {self.start}")
+        return self
+
 
 class PatchVAENetwork(Network):
     name: Literal["patchvae"]

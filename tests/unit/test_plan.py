@@ -49,7 +49,11 @@ def test_a_resolved_configuration_shares_nothing_with_the_parameters(params: Par
         ("pretrian", {}, "pretrian"),
         ("masks", {"dataset": "mnist"}, "mnist"),
         ("pretrain", {"dataset": "cifar100", "variant": "vae", "seed": 0}, "vae"),
-        ("finetune", {"dataset": "cifar100", "variant": "patchvae", "regime": "conv2", "seed": 0}, "conv2"),
+        (
+            "finetune",
+            {"dataset": "cifar100", "variant": "patchvae", "regime": "conv2", "head": "table12", "seed": 0},
+            "conv2",
+        ),
         ("pretrain", {"dataset": "cifar100", "variant": "patchvae.num_parts=5", "seed": 0}, "num_parts=5"),
         ("sweep", {"key": "table9"}, "table9"),
     ],
@@ -255,11 +259,17 @@ def test_a_swept_value_takes_the_place_of_the_model_s_own(params: Params) -> Non
 
 
 def test_any_key_can_be_swept_and_a_sweep_of_fine_tuning_shares_its_pretraining(small: Params) -> None:
-    small["ablations"] = {"finetune.head_dropout": [0.5], "pretrain.lr": [1e-3], "detach_occurrence": [False]}
+    small["ablations"] = {"finetune.weight_decay": [0.5], "pretrain.lr": [1e-3], "detach_occurrence": [False]}
     small["ablation_base"]["keys"] = [*small["ablations"]]
-    cell = {"dataset": "cifar100", "variant": "patchvae.finetune.head_dropout=0.5", "regime": "conv1-5", "seed": 0}
+    cell = {
+        "dataset": "cifar100",
+        "variant": "patchvae.finetune.weight_decay=0.5",
+        "regime": "conv1-5",
+        "head": "table12",
+        "seed": 0,
+    }
     config = resolve(small, "finetune", cell)
-    assert config["head_dropout"] == 0.5 and config["pretrained"] == {"dataset": "cifar100", "variant": "patchvae"}
+    assert config["weight_decay"] == 0.5 and config["pretrained"]["variant"] == "patchvae"
     trained = {w["variant"] for rule, w in jobs(small) if rule == "pretrain" and "." in w["variant"]}
     assert trained == {"patchvae.pretrain.lr=0.001", "patchvae.detach_occurrence=false"}
     assert [w["key"] for rule, w in jobs(small) if rule == "sweep"] == [*small["ablations"]]
@@ -276,7 +286,7 @@ def test_table_2_has_sizes_and_a_pretraining_of_its_own(params: Params) -> None:
     assert configs["imagenet"]["lr"] == 0.5 and configs["cifar100"]["lr"] == params["pretrain"]["lr"]
     # What makes a PatchVAE besides its sizes is the same everywhere.
     assert models["imagenet"]["beta_occ"] == models["cifar100"]["beta_occ"] == 0.6
-    cell = {"dataset": "imagenet", "variant": "random", "regime": "none", "seed": 0}
+    cell = {"dataset": "imagenet", "variant": "random", "regime": "none", "head": "table12", "seed": 0}
     assert resolve(params, "finetune", cell)["head_pool"] == "average"
     cell["dataset"] = "cifar100"
     assert resolve(params, "finetune", cell)["head_pool"] == "flatten"
@@ -284,7 +294,7 @@ def test_table_2_has_sizes_and_a_pretraining_of_its_own(params: Params) -> None:
 
 def test_jobs_on_images_are_told_whether_they_are_stand_ins(params: Params) -> None:
     def told(dataset: str) -> list[bool]:
-        job = {"dataset": dataset, "variant": "patchvae", "regime": "conv1", "seed": 0}
+        job = {"dataset": dataset, "variant": "patchvae", "regime": "conv1", "head": "table12", "seed": 0}
         return [resolve(params, rule, job)["stand_in"] for rule in ("pretrain", "finetune", "reconstruct", "parts")]
 
     assert told("cifar100") == [False] * 4
@@ -296,7 +306,7 @@ def test_jobs_on_images_are_told_whether_they_are_stand_ins(params: Params) -> N
 def test_the_row_with_labels_is_pretrained_once_on_another_data_set(params: Params) -> None:
     trained = [w["dataset"] for rule, w in jobs(params) if rule == "pretrain" and w["variant"] == "imagenet-pretrained"]
     assert trained == ["imagenet64"]
-    cell = {"dataset": "cifar100", "variant": "imagenet-pretrained", "regime": "conv1", "seed": 0}
+    cell = {"dataset": "cifar100", "variant": "imagenet-pretrained", "regime": "conv1", "head": "table12", "seed": 0}
     source = {"dataset": "imagenet64", "variant": "imagenet-pretrained"}
     assert resolve(params, "finetune", cell)["pretrained"] == source
 

@@ -63,15 +63,15 @@ def test_seeds_variants_and_regimes_multiply(snakemake: Run, root: Path, tmp_pat
 def test_a_key_that_the_paper_does_not_sweep_is_planned(snakemake: Run, root: Path, tmp_path: Path) -> None:
     overlay = tmp_path / "over.yaml"
     overlay.write_text(
-        "ablation_base: {datasets: [cifar100], keys: [detach_occurrence, finetune.head_dropout]}\n"
-        "ablations: {detach_occurrence: [false], finetune.head_dropout: [0.25, 0.5]}\n"
+        "ablation_base: {datasets: [cifar100], keys: [detach_occurrence, finetune.weight_decay]}\n"
+        "ablations: {detach_occurrence: [false], finetune.weight_decay: [0.25, 0.5]}\n"
     )
     done = snakemake(root, "-n", "--forceall", "--configfile", "configs/cifar100-quick.yaml", overlay)
     assert done.returncode == 0, done.stdout
     plan = planned(done.stdout)
     assert (plan["pretrain"], plan["finetune"]) == (11 + 1, 11 * 3 + 1 + 2)  # fine-tuning's sweep shares a pretraining
     assert plan["sweep"] == 2
-    assert "results/cifar100-quick/tables/sweep_finetune.head_dropout.csv" in done.stdout
+    assert "results/cifar100-quick/tables/sweep_finetune.weight_decay.csv" in done.stdout
 
 
 def test_a_source_can_be_replaced_by_a_second_overlay(snakemake: Run, root: Path, tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 # Parameters, and the one helper per need that the other files use.
 
+import contextlib
+import io
 import os
 import re
 import shlex
 import sys
 from pathlib import Path
 
+from snakemake.cli import parse_args
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
@@ -78,9 +81,15 @@ def make_stale_results_again():
     workflow._build_dag = build_with_stale_results
 
 
+def touches():
+    """Whether Snakemake was told to touch, in whatever words or profile."""
+    with contextlib.redirect_stderr(io.StringIO()):  # it says once more which profile it uses
+        return parse_args(sys.argv[1:])[1].touch
+
+
 # Not in the processes of jobs, whose inputs are recorded when they end, nor under DVC, which knows what it put here.
 if workflow.is_main_process and "PATCHVAE_STAGE" not in os.environ and "--unlock" not in sys.argv:
-    if not any(word == "-t" or "--touch".startswith(word) and len(word) > 3 for word in sys.argv[1:]):
+    if not touches():
         refuse_what_dvc_put_here()
         make_stale_results_again()
     elif "PATCHVAE_ALIGN" not in os.environ:

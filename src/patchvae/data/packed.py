@@ -19,6 +19,7 @@ from patchvae.files import atomic, file_digest, read_json, write_json
 MANIFEST = "manifest.json"
 SPLITS = ("train", "test")
 UNLABELLED = -1
+HASHED = 2**30  # bytes, a second or less
 _OTHER = ": the files of two data sets or versions lie there, pack it again"
 
 
@@ -220,11 +221,14 @@ def load_split(data_dir: Path | str, split: str) -> PackedSplit:
 def check_arrays(data_dir: Path | str, split: str, manifest: Mapping[str, Any]) -> None:
     """Raise PatchVAEError for arrays of `split` that are not those of the manifest (see `load_manifest`).
 
-    Images must have its number of rows, size and type, and are not read; labels and, where it has them, occurrence
-    maps must have its digest too.
+    They must have its number of rows, size, type and digest; of images that are larger than HASHED the digest is not
+    taken, since every job would read them all.
     """
     data_dir, entry = Path(data_dir), manifest["splits"][split]
-    check_images(data_dir / f"{split}_images.npy", entry["count"], manifest["image_size"])
+    path = data_dir / f"{split}_images.npy"
+    check_images(path, entry["count"], manifest["image_size"])
+    if path.stat().st_size <= HASHED and file_digest(path) != entry["sha256"]:
+        raise PatchVAEError(f"{path} has another content than {data_dir / MANIFEST} says{_OTHER}")
     for what, dtype in (("labels", np.int64), ("occurrence", np.uint8)):
         path, digest = data_dir / f"{split}_{what}.npy", entry.get(f"{what}_sha256")
         if digest is None:

@@ -27,11 +27,13 @@ def load_model(
     Raises PatchVAEError for a model of another kind, and for a checkpoint that is broken or of another model.
     """
     content = checkpoint.load_identified(path, config, {})
-    block = content["config"]["model"]
+    block = content["config"].get("model")
+    if not isinstance(block, dict) or "name" not in block:
+        raise PatchVAEError(f"checkpoint {path} is of no pretraining: its config has no model")
     if block["name"] not in kinds:
         raise PatchVAEError(f"{config['variant']} is a {block['name']}, this needs a {' or '.join(kinds)}")
     model = build_model(block, config["image_size"])
-    model.load_state_dict(content["model"])
+    checkpoint.load_weights(model, content["model"], config["variant"])
     return for_measuring(model, device), content
 
 

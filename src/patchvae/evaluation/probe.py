@@ -32,7 +32,8 @@ class Features:
     def __init__(self, run: Run, pretrained: dict[str, Any]) -> None:
         self.run = run
         backbone = Backbone(run.config["backbone"])
-        backbone.load_state_dict(checkpoint.backbone_weights(pretrained, run.config["pretrained"]["snapshot"]))
+        weights = checkpoint.backbone_weights(pretrained, run.config["pretrained"]["snapshot"])
+        checkpoint.load_weights(backbone, weights, run.config["pretrained"]["variant"])
         self.phi = for_measuring(backbone, run.device)
         self.scaling = Scaling(run.config["input_scaling"], run.device)
         self.pixels = {split: open_array(run.data / f"{split}_images.npy", run.device) for split in ("train", "test")}

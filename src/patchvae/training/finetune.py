@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from patchvae import checkpoint
 from patchvae.bits import packed_bits
 from patchvae.errors import PatchVAEError
-from patchvae.files import file_digest
 from patchvae.hardware import autocast
 from patchvae.models.resnet import Classifier
 from patchvae.models.sizes import REGIMES
@@ -49,7 +48,8 @@ class FinetuneTask:
             config["head_pool"],
             config["init"],
         )
-        network.backbone.load_state_dict(checkpoint.backbone_weights(pretrained, config["pretrained"]["snapshot"]))
+        weights = checkpoint.backbone_weights(pretrained, config["pretrained"]["snapshot"])
+        checkpoint.load_weights(network.backbone, weights, config["pretrained"]["variant"])
         network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         stages, cut = list(network.backbone.stages()), REGIMES[config["regime"]]
         self.frozen = nn.Sequential(*stages[:cut]).requires_grad_(False)
@@ -213,7 +213,7 @@ def finetune(
     snapshot = expected.pop("snapshot")
     own_images = run.data_sha256 if config["pretrained"]["dataset"] == config["dataset"] else None
     content = checkpoint.load_pretrained(pretrained, expected, wanted, own_images)
-    state_path = run.state_path(scratch, [metrics], pretrained=file_digest(pretrained))
+    state_path = run.state_path(scratch, [metrics], pretrained=content["sha256"])
     task = FinetuneTask(run, content)
     task.order.tell_if_clipped(config["batch_size"], run.label, watch)
     training = train(task, state_path, run.device, run.label, run.machine, watch)

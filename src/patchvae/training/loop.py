@@ -153,11 +153,17 @@ def train(
     machines: list[dict[str, Any]] = []
     saved = read_state(state_path, watch)
     if saved is not None:
-        task.restore(saved["task"])
-        losses.restore(saved["losses"], device)
-        history, start, machines = saved["history"], saved["step"], saved["machines"]
-        began -= saved["seconds"]
-        restore_random_state(saved["random"])
+        try:
+            task.restore(saved["task"])
+            losses.restore(saved["losses"], device)
+            history, start, machines = saved["history"], saved["step"], saved["machines"]
+            began -= saved["seconds"]
+            restore_random_state(saved["random"])
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            # Half of it may be in the networks by now, so there is no starting anew in this process.
+            raise PatchVAEError(
+                f"{label}: {state_path} is no state of this training ({type(error).__name__}): delete it and run again"
+            ) from error
     total = task.steps_per_epoch * task.epochs
     if machine not in machines and start < total:
         machines = [*machines, dict(machine)]

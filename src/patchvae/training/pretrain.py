@@ -10,6 +10,7 @@ from torch import Tensor
 
 from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
+from patchvae.files import file_digest
 from patchvae.hardware import autocast
 from patchvae.models.factory import build_model
 from patchvae.models.kinds import KINDS
@@ -215,5 +216,5 @@ def pretrain(
     content |= {"game": game, "code_sha256": run.code, "data_sha256": run.data_sha256}
     checkpoint.save(output, content)
     record = {"loss": loss, "history": history, "epochs": len(history), "batch_size": batch}
-    record |= {"game": game, "masks_sha256": masks_sha256}
+    record |= {"game": game, "masks_sha256": masks_sha256, "checkpoint_sha256": file_digest(output)}
     run.finish(metrics, record, training.seconds, seen, training.machines)

@@ -47,8 +47,12 @@ def test_a_row_per_training_and_epoch_in_one_order(tmp_path, write):
         save(tmp_path, pretraining("beta-vae", 0, 5.0), "vae.json"),
     ]
     finetunings = [
-        save(tmp_path, fine_tuned("patchvae", "conv1", 10.0, 12.5), "finetune/table1/conv1/patchvae/small/seed0.json"),
-        save(tmp_path, fine_tuned("p.n=4", "conv1", 9.375), "finetune/num_parts/conv1/p.n=4/small/seed0.json"),
+        save(
+            tmp_path,
+            fine_tuned("patchvae", "conv1", 10.0, 12.5),
+            "finetune/table1/conv1/table12/patchvae/small/seed0.json",
+        ),
+        save(tmp_path, fine_tuned("p.n=4", "conv1", 9.375), "finetune/num_parts/conv1/table12/p.n=4/small/seed0.json"),
     ]
     pretrained, finetuned = write(pretrainings, finetunings)
     assert pretrained == [
@@ -60,10 +64,10 @@ def test_a_row_per_training_and_epoch_in_one_order(tmp_path, write):
         "small,patchvae,1,2,2",
     ]
     assert finetuned == [
-        "table,dataset,regime,model,seed,epoch,loss,test_top1",
-        "num_parts,small,conv1,p.n=4,0,1,0.333333,9.375",
-        "table1,small,conv1,patchvae,0,1,0.333333,10",
-        "table1,small,conv1,patchvae,0,2,0.333333,12.5",
+        "table,dataset,regime,head,model,seed,epoch,loss,test_top1",
+        "num_parts,small,conv1,table12,p.n=4,0,1,0.333333,9.375",
+        "table1,small,conv1,table12,patchvae,0,1,0.333333,10",
+        "table1,small,conv1,table12,patchvae,0,2,0.333333,12.5",
     ]
     assert write(pretrainings[::-1], finetunings[::-1]) == (pretrained, finetuned)
 
@@ -71,7 +75,7 @@ def test_a_row_per_training_and_epoch_in_one_order(tmp_path, write):
 def test_controls_have_no_curve(tmp_path, write):
     pretrained, finetuned = write([save(tmp_path, pretraining("random", 0), "random.json")], [])
     assert pretrained == ["dataset,model,seed,epoch,loss"]
-    assert finetuned == ["table,dataset,regime,model,seed,epoch,loss,test_top1"]
+    assert finetuned == ["table,dataset,regime,head,model,seed,epoch,loss,test_top1"]
 
 
 @pytest.mark.parametrize(

@@ -19,14 +19,14 @@ def table(tmp_path, name, text):
 
 def test_our_means_of_real_tables(tmp_path, root):
     config = {"run": "demo", "seeds": [0, 1], "select": "last"}
-    rows = {"datasets": ["cifar100"], "variants": ["patchvae", "random"], "regimes": ["conv1"]}
+    rows = {"datasets": ["cifar100"], "variants": ["patchvae", "random"], "regimes": ["conv1"], "heads": ["table12"]}
     cells = [("patchvae", 0, 40), ("patchvae", 1, 41), ("random", 0, 20), ("random", 1, 20)]
     files = [finetuning(model, "cifar100", "conv1", seed, top1) for model, seed, top1 in cells]
     (tmp_path / "a").mkdir()
     text, _, _ = write(write_table1, tmp_path / "a", files, config | rows, root / "paper/table1.csv")
     table1 = table(tmp_path, "table1", text)
 
-    swept = {"key": "num_parts", "variant": "patchvae", "regime": "conv1", "datasets": ["cifar100"]}
+    swept = {"key": "num_parts", "variant": "patchvae", "regime": "conv1", "head": "table12", "datasets": ["cifar100"]}
     swept |= {"variants": {"4": "patchvae.num_parts=4"}, "paper_column": "N"}
     files = [
         finetuning(model, "cifar100", "conv1", s, 30 + s)

@@ -38,6 +38,7 @@ def config() -> dict[str, Any]:
         "datasets": ["cifar100"],
         "variants": ["random", "patchvae"],
         "regimes": ["conv1", "conv1-5"],
+        "heads": ["table12"],
         "seeds": [0, 1],
         "select": "last",
     }
@@ -102,7 +103,7 @@ def rows(text: str) -> dict[tuple[str, str, str], dict[str, str]]:
 def test_numbers_by_hand(config: dict[str, Any], tmp_path: Path) -> None:
     text = write(config, all_metrics(config), tmp_path)[0]
     table = rows(text)
-    assert text.startswith("model,dataset,regime,paper,mean,std,n,")
+    assert text.startswith("model,dataset,regime,head,paper,mean,std,n,")
     row = table["patchvae", "cifar100", "conv1"]
     # Sample standard deviation of 40 and 43: 3 / sqrt(2).
     assert (row["paper"], row["mean"], row["std"], row["n"]) == ("43.07", "41.50", "2.12", "2")
@@ -124,7 +125,7 @@ def test_best_epoch_and_one_seed(config: dict[str, Any], tmp_path: Path) -> None
     row = rows(text)["patchvae", "cifar100", "conv1"]
     assert (row["mean"], row["std"], row["n"], row["last_mean"]) == ("43.50", "", "1", "43.00")
     assert "best on the test set" in markdown
-    assert ", 1 seed;" in markdown
+    assert ", 1 seed, classifier table12;" in markdown
     assert "±" not in markdown
 
 

@@ -25,6 +25,7 @@ def config() -> dict[str, Any]:
         "variant": "patchvae",
         "paper_column": "n_parts",
         "regime": "conv1-5",
+        "head": "table12",
         "datasets": ["cifar100"],
         "select": "last",
     }
@@ -149,7 +150,7 @@ def test_a_base_whose_value_is_not_told(config: dict[str, Any], root: Path, tmp_
     [
         ("model.temperature.floor", "0.1"),
         ("temperature.floor", "0.1"),
-        ("finetune.head_dropout", "0.5"),
+        ("finetune.weight_decay", "0.5"),
         ("detach_occurrence", "True"),
         ("pretrain.lr", "base"),
         ("num_parts.4", "base"),
@@ -159,7 +160,7 @@ def test_where_the_base_value_is_told(key: str, told: str) -> None:
     content = finetuning("patchvae", "cifar100", "conv1-5", 0, 9)
     model = {"temperature": {"floor": 0.1}, "detach_occurrence": True, "num_parts": 16}
     content["pretraining"] = pretraining("cifar100", "patchvae", **model)
-    content["config"]["head_dropout"] = 0.5
+    content["config"]["weight_decay"] = 0.5
     assert value_of(content, key) == told
 
 

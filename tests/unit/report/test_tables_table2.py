@@ -18,6 +18,7 @@ def config() -> dict[str, Any]:
         "dataset": "imagenet",
         "variants": ["random", "patchvae"],
         "regime": "conv1-5",
+        "head": "table12",
         "supervised": "random",
         "select": "last",
     }

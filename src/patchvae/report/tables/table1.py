@@ -74,9 +74,9 @@ def write_table1(
     made_up = stand_ins(results)
     paper = read_paper(paper_csv, KEYS, ["top1"]).top1
     models = in_order(list(paper.index.get_level_values("model")), config["variants"])
-    cells = {"head": config["heads"], "model": models, "dataset": datasets, "regime": regimes}
+    cells = {"model": models, "dataset": datasets, "regime": regimes, "head": config["heads"]}
     by_head = pd.concat({head: comparable(paper, made_up) for head in config["heads"]}, names=["head"])
-    table = summarise(results, by_head, cells, **LEARNING)
+    table = summarise(results, by_head.reorder_levels(list(cells)), cells, **LEARNING)
     sheet = Sheet(
         label="table1",
         warning=demo_line(datasets, made_up),

@@ -12,6 +12,7 @@ from patchvae.data.packed import load_split
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.pretrained import BATCH, batches, load_model, to_unit
 from patchvae.evaluation.reconstruction import decode, reconstruct, reconstructions, similarity
+from patchvae.files import file_digest
 from patchvae.models.patchvae import patch_code
 from patchvae.training.batches import IMAGENET_STD, Scaling
 from patchvae.training.pretrain import seeded_model
@@ -117,7 +118,7 @@ def test_metrics_are_means_over_all_test_images(
     path = save_model(pretrain_config(variant, input_scaling=scaling))
     record = measured(settings, scenes, path, tmp_path)
     assert (record["rule"], record["variant"], record["split"], record["count"]) == ("reconstruct", variant, "test", 60)
-    assert record["pretraining"] == pretraining(load(path))
+    assert record["pretraining"] == pretraining(load(path) | {"sha256": file_digest(path)})
     assert (record["config"]["stand_in"], record["pretraining"]["stand_in"]) == (True, False)
     pixels = load_split(scenes, "test").images
     run = start("reconstruct", "patchvae.evaluation.reconstruction", settings, scenes, "cpu", 1)

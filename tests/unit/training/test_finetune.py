@@ -13,6 +13,7 @@ from patchvae import checkpoint
 from patchvae.bits import unpacked_bits
 from patchvae.data.packed import write_manifest
 from patchvae.errors import PatchVAEError
+from patchvae.files import file_digest
 from patchvae.provenance import config_sha256
 from patchvae.training import finetune as finetuning
 from patchvae.training.finetune import FinetuneTask, chosen_images, finetune
@@ -59,6 +60,7 @@ def test_it_learns_and_reports_last_and_best(packed, weights, finetune_config, t
         "game": None,
         "config_sha256": config_sha256(config),
         "code_sha256": content["code_sha256"],
+        "checkpoint_sha256": file_digest(weights),
         "data_sha256": {"train": content["data_sha256"]["train"]},
     }
     assert max(accuracies) > 60  # chance is 33 %
@@ -72,6 +74,7 @@ def test_the_pretraining_of_a_control_on_a_stand_in(pretrain_config):
     config = pretrain_config("random", stand_in=True)
     del config["epochs"]
     content = {"config": config, "game": None, "code_sha256": "c" * 64, "data_sha256": {"train": "d" * 64}}
+    content["sha256"] = "e" * 64
     told = checkpoint.pretraining(content)
     assert (told["variant"], told["epochs"], told["stand_in"]) == ("random", 0, True)
 
@@ -237,4 +240,20 @@ def test_checkpoints_that_do_not_fit_are_refused(packed, weights, finetune_confi
     torch.save({"weights": 1}, other)
     with pytest.raises(PatchVAEError, match="was not written by this version"):
         run(finetune_config(), packed, other, tmp_path)
+    flipped = bytearray(weights.read_bytes())
+    flipped[len(flipped) // 2] ^= 1
+    other.write_bytes(flipped)
+    with pytest.raises(PatchVAEError, match=r"other.pt is damaged: .*data/\d+ in it is not what was written"):
+        run(finetune_config(), packed, other, tmp_path)
+    content = checkpoint.load(weights)
+    for key in ("model", "config", "snapshots", "steps", "code_sha256", "data_sha256"):
+        for wrong in ({}, {key: 5.0}):
+            checkpoint.save(other, {name: content[name] for name in content.keys() - {key}} | wrong)
+            with pytest.raises(PatchVAEError, match=f"other.pt is of no pretraining: it holds no {key}"):
+                run(finetune_config(), packed, other, tmp_path)
+    name = "encoder.backbone.conv1.0.weight"
+    for model in ({**content["model"], name: torch.zeros(2)}, {**content["model"], name: 1}, {}):
+        checkpoint.save(other, content | {"model": model})
+        with pytest.raises(PatchVAEError, match="the weights of patchvae do not fit the network"):
+            run(finetune_config(), packed, other, tmp_path)
     assert not (tmp_path / "metrics.json").exists()

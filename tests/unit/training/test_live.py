@@ -102,7 +102,8 @@ def test_fine_tunings_have_charts_of_their_own(packed, pretrain_config, finetune
     places = (packed[0], tmp_path / "model.pt", tmp_path / "m.json", tmp_path / "scratch")
     finetune(finetune_config(epochs=1), *places, "cpu", 1, Watcher(tmp_path / "live", "finetune"))
     names = [name for name, _, _ in lines(tmp_path / "live")]
-    assert names == ["finetune/loss", "finetune/train_top1", "finetune/test_top1", "finetune/test_top5"]
+    terms = ("loss", "train_top1", "loss_max", "train_top1_max", "test_top1", "test_top5")
+    assert names == [f"finetune/{name}" for name in terms]
 
 
 def test_a_resumed_or_repeated_training_shows_no_epoch_twice(packed, pretrain_config, library, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ import torch
 import patchvae
 from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
+from patchvae.files import file_digest
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256
 from patchvae.training import loop
@@ -170,7 +171,8 @@ def test_labels_can_be_learned_and_shuffled_ones_need_memory(packed, pretrain_co
 
 def test_a_new_discriminator_tells_whether_the_game_is_dead(packed, pretrain_config, tmp_path, monkeypatch):
     content, metrics = run(pretrain_config("beta-vae", gan={**GAN, "lr": 1e-3}, epochs=4), packed, tmp_path / "alive")
-    assert content["game"] == metrics["game"] == checkpoint.pretraining(content)["game"]
+    assert content["game"] == metrics["game"] == checkpoint.pretraining(content | {"sha256": "s"})["game"]
+    assert metrics["checkpoint_sha256"] == file_digest(tmp_path / "alive" / "model.pt")
     assert 0 <= metrics["game"]["accuracy"] <= 100 and metrics["game"]["fresh"] > 60
     assert metrics["game"]["accuracy"] == metrics["loss"]["discriminator_accuracy"]
     # One that cannot learn stays at chance, and the new one beats it.
@@ -237,8 +239,8 @@ p.pretrain(json.loads({json.dumps(config)!r}), Path({str(data)!r}), None, out / 
 def test_a_state_of_another_configuration_is_not_taken(packed, pretrain_config, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "all_finite", lambda tensors: True)
     saved = []
-    monkeypatch.setattr(checkpoint, "save", lambda path, content: saved.append(Path(path)))
-    train = loop.train
+    save, train = checkpoint.save, loop.train
+    monkeypatch.setattr(checkpoint, "save", lambda path, content: (saved.append(Path(path)), save(path, content)))
     monkeypatch.setattr("patchvae.training.pretrain.train", lambda *a: train(*a, save_every=0.0))
     data, _ = packed
     for lr in (1e-3, 2e-3):
@@ -334,6 +336,19 @@ def test_a_damaged_state_is_replaced(packed, pretrain_config, tmp_path, caplog):
     again = checkpoint.load(tmp_path / "model.pt")
     assert all(torch.equal(content["model"][key], again["model"][key]) for key in content["model"])
     assert checkpoint.load(state)["step"] == 10
+
+
+def test_a_state_that_is_another_thing_names_itself(packed, pretrain_config, tmp_path):
+    config = pretrain_config(epochs=1)
+    run(config, packed, tmp_path)
+    (state,) = (tmp_path / "scratch").glob("*/state.pt")
+    content = checkpoint.load(state)
+    for key in ("task", "losses", "history", "step", "seconds", "machines", "random"):
+        checkpoint.save(state, {name: content[name] for name in content.keys() - {key}})
+        with pytest.raises(PatchVAEError, match=r"state\.pt is no state of this training .*: delete it and run again"):
+            run(config, packed, tmp_path)
+    state.unlink()
+    run(config, packed, tmp_path)
 
 
 def test_a_batch_of_fewer_images_than_asked_for_is_told(packed, pretrain_config, tmp_path, caplog):

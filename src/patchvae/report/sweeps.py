@@ -16,7 +16,6 @@ from patchvae.report.sheet import COLUMN, STYLE, save
 from patchvae.report.tables.sweep import write_sweep
 from patchvae.report.tables.words import dataset_name, regime_name
 
-COLUMNS = ["value", "dataset", "stand_in", "paper", "mean", "std", "n"]
 # Swept parameter -> label of the axis, and its scale where all values are positive numbers.
 AXES = {
     "num_parts": ("number of parts $N$", "log"),
@@ -29,27 +28,30 @@ SPAN = 2.0  # percentage points, the least an axis shows: a run differs from the
 OURS, PAPER = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion, told apart by every eye
 
 
-def read_sweep(path: Path | str) -> pd.DataFrame:
-    """A table of COLUMNS, `value` and `dataset` as texts; rows in which neither accuracy is filled in are dropped.
+def read_points(path: Path | str, what: str, names: Sequence[str], accuracies: Sequence[str]) -> pd.DataFrame:
+    """The columns `names` of a table as texts, `stand_in`, and as numbers `accuracies`, `std` and `n`.
 
+    Rows in which no accuracy is filled in are dropped; what: the table, for errors.
     Raises PatchVAEError naming the file when it is missing, lacks a column, holds no number, name, true or false where
     one belongs, has a cell twice, or nothing to draw.
     """
+    columns = [*names, "stand_in", *accuracies, "std", "n"]
+    words = ["data set" if name == "dataset" else name for name in names]
     try:
         frame = pd.read_csv(path, dtype=str)
-        frame = frame[COLUMNS]
-        numbers = frame[COLUMNS[3:]].apply(pd.to_numeric)
+        frame = frame[columns]
+        numbers = frame[columns[len(names) + 1 :]].apply(pd.to_numeric)
     except KeyError as error:
-        raise PatchVAEError(f"{path}: not a table of a sweep: its columns must be {', '.join(COLUMNS)}") from error
+        raise PatchVAEError(f"{path}: not a table of {what}: its columns must be {', '.join(columns)}") from error
     except (OSError, ValueError) as error:
         raise PatchVAEError(f"cannot read {path}: {error}") from error
     if not frame["stand_in"].isin(["true", "false"]).all():
         raise PatchVAEError(f"{path}: stand_in is not true or false in every row")
-    frame = frame.assign(**numbers, stand_in=frame["stand_in"] == "true").dropna(subset=["paper", "mean"], how="all")
-    if frame[["value", "dataset"]].isna().any(axis=None):
-        raise PatchVAEError(f"{path}: a row has no value or no data set")
-    if frame.duplicated(["value", "dataset"]).any():
-        raise PatchVAEError(f"{path}: the same value and data set appear twice")
+    frame = frame.assign(**numbers, stand_in=frame["stand_in"] == "true").dropna(subset=accuracies, how="all")
+    if frame[[*names]].isna().any(axis=None):
+        raise PatchVAEError(f"{path}: a row has no {' or no '.join(words)}")
+    if frame.duplicated(names).any():
+        raise PatchVAEError(f"{path}: the same {' and '.join(words)} appear twice")
     if frame.empty:
         raise PatchVAEError(f"{path}: holds no accuracy to draw")
     return frame
@@ -63,13 +65,24 @@ def numbers(values: Sequence[str]) -> list[float]:
         return []
 
 
-def ours_label(counts: pd.Series) -> str:
-    """The legend of our points, with the number of seeds behind them."""
+def label_of_means(name: str, counts: pd.Series) -> str:
+    """`name` with the number of seeds behind its points, where there are several."""
     seeds = counts.dropna().astype(int)
     if seeds.empty or seeds.max() == 1:
-        return "ours"
+        return name
     span = f"{seeds.max()}" if seeds.min() == seeds.max() else f"{seeds.min()}–{seeds.max()}"
-    return f"ours, mean ± std (n = {span})"
+    return f"{name}, mean ± std (n = {span})"
+
+
+def finish_panel(axes: Axes) -> None:
+    """Margins, ticks and grid, and an axis of SPAN at least."""
+    axes.margins(0.08, 0.12)
+    low, high = axes.get_ylim()
+    missing = max(0.0, SPAN - (high - low)) / 2
+    axes.set_ylim(low - missing, high + missing)
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.grid(axis="y", linewidth=0.3, color="0.85")
+    axes.tick_params(length=2, width=0.4, pad=2)
 
 
 def draw_panel(axes: Axes, rows: pd.DataFrame, label: str) -> None:
@@ -85,22 +98,17 @@ def draw_panel(axes: Axes, rows: pd.DataFrame, label: str) -> None:
         axes.errorbar(
             ours["place"], ours["mean"], bars, fmt="o-", color=OURS, label=label, elinewidth=0.8, capsize=1.5, **style
         )
-    axes.margins(0.08, 0.12)
-    low, high = axes.get_ylim()
-    missing = max(0.0, SPAN - (high - low)) / 2
-    axes.set_ylim(low - missing, high + missing)
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes.grid(axis="y", linewidth=0.3, color="0.85")
-    axes.tick_params(length=2, width=0.4, pad=2)
+    finish_panel(axes)
 
 
 def draw_sweep(path: Path | str, config: Mapping[str, Any], png: Path | str, pdf: Path | str) -> None:
     """Draw the accuracy of one sweep, a panel per data set, since one scale for all would flatten every line.
 
-    path: CSV of COLUMNS, accuracies in %, `std` over `n` seeds; config: `key`, the swept parameter, `regime`,
-    `datasets` in the order of the panels. Raises PatchVAEError as `read_sweep` does, and for a full disk.
+    path: CSV of value, dataset, stand_in, and paper, mean, std in %, over `n` seeds; config: `key`, the swept
+    parameter, `regime`, `datasets` in the order of the panels. Raises PatchVAEError as `read_points` does, and for a
+    full disk.
     """
-    frame = read_sweep(path)
+    frame = read_points(path, "a sweep", ["value", "dataset"], ["paper", "mean"])
     datasets = [name for name in config["datasets"] if (frame["dataset"] == name).any()]
     made_up = set(frame["dataset"][frame["stand_in"]])
     values = list(dict.fromkeys(frame["value"]))
@@ -120,7 +128,8 @@ def draw_sweep(path: Path | str, config: Mapping[str, Any], png: Path | str, pdf
         panels[0].xaxis.set_minor_locator(NullLocator())
         handles: dict[str, Any] = {}
         for axes, dataset in zip(panels, datasets, strict=True):
-            draw_panel(axes, frame[frame["dataset"] == dataset], ours_label(frame["n"][frame["mean"].notna()]))
+            label = label_of_means("ours", frame["n"][frame["mean"].notna()])
+            draw_panel(axes, frame[frame["dataset"] == dataset], label)
             axes.set_title(dataset_name(dataset, made_up), fontsize=7, pad=3)
             handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
         panels[0].set_ylabel(f"{regime_name(config['regime'])} (%)")

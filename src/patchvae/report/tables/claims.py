@@ -14,7 +14,7 @@ from patchvae.report import statistics
 from patchvae.report.tables.finetunings import schedules
 from patchvae.report.tables.metrics import read_paper, records, stand_ins
 from patchvae.report.tables.outcomes import collect_outcomes
-from patchvae.report.tables.sheet import BOLD, EMPTY, END, Sheet, texts_of, write_texts
+from patchvae.report.tables.sheet import BOLD, EMPTY, END, Sheet, signed, texts_of, write_texts
 from patchvae.report.tables.words import WHEN, dataset_name, demo_line, display_name, measured, plural, regime_name
 
 KEYS = ["model", "dataset", "regime"]
@@ -91,11 +91,6 @@ def _columns(path: Path | str) -> list[str]:
         return list(pd.read_csv(path, nrows=0).columns)
     except (OSError, ValueError) as error:
         raise PatchVAEError(f"cannot read {path}: {' '.join(str(error).split())}") from error
-
-
-def signed(value: float) -> str:
-    """Points with their sign, or a dash for NaN."""
-    return EMPTY if math.isnan(value) else f"{value:+.2f}".replace("-", "−")
 
 
 def interval(low: float, high: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from patchvae.report.tables.metrics import Row, agreed, collect, number, pretrain_epochs, records, stand_ins
-from patchvae.report.tables.words import IMAGENET, WHEN, dataset_name, display_name, plural, seeds
+from patchvae.report.tables.words import IMAGENET, LABELLED, WHEN, dataset_name, display_name, plural, seeds
 
 CELL = ["model", "dataset", "regime", "head", "seed"]
 LEARNING: dict[str, tuple[str, str]] = {
@@ -44,7 +44,9 @@ def accuracies(metrics: Sequence[str], select: str, key: str | None) -> Callable
 
     def rows(content: Row) -> Iterator[Row]:
         common = {"regime": content["regime"], "head": content.get("head", FIRST_HEAD), "epochs": content["epochs"]}
-        common["train_top1"] = content["history"][-1]["train_top1"] if "history" in content else math.nan
+        common["train_top1"] = math.nan
+        if "history" in content:  # the first files have none
+            common["train_top1"] = number("train_top1", content["history"][-1]["train_top1"], 0, 100, "a percentage")
         common |= {"num_classes": content["config"]["num_classes"], "test_images": content["count"]}
         if key is not None:
             common["swept"] = value_of(content, key)
@@ -63,15 +65,17 @@ def collect_accuracies(
     cells: Sequence[tuple[str, str, str, str]],
     metrics: Sequence[str] = ("top1",),
     aside: Callable[[Row], bool] = lambda row: False,
+    partial: bool = False,
 ) -> pd.DataFrame:
     """All accuracies of `cells` (model, dataset, regime, head) and of every seed.
 
-    config: seeds, select and maybe key; aside: which files are of no concern, by a row of theirs. Raises PatchVAEError
-    for a wrong, doubled or missing file, and for files of one data set with other test images or numbers of epochs.
+    config: seeds, select and maybe key; aside: which files are of no concern, by a row of theirs; partial: see
+    `collect`. Raises PatchVAEError for a wrong, doubled or missing file, and for files of one data set with other test
+    images or numbers of epochs.
     """
     expected = [(*cell, seed) for cell in cells for seed in config["seeds"]]
     readers = {"finetune": accuracies(metrics, config["select"], config.get("key"))}
-    frame = collect(files, readers, CELL, expected, aside)
+    frame = collect(files, readers, CELL, expected, aside, partial)
     for dataset, rows in frame.groupby("dataset"):
         agreed(rows, "epochs", f"epochs of fine-tuning on {dataset}")
     return frame
@@ -83,31 +87,38 @@ def selection(config: Mapping[str, Any]) -> str:
 
 
 def schedules(results: pd.DataFrame, datasets: Sequence[str]) -> list[str]:
-    """A sentence per data set: how long the trainings were, on how many images they are tested, and chance."""
+    """A sentence per data set: how long the trainings were, on how many images they are tested, and chance.
+
+    Results of probes have NaN for the epochs of fine-tuning.
+    """
     sentences, made_up = [], stand_ins(results)
     for dataset in datasets:
         cells = results[results.dataset == dataset]
-        before, classes = pretrain_epochs(results, dataset), int(cells.num_classes.iloc[0])
-        after = int(cells.epochs.iloc[0])
-        trained = (
-            f"{plural(after, 'epoch')} of fine-tuning"
-            if before is None
-            else f"{plural(before, 'epoch')} of pretraining and {after} of fine-tuning"
-        )
+        before, after = pretrain_epochs(results, dataset), cells.epochs.dropna()
+        classes, trained = int(cells.num_classes.iloc[0]), []
+        if before is not None:
+            trained.append(f"{plural(before, 'epoch')} of pretraining")
+        if len(after):
+            count = int(after.iloc[0])
+            trained.append(f"{count if trained else plural(count, 'epoch')} of fine-tuning")
         chances = [f"{100 * METRICS[metric][0] / classes:.2f} %" for metric in dict.fromkeys(cells.metric)]
-        sentences.append(
-            f"{dataset_name(dataset, made_up)}: {trained}, {plural(int(cells.test_images.iloc[0]), 'test image')},"
-            f" chance {' and '.join(chances)}."
-        )
+        images = plural(int(cells.test_images.iloc[0]), "test image")
+        said = [" and ".join(trained), images, f"chance {' and '.join(chances)}"]
+        sentences.append(f"{dataset_name(dataset, made_up)}: {', '.join(filter(None, said))}.")
     return sentences
 
 
 def pretrained_with_labels(results: pd.DataFrame) -> list[str]:
-    """A sentence per model whose φ comes from another data set, with whose labels it was then trained."""
+    """A sentence per model of which labels have made φ: those of another data set, or its own for so many epochs."""
     made_up = stand_ins(results)
     elsewhere = results[results.pretrained_on.notna() & (results.pretrained_on != results.dataset)]
+    own = results[(results.pretrained_on == results.dataset) & (results.pretrain_epochs > 0)]
+    own = own[own.model.isin(list(LABELLED))]
     return [
         f"{display_name(row.model)}: pretrained with the labels of {dataset_name(row.pretrained_on, made_up)}"
         + ("." if row.pretrained_on in IMAGENET and not row.pretrained_stand_in else ", not of ImageNet.")
         for row in records(elsewhere.drop_duplicates(["model", "pretrained_on"]))
+    ] + [
+        f"{display_name(row.model)}: {plural(row.pretrain_epochs, 'epoch')} of pretraining."
+        for row in records(own.drop_duplicates(["model", "pretrain_epochs"]))
     ]

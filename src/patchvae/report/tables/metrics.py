@@ -13,7 +13,13 @@ from patchvae.report.tables.words import LABELLED
 
 Row = dict[str, Any]
 Readers = Mapping[str, Callable[[Row], Iterable[Row]]]
-RULES = {"finetune": "a fine-tuning", "reconstruct": "reconstructions", "fid": "an FID", "parts": "part discovery"}
+RULES = {
+    "finetune": "a fine-tuning",
+    "probe": "a linear probe",
+    "reconstruct": "reconstructions",
+    "fid": "an FID",
+    "parts": "part discovery",
+}
 SUMMARY = ["paper", "mean", "std", "n"]
 ORIGIN = ["test_images", "seconds", "device", "precision", "config_sha256", "metrics_sha256"]
 
@@ -31,7 +37,8 @@ def read(path: Path | str, readers: Readers) -> list[Row]:
     """The rows of one metrics file: what the reader of its rule finds, and where that comes from.
 
     readers: rule -> function from the file's content to rows that hold at least `metric`, `value` and `test_images`; it
-    may raise KeyError, TypeError or ValueError. Raises PatchVAEError naming the file for anything but such metrics.
+    may raise KeyError, IndexError, TypeError or ValueError. Raises PatchVAEError naming the file for anything but such
+    metrics.
     """
     kinds = " or ".join(RULES[rule] for rule in readers)
     metrics = read_json(path)
@@ -53,7 +60,7 @@ def read(path: Path | str, readers: Readers) -> list[Row]:
         return [common | row for row in readers[metrics["rule"]](metrics)]
     except KeyError as error:
         raise PatchVAEError(f"{path}: not the metrics of {kinds}: {error.args[0]!r} is missing") from error
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, IndexError) as error:
         raise PatchVAEError(f"{path}: not the metrics of {kinds}: {error}") from error
     except ValueError as error:
         raise PatchVAEError(f"{path}: {error}") from error
@@ -128,9 +135,10 @@ def agreed(rows: pd.DataFrame, column: str, what: str) -> Any:
 def pretrain_epochs(results: pd.DataFrame, dataset: str) -> int | None:
     """For how many epochs a data set's own models were pretrained; None where no metrics file tells it.
 
-    Raises PatchVAEError naming the file that differs.
+    Models of LABELLED may have a length of their own. Raises PatchVAEError naming the file that differs.
     """
     cells = results[(results.dataset == dataset) & (results.pretrained_on == dataset) & (results.pretrain_epochs > 0)]
+    cells = cells[~cells.model.isin(list(LABELLED))]
     epochs = agreed(cells, "pretrain_epochs", f"epochs of pretraining on {dataset}")
     return None if epochs is None else int(epochs)
 
@@ -178,14 +186,17 @@ def records(frame: pd.DataFrame) -> Iterable[Any]:
 
 
 def summarise(
-    results: pd.DataFrame, paper: pd.Series, cells: Mapping[str, Sequence[Any]], **more: tuple[str, str]
+    results: pd.DataFrame, paper: pd.Series | None, cells: Mapping[str, Sequence[Any]], **more: tuple[str, str]
 ) -> pd.DataFrame:
     """One row per cell: mean and sample std of `value` over seeds beside the paper's number, then `more` and ORIGIN.
 
-    paper: indexed like the cells; cells: key -> its values, whose product is the table; more: column -> (column of
-    `results`, aggregation). A cell that was not run has n = 0; a value that is NaN is not counted.
+    paper: indexed like the cells, None where it has no such table; cells: key -> its values, whose product is the
+    table; more: column -> (column of `results`, aggregation). A cell that was not run has n = 0; a value that is NaN is
+    not counted.
     """
     keys = list(cells)
+    if paper is None:
+        paper = pd.Series([], index=pd.MultiIndex.from_arrays([[]] * len(keys), names=keys), dtype=float)
     by_seed = results.groupby(keys)
     found = by_seed.agg(
         mean=("value", "mean"),

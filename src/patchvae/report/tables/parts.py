@@ -76,8 +76,7 @@ def write_parts_table(
     results = collect(metrics_files, {"parts": scores}, ["model", "dataset", "seed"], wanted)
     made_up = stand_ins(results)
     cells = {"method": list(METHODS), "dataset": datasets, "metric": list(METRICS)}
-    nothing = pd.Series([], index=pd.MultiIndex.from_arrays([[]] * 3, names=list(cells)), dtype=float)
-    table = summarise(results, nothing, cells)[[*cells, "mean", "std", "n", *ORIGIN]]
+    table = summarise(results, None, cells)[[*cells, "mean", "std", "n", *ORIGIN]]
     table.insert(0, "model", config["variant"])
     texts: dict[str, list[str]] = {}
     for row in records(table.assign(best=best(table, ["dataset", "metric"], 3))):

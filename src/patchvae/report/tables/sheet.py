@@ -1,6 +1,7 @@
 """A table as Markdown, LaTeX and HTML, and the files that hold it."""
 
 import contextlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +24,15 @@ LATEX = {character: "\\" + character for character in "{}&%$#_"} | {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     "β": r"$\beta$",
+    "λ": r"$\lambda$",
     "φ": r"$\phi$",
     "±": r"$\pm$",
     "−": "$-$",
     "×": r"$\times$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
+    "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
     "—": "---",
 }
 SYMBOLS = {
@@ -143,6 +147,11 @@ def ours(row: Any, digits: int) -> str:
         return EMPTY
     text = f"{row.mean:.{digits}f}" + ("" if pd.isna(row.std) else f" ± {row.std:.{digits}f}")
     return f"{BOLD}{text}{END}" if row.best else text
+
+
+def signed(value: float) -> str:
+    """Points with their sign, or a dash for NaN."""
+    return EMPTY if math.isnan(value) else f"{value:+.2f}".replace("-", "−")
 
 
 def side_by_side(

@@ -7,6 +7,7 @@ import pandas as pd
 
 # Without pretraining; last in every table.
 CONTROLS = {"random": "Random φ (control)", "random+bn": "Random φ, BatchNorm of the data (control)"}
+SHORT = {"random": "Random φ", "random+bn": "Random φ + BN"}
 MODELS = {"beta-vae": "β-VAE", "patchvae": "PatchVAE", "bigan": "BiGAN"}
 # Their φ saw labels: printed beside the others, never the best among them.
 LABELLED = {
@@ -38,6 +39,11 @@ def display_name(model: str) -> str:
     if name is None or model != stem + gan + plus:
         return model
     return name + ("-GAN" if gan else "") + (" + L_w" if plus else "")
+
+
+def short_name(model: str) -> str:
+    """A model's name where there is little room: `random+bn` -> `Random φ + BN`."""
+    return SHORT.get(model) or display_name(model).removesuffix(" (control)")
 
 
 def in_order(paper: Sequence[str], ours: Sequence[str]) -> list[str]:
@@ -78,10 +84,10 @@ def seeds(config: Mapping[str, Any]) -> str:
     return plural(count, "seed") + (", mean ± sample standard deviation" if count > 1 else "")
 
 
-def bold(models: pd.Series) -> str:
-    """What bold means in a table with these models of ours."""
+def bold(models: pd.Series, of: str = "column") -> str:
+    """What bold means in a table with these models of ours; of: in which part of it there is one."""
     aside = " among φ trained without labels" if models.isin(list(LABELLED)).any() else ""
-    return f"bold: our best per column{aside}"
+    return f"bold: our best per {of}{aside}"
 
 
 def measured(results: pd.DataFrame, what: str) -> str:

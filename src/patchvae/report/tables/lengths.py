@@ -1,0 +1,158 @@
+"""Accuracy against the length of pretraining."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from patchvae.errors import PatchVAEError
+from patchvae.report.tables.finetunings import CELL, accuracies, schedules
+from patchvae.report.tables.metrics import agreed, collect, records, stand_ins, summarise
+from patchvae.report.tables.probe import HEAD, REGIME, method, probes
+from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
+from patchvae.report.tables.words import (
+    WHEN,
+    dataset_name,
+    demo_line,
+    display_name,
+    in_order,
+    measured,
+    regime_name,
+    seeds,
+)
+from patchvae.variants import shortened
+
+CONTROL, PLAIN_CONTROL = "random+bn", "random"  # no pretraining: where every row begins, and a row of its own
+UNKNOWN = "all"  # heads the column of a whole pretraining whose length no metrics file tells
+
+
+def head_name(head: str) -> str:
+    """A head in words."""
+    return "linear probe" if head == HEAD else head
+
+
+def collect_lengths(config: Mapping[str, Any], files: Sequence[Path | str]) -> pd.DataFrame:
+    """Every fine-tuning and probe that was run of the controls, the snapshots and the whole pretrainings.
+
+    Raises PatchVAEError for a wrong or doubled file, for none at all, for a phi of other epochs than its name tells,
+    and for files of one data set with other test images or numbers of epochs.
+    """
+    snapshots = {shortened(v, epoch): epoch for v, epoch in itertools.product(config["variants"], config["epochs"])}
+    models = [CONTROL, PLAIN_CONTROL, *snapshots, *config["variants"]]
+    heads = [*((config["regime"], head) for head in config["heads"]), (REGIME, HEAD)]
+    cells = itertools.product(models, config["datasets"], heads, config["seeds"])
+    expected = [(model, dataset, *head, seed) for model, dataset, head, seed in cells]
+    readers = {"finetune": accuracies(["top1"], config["select"], None), "probe": probes}
+    frame = collect(files, readers, CELL, expected, partial=True)
+    for dataset, rows in frame[frame.rule == "finetune"].groupby("dataset"):
+        agreed(rows.astype({"epochs": int}), "epochs", f"epochs of fine-tuning on {dataset}")
+    known = {CONTROL: 0, PLAIN_CONTROL: 0, **snapshots}
+    for row in records(frame[frame.model.isin(list(known))]):
+        if row.pretrain_epochs != known[row.model]:
+            raise PatchVAEError(f"{row.file}: {row.pretrain_epochs} epochs of pretraining in {row.model}")
+    return frame
+
+
+def whole_length(config: Mapping[str, Any], results: pd.DataFrame, dataset: str) -> int | None:
+    """For how many epochs the variants themselves were pretrained; None where none was measured on the data set.
+
+    Raises PatchVAEError naming a file that differs from the others or tells no more epochs than the snapshots.
+    """
+    rows = results[(results.dataset == dataset) & results.model.isin(config["variants"])]
+    epochs = agreed(rows, "pretrain_epochs", f"epochs of pretraining on {dataset}")
+    if epochs is not None and epochs <= max([0, *config["epochs"]]):
+        raise PatchVAEError(f"{rows.file.iloc[0]}: {epochs} epochs of pretraining, not more than its snapshots'")
+    return None if epochs is None else int(epochs)
+
+
+def places(config: Mapping[str, Any], lengths: Mapping[str, int | None]) -> pd.DataFrame:
+    """The cells of the table in order: dataset, head, variant, epochs, and the model that fills them.
+
+    lengths: data set -> epochs of the whole pretraining.
+    """
+    found: list[tuple[Any, ...]] = []
+    for dataset, head in itertools.product(config["datasets"], [*config["heads"], HEAD]):
+        for variant in in_order([], config["variants"]):
+            found.append((dataset, head, variant, 0, CONTROL))
+            found += [(dataset, head, variant, epoch, shortened(variant, epoch)) for epoch in sorted(config["epochs"])]
+            found.append((dataset, head, variant, lengths[dataset], variant))
+        found.append((dataset, head, PLAIN_CONTROL, 0, PLAIN_CONTROL))
+    frame = pd.DataFrame(found, columns=["dataset", "head", "variant", "epochs", "model"])
+    return frame.astype({"epochs": "Int64"})
+
+
+def layout(config: Mapping[str, Any], table: pd.DataFrame) -> list[list[str]]:
+    """Rows of texts: name and head, then `mean ± std` per data set and length. A head without any number is left out.
+
+    The control has one length, and dashes for the others.
+    """
+    texts: dict[tuple[str, str], list[str]] = {}
+    width = len(config["epochs"]) + 2
+    run = set(table["head"][table.n > 0])
+    for (_, head, variant), cells in table.assign(best=False).groupby(["dataset", "head", "variant"], sort=False):
+        if head in run:
+            row = texts.setdefault((head, variant), [f"{display_name(variant)}, {head_name(head)}"])
+            numbers = [ours(cell, 2) for cell in records(cells)]
+            row += numbers + [EMPTY] * (width - len(numbers))
+    return list(texts.values())
+
+
+def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
+    """The protocol behind the numbers, in plain sentences."""
+    regime, tuned = regime_name(config["regime"]), results[results.rule == "finetune"]
+    text = [
+        f"Run {config['run']}: top-1 test accuracy (%) against the length of pretraining, {seeds(config)}; columns:"
+        f" epochs of pretraining. Classifiers at {regime}, {WHEN[config['select']]}.",
+        f"0 epochs: {display_name(CONTROL)}. The lengths between are snapshots of one training per seed.",
+    ]
+    if len(tuned) < len(results):
+        text.append(method(results[results.rule == "probe"]))
+    # Of pretraining the columns tell more than a sentence could.
+    untold = tuned.assign(pretrain_epochs=0)
+    text += schedules(untold, [dataset for dataset in config["datasets"] if dataset in set(tuned.dataset)])
+    return " ".join([*text, "The paper has no such table.", measured(results, "fine-tuning and probing")])
+
+
+def write_lengths(
+    config: Mapping[str, Any],
+    finetune_files: Sequence[Path | str],
+    probe_files: Sequence[Path | str],
+    csv: Path | str,
+    md: Path | str,
+    tex: Path | str,
+    html: Path | str,
+) -> None:
+    """Write the accuracies against the length of pretraining as tidy CSV, Markdown, LaTeX and HTML.
+
+    config: run, seeds, select, datasets, variants, regime, heads, epochs (of the snapshots); finetune_files: at most
+    one fine-tuning per (model, data set, head, seed) at that regime, in any order, the models being the two controls,
+    the variants, and VARIANT.epochs=EPOCH of each; probe_files: at most one probe per (model, data set, seed).
+    In the CSV, `model` tells whose cell it is: at 0 epochs a control's. `epochs` is empty for a whole pretraining of
+    which no file tells the length. Raises PatchVAEError naming the file that is wrong, and without any file; then
+    nothing is written.
+    """
+    datasets = config["datasets"]
+    results = collect_lengths(config, [*finetune_files, *probe_files])
+    made_up = stand_ins(results)
+    where = places(config, {dataset: whole_length(config, results, dataset) for dataset in datasets})
+    cells = {key: list(dict.fromkeys(where[key])) for key in ("dataset", "head", "model")}
+    numbers = summarise(results, None, cells, train_mean=("train_top1", "mean")).drop(columns="paper")
+    table = where.merge(numbers, on=list(cells), how="left")
+    table.insert(1, "stand_in", table.dataset.isin(made_up).map({True: "true", False: "false"}))
+    columns = where[where.variant == config["variants"][0]].drop_duplicates(["dataset", "model"])
+    groups = [
+        (dataset_name(dataset, made_up), [UNKNOWN if pd.isna(epochs) else str(epochs) for epochs in rows.epochs])
+        for dataset, rows in columns.groupby("dataset", sort=False)
+    ]
+    sheet = Sheet(
+        label="lengths",
+        warning=demo_line(datasets, made_up),
+        caption=caption(config, results),
+        corner="Model, classifier",
+        groups=groups,
+        rows=layout(config, table),
+        wide=True,
+    )
+    write_texts(texts_of(table, 2, sheet, csv, md, tex, html))

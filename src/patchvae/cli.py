@@ -207,6 +207,14 @@ def parameters(args: argparse.Namespace) -> None:
     write_csv(sys.stdout, args.paper)
 
 
+def explain(args: argparse.Namespace) -> None:
+    """Print all that is recorded of one cell of a table, and the command that makes it again."""
+    from patchvae.explain import explain
+
+    cell = args.variant, args.dataset, args.regime, args.head, args.seed
+    print(explain(args.results, args.run, *cell, args.params or ()))
+
+
 def readme(args: argparse.Namespace) -> None:
     """Put a generated table between the marks of a text file."""
     from patchvae.report.readme import insert
@@ -321,18 +329,14 @@ def parser() -> argparse.ArgumentParser:
         text = "folder of the packed data sets, of which those that are there must be the measured ones"
         sub.add_argument("--packed", type=Path, metavar="DIR", help=text)
 
+    def parameterised(sub: argparse.ArgumentParser, default: str) -> None:
+        text = f"parameters, then overlays (default: {default})"
+        sub.add_argument("-p", "--params", action="extend", nargs="+", type=Path, metavar="FILE", help=text)
+
     sub = command("resolve", resolve)
     sub.add_argument("rule")
     sub.add_argument("wildcards", nargs="*", metavar="KEY=VALUE")
-    sub.add_argument(
-        "-p",
-        "--params",
-        action="extend",
-        nargs="+",
-        type=Path,
-        metavar="FILE",
-        help="parameters, then overlays (default: params.yaml)",
-    )
+    parameterised(sub, "params.yaml")
     command("checksum", checksum).add_argument("path", type=Path)
     job("download", download, raw_dir="folder of the sources", out="record to write (JSON)")
     sub = job("prepare", prepare, out_dir="folder of the packed data set")
@@ -410,6 +414,16 @@ def parser() -> argparse.ArgumentParser:
     command("parameters", parameters).add_argument(
         "--paper", type=Path, metavar="CSV", help="the paper's counts, to print beside ours"
     )
+    sub = command("explain", explain)
+    sub.add_argument("variant", help="row of a table, such as patchvae+lw")
+    sub.add_argument("dataset")
+    sub.add_argument("regime", help="what was frozen, such as conv1-5, or `probe` for the linear probe")
+    sub.add_argument("--run", required=True, help="folder below --results")
+    sub.add_argument("--head", help="the classifier's settings (default: table12)")
+    sub.add_argument("--seed", type=int, help="(default: all that were run)")
+    text = "folder of the runs (default: results)"
+    sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help=text)
+    parameterised(sub, "params.yaml, with the one of configs/*.yaml that names the run")
     sub = command("readme", readme)
     sub.add_argument("text", type=Path, help="file with the marks")
     sub.add_argument("table", type=Path, help="what to put between them")

@@ -57,8 +57,13 @@ class Difference:
         """The t interval at a confidence level, or None without an error."""
         if self.value is None or self.error is None:
             return None
-        half = self.error * float(stats.t.isf((1 - level) / 2, self.df))
-        return self.value - half, self.value + half
+        return t_interval(self.value, self.error, self.df, level)
+
+
+def t_interval(value: float, error: float, df: int, level: float) -> Interval:
+    """The t interval of an estimate with a standard error, at a confidence level."""
+    half = error * float(stats.t.isf((1 - level) / 2, df))
+    return value - half, value + half
 
 
 class Column:
@@ -79,7 +84,7 @@ class Column:
             # Rows and seeds each add up to one, so only differences are determined, and not even all of them.
             warnings.simplefilter("ignore", SingularMatrixWarning)
             self.fit = OLS(values, design).fit()
-        self.determined = np.linalg.pinv(design) @ design
+        self.design, self.determined = design, np.linalg.pinv(design) @ design
         self.df = int(self.fit.df_resid)
         scale = max(1.0, float(np.abs(values).max()))
         self.scatters = self.df > 0 and math.sqrt(self.fit.ssr / self.df) > ROUNDING * scale
@@ -99,7 +104,22 @@ class Column:
         value = float(contrast @ self.fit.params)
         if seeds < 2 or not self.scatters:
             return Difference(value, seeds)
-        return Difference(value, seeds, math.sqrt(contrast @ self.fit.cov_params() @ contrast), self.df)
+        return Difference(value, seeds, self._error(contrast), self.df)
+
+    def mean(self, model: str, level: float) -> tuple[float, Interval | None]:
+        """A row's mean over its own seeds, and its t interval, None with a single seed or without any scatter.
+
+        As in `difference`, what a seed does to all rows alike is no error: rows are compared within seeds.
+        """
+        contrast = self.design[self.design[:, self.models.index(model)] == 1].mean(axis=0)
+        value = float(contrast @ self.fit.params)
+        if len(self.seeds[model]) < 2 or not self.scatters:
+            return value, None
+        return value, t_interval(value, self._error(contrast), self.df, level)
+
+    def _error(self, contrast: np.ndarray) -> float:
+        """Standard error of a combination (rows and seeds,) of the effects."""
+        return math.sqrt(contrast @ self.fit.cov_params() @ contrast)
 
 
 def over_images(better: Right, worse: Right, level: float) -> Interval | None:

@@ -68,6 +68,30 @@ def test_all_rows_of_a_column_share_their_scatter() -> None:
     assert (found.value, found.df, found.error) == pytest.approx((1.5, 6, math.sqrt(2 * variance / 3)))
 
 
+def test_a_rows_mean_is_that_of_its_own_seeds() -> None:
+    values = {
+        "a": {0: 30.0, 1: 31.0, 2: 35.0},
+        "b": {1: 30.5, 2: 33.0, 5: 29.0},
+        "c": {0: 20.0, 2: 22.0},
+        "d": {5: 1.0},
+    }
+    column = Column(cells(values))
+    # Nine trainings, four rows and three differences of seeds
+    half = stats.t.isf(0.025, 2) * math.sqrt(column.fit.ssr / 2)
+    for model, row in values.items():
+        value, interval = column.mean(model, 0.95)
+        mean = sum(row.values()) / len(row)
+        assert value == pytest.approx(mean)
+        if model == "d":
+            assert interval is None
+        else:
+            width = half / math.sqrt(len(row))
+            assert interval == pytest.approx((mean - width, mean + width))
+    # What a seed does to all rows alike is no scatter.
+    alike = Column(cells({"a": [1.0, 2.0, 9.0], "b": [3.0, 4.0, 11.0]}))
+    assert alike.mean("b", 0.95) == (pytest.approx(6), None)
+
+
 def test_unequal_seeds() -> None:
     values = {"a": {0: 30.0, 1: 31.0, 2: 35.0}, "b": {1: 30.5, 2: 33.0, 5: 29.0}, "c": {0: 20.0, 2: 22.0, 5: 19.5}}
     found = difference(values)

@@ -1,0 +1,204 @@
+"""The answer at a glance: the paper's Table 1 beside ours, with what seeds leave open."""
+
+import itertools
+import textwrap
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from patchvae.report.sheet import STYLE, save
+from patchvae.report.statistics import ALPHA, Column
+from patchvae.report.tables.metrics import comparable, read_paper, records, stand_ins
+from patchvae.report.tables.outcomes import collect_outcomes
+from patchvae.report.tables.sheet import SYMBOL, SYMBOLS
+from patchvae.report.tables.table1 import KEYS
+from patchvae.report.tables.words import (
+    CONTROLS,
+    LABELLED,
+    WHEN,
+    dataset_name,
+    display_name,
+    in_order,
+    plural,
+    regime_name,
+)
+
+NAMES, PANEL, ROW = 1.5, 1.8, 0.2  # inches: the column of names, a panel's width, a row's height
+WRAP = 28  # characters in a line of a name
+SPAN = 2.0  # percentage points, the least an axis shows
+BAND = 0.72  # of a row's height, which the points of all heads share
+LOOSE = {"linestyle": "none", "markeredgewidth": 0.8}  # marks without a line between them
+OUTSIDE = 17  # points from one number beyond an axis to the next
+FLOOR = "random+bn"  # the control at whose accuracy a line stands
+FLOOR_LINE: Any = {"linewidth": 0.7, "linestyle": (0, (4, 2))}
+PAPER: Any = {"marker": "s", "markersize": 4.6, "color": "0.15", "markerfacecolor": "none"} | LOOSE
+# A head's colour (Okabe and Ito's, told apart by every eye) and mark, in their order in the configuration
+HEADS = [("#0072B2", "o"), ("#E69F00", "D"), ("#009E73", "^"), ("#CC79A7", "v"), ("#56B4E9", "P"), ("#D55E00", "X")]
+
+
+def means(results: pd.DataFrame) -> pd.DataFrame:
+    """A line per row, data set, regime and head: mean accuracy in %, `low` and `high` of its interval, seeds `n`.
+
+    The interval is of the mean over seeds at 1 - ALPHA, from the scatter of all rows of a column (see `Column.mean`);
+    NaN where a row has a single seed.
+    """
+    lines = []
+    for (dataset, regime, head), cells in results.groupby(["dataset", "regime", "head"], sort=False):
+        column = Column(cells)
+        for model in column.models:
+            value, interval = column.mean(model, 1 - ALPHA)
+            low, high = interval or (np.nan, np.nan)
+            line = {"model": model, "dataset": dataset, "regime": regime, "head": head, "n": len(column.seeds[model])}
+            lines.append({**line, "mean": value, "low": low, "high": high})
+    return pd.DataFrame(lines)
+
+
+def name_of(model: str) -> str:
+    """A row's name in at most two lines, the paper's symbols as formulas; lines set the controls apart."""
+    name = textwrap.fill(display_name(model).removesuffix(" (control)"), WRAP)
+    return SYMBOL.sub(lambda found: SYMBOLS[found[0]], name)
+
+
+def limits(printed: pd.Series, ours: pd.DataFrame) -> tuple[float, float]:
+    """Ends of an axis that shows every row but those of LABELLED, which may lie far off; with no others, those.
+
+    printed: the paper's numbers by model; ours: a panel's lines of `means`.
+    """
+    values = pd.concat([printed, *(ours.set_index("model")[key] for key in ("mean", "low", "high"))]).dropna()
+    if values.empty:  # of a data set of one's own, not run in this regime
+        return 0.0, 100.0
+    others = values[~values.index.isin(list(LABELLED))]
+    values = values if others.empty else others
+    low, high = float(values.min()), float(values.max())
+    room = max(0.06 * (high - low), (SPAN - (high - low)) / 2)
+    return low - room, high + room
+
+
+def draw_panel(axes: Axes, printed: pd.Series, ours: pd.DataFrame, models: Sequence[str], heads: Sequence[str]) -> None:
+    """The paper's squares and our points with their bars, a row per model, the first on top.
+
+    printed: the paper's numbers by model; ours: the panel's lines of `means`.
+    """
+    axes.set(xlim=limits(printed, ours), ylim=(len(models) - 0.4, -0.6))
+    axes.set_yticks(range(len(models)), labels=[name_of(model) for model in models], linespacing=0.95)
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.grid(linewidth=0.3, color="0.88")
+    axes.set_axisbelow(True)
+    axes.tick_params(length=2, width=0.4, pad=2)
+    axes.tick_params(axis="y", length=0)
+    for place, (above, below) in enumerate(itertools.pairwise(models)):
+        if kind(above) != kind(below):
+            axes.axhline(place + 0.5, color="0.5", linewidth=0.4)
+    outside: dict[int, list[tuple[float, str]]] = {}
+
+    def point(x: float, row: int, shift: float, style: Any) -> None:
+        if axes.get_xlim()[0] <= x <= axes.get_xlim()[1]:
+            axes.plot([x], [row + shift], zorder=4, **style)
+        else:
+            outside.setdefault(row, []).append((x, style["color"]))
+
+    for model, value in printed.items():
+        point(value, models.index(str(model)), 0, PAPER)
+    for number, head in enumerate(heads):
+        shift, style = (number - (len(heads) - 1) / 2) * BAND / len(heads), style_of(number)
+        for line in records(ours[ours["head"] == head]):
+            row = models.index(line.model)
+            if line.model == FLOOR:
+                axes.axvline(line.mean, color=style["color"], zorder=1, **FLOOR_LINE)
+            if not np.isnan(line.low):
+                axes.plot([line.low, line.high], [row + shift] * 2, color=style["color"], linewidth=0.9, zorder=3)
+            point(line.mean, row, shift, style)
+    for row, found in outside.items():
+        tell_outside(axes, row, found)
+
+
+def tell_outside(axes: Axes, row: int, found: Sequence[tuple[float, str]]) -> None:
+    """Numbers (each with its colour) that lie outside the axis, side by side at its end, with an arrow."""
+    place: Any = {"textcoords": "offset points", "va": "center", "fontsize": 5.5, "zorder": 5}
+    place["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
+    for end, inwards in zip(axes.get_xlim(), (1, -1), strict=True):
+        beyond = [(value, color) for value, color in found if (value - end) * inwards < 0]
+        for number, (value, color) in enumerate(beyond[::inwards]):
+            text = f"{value:.1f}" if number else f"← {value:.1f}" if inwards > 0 else f"{value:.1f} →"
+            offset = inwards * (OUTSIDE * number + (8 if number else 2)), 0
+            side = "left" if inwards > 0 else "right"
+            axes.annotate(text, (end, row), xytext=offset, ha=side, color=color, **place)
+
+
+def kind(model: str) -> str:
+    """Which rows stand together: without labels, with them, untrained."""
+    return "control" if model in CONTROLS else "labelled" if model in LABELLED else "model"
+
+
+def style_of(number: int) -> dict[str, Any]:
+    """Mark and colour of a head, by its place in the configuration."""
+    color, mark = HEADS[number % len(HEADS)]
+    return {"marker": mark, "markersize": 3.2, "color": color} | LOOSE
+
+
+def legend(ours: pd.DataFrame, printed: bool, heads: Sequence[str]) -> list[Line2D]:
+    """What each mark is; only those that are drawn."""
+    handles = [Line2D([], [], label="paper, one run each", **PAPER)] if printed else []
+    for number, head in enumerate(heads):
+        counts = ours.n[ours["head"] == head]
+        if len(counts):
+            least = "" if counts.min() == counts.max() else f"{counts.min()}–"
+            label = f"ours, classifier {head}, {least}{plural(counts.max(), 'seed')}"
+            handles.append(Line2D([], [], label=label, **style_of(number)))
+    if ours.low.notna().any():
+        label = f"{100 * (1 - ALPHA):.0f} % interval of the mean, within seeds"
+        handles.append(Line2D([], [], color="0.4", linewidth=0.9, label=label))
+    if (ours.model == FLOOR).any():
+        handles.append(Line2D([], [], color="0.4", label=name_of(FLOOR).replace("\n", " "), **FLOOR_LINE))
+    return handles
+
+
+def draw(config: Mapping[str, Any], paper: pd.DataFrame, ours: pd.DataFrame, made_up: Collection[str]) -> Figure:
+    """The figure of the paper's numbers (KEYS, top1) and lines of `means`: panels for what we have any of."""
+    datasets = [dataset for dataset in config["datasets"] if (ours.dataset == dataset).any()]
+    regimes = [regime for regime in config["regimes"] if (ours.regime == regime).any()]
+    order = in_order(list(paper.model), config["variants"])
+    paper = paper[paper.dataset.isin(datasets) & paper.regime.isin(regimes)]
+    models = [model for model in order if model in {*paper.model, *ours.model}]
+    size = NAMES + PANEL * len(regimes), (ROW * len(models) + 0.3) * len(datasets) + 0.55
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.03, w_pad=0.03))
+    panels = figure.subplots(len(datasets), len(regimes), squeeze=False, sharey=True)
+    for axes, (dataset, regime) in zip(panels.flat, itertools.product(datasets, regimes), strict=True):
+        printed, points = (cells[(cells.dataset == dataset) & (cells.regime == regime)] for cells in (paper, ours))
+        draw_panel(axes, printed.set_index("model").top1, points, models, config["heads"])
+        axes.set_title(f"{dataset_name(dataset, made_up)} {regime_name(regime)}", fontsize=7, pad=3)
+    label = f"top-1 test accuracy (%), {WHEN[config['select']]}"
+    figure.supxlabel(textwrap.fill(label, 50 * len(regimes)), fontsize=7)
+    handles = legend(ours, len(paper) > 0, config["heads"])
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(regimes), frameon=False, borderaxespad=0)
+    return figure
+
+
+def draw_answer(
+    config: Mapping[str, Any],
+    paper_csv: Path | str,
+    metrics_files: Sequence[Path | str],
+    png: Path | str,
+    pdf: Path | str,
+) -> None:
+    """Draw Table 1 beside the paper's numbers, a panel per data set and regime that was run, a row per model.
+
+    config: run, seeds, select, datasets, variants, regimes, heads; paper_csv: columns model, dataset, regime, top1
+    (percent); metrics_files: at most one fine-tuning per (variant, data set, regime, head, seed) of `config`, in any
+    order. Bars are intervals of a row's mean over seeds, see `means`. Raises PatchVAEError naming the file that is
+    wrong, and where there is none; then nothing is written.
+    """
+    results = collect_outcomes(config, metrics_files)
+    made_up = stand_ins(results)
+    paper = comparable(read_paper(paper_csv, KEYS, ["top1"]).top1, made_up)
+    with matplotlib.rc_context(STYLE):
+        save(draw(config, paper.reset_index(), means(results), made_up), png, pdf)

@@ -138,6 +138,9 @@ def _objectives(params: Params) -> Iterator[tuple[str, str]]:
                 yield f"variants.{base}.temperature.floor", f"{heat['floor']} is above its start = {heat['start']}"
             for size in sorted(SIZES.get(kinds[base], set()) - set(get(params, model).get(base, {}))):
                 yield ".".join((*model, base, size)), f"missing, {key} names {base}"
+    for name in params["table1"]["objectives"]["labels"]:
+        if params["variants"][name]["epochs"] == "dataset":
+            yield f"variants.{name}.epochs", "must be a number, table1.objectives.labels names it"
     for name in params["table1"]["labelled"]["variants"]:
         if kinds[name] != "supervised":
             yield "table1.labelled.variants", f"{name} is of model {kinds[name]}, this list is for supervised"

@@ -123,7 +123,41 @@ def table1(args: argparse.Namespace) -> None:
     from patchvae.report.tables.table1 import write_table1
 
     metrics_as_wanted(args, args.metrics)
-    write_table1(args.config, args.paper, args.metrics, args.csv, args.md, args.tex, args.html)
+    write_table1(args.config, args.paper, args.metrics, args.csv, args.md, args.tex, args.html, args.seeds_csv)
+
+
+def claims(args: argparse.Namespace) -> None:
+    """Write the table of claims with their verdicts, and draw the paper's Table 1 against ours."""
+    from patchvae.report.claims import report_claims
+
+    metrics_as_wanted(args, args.metrics)
+    texts = args.csv, args.md, args.tex, args.html
+    report_claims(args.config, args.claims, args.paper, args.spread, args.metrics, texts, args.png, args.pdf)
+
+
+def probe_table(args: argparse.Namespace) -> None:
+    """Write the table of linear probes."""
+    from patchvae.report.tables.probe import write_probe_table
+
+    metrics_as_wanted(args, args.metrics)
+    write_probe_table(args.config, args.metrics, args.csv, args.md, args.tex, args.html)
+
+
+def lengths(args: argparse.Namespace) -> None:
+    """Write the table and draw the figure of accuracy against the length of pretraining."""
+    from patchvae.report.lengths import report_lengths
+
+    metrics_as_wanted(args, [*args.metrics, *args.probes])
+    texts = args.csv, args.md, args.tex, args.html
+    report_lengths(args.config, args.metrics, args.probes, texts, args.png, args.pdf)
+
+
+def sensitivity(args: argparse.Namespace) -> None:
+    """Write the table of the classifier's choices, each flipped alone."""
+    from patchvae.report.tables.sensitivity import write_sensitivity
+
+    metrics_as_wanted(args, args.metrics)
+    write_sensitivity(args.config, args.metrics, args.csv, args.md, args.tex, args.html)
 
 
 def table2(args: argparse.Namespace) -> None:
@@ -390,9 +424,21 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--paper", type=Path, nargs="?", metavar="PATH", help="the paper's numbers (CSV)")
         sub.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="PATH", help="metrics files")
         compared_metrics(sub)
-    sub = job("parts-table", parts_table, **texts)
-    sub.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="PATH", help="metrics files")
-    compared_metrics(sub)
+        if name == "table1":
+            sub.add_argument("--seeds-csv", type=Path, metavar="PATH", help="CSV of every seed's numbers to write")
+    reports = {"parts-table": parts_table, "probe-table": probe_table, "sensitivity": sensitivity}
+    for name, function in (reports | {"claims": claims, "lengths": lengths}).items():
+        sub = job(name, function, **texts, **({} if name in reports else pictures))
+        sub.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="PATH", help="metrics files")
+        compared_metrics(sub)
+        if name == "claims":
+            sub.add_argument("--claims", type=Path, required=True, metavar="PATH", help="the claims (CSV)")
+            sub.add_argument("--paper", type=Path, required=True, metavar="PATH", help="the paper's Table 1 (CSV)")
+            text = "the paper's sweeps that repeat a row of its Table 1 (CSV)"
+            sub.add_argument("--spread", type=Path, nargs="+", required=True, metavar="PATH", help=text)
+        if name == "lengths":
+            text = "metrics files of linear probes"
+            sub.add_argument("--probes", type=Path, nargs="*", default=[], metavar="PATH", help=text)
     sub = command("parameter-tables", parameter_tables)
     sub.add_argument("--paper", type=Path, required=True, metavar="PATH", help="the paper's counts (CSV)")
     for option, text in texts.items():

@@ -300,6 +300,43 @@ class Table1(Report):
     heads: Names
 
 
+class ProbeTable(Report):
+    datasets: Names
+    variants: Rows
+
+
+class Lengths(ProbeTable):
+    select: Select
+    regime: Regime
+    heads: Names
+    epochs: Annotated[list[Epochs], Field(min_length=1), AfterValidator(_once)]
+
+
+class HeadSettings(Strict):
+    head_relu: bool
+    head_dropout: Share
+    batch_size: BatchSize | None = None
+    lr: LearningRate | None = None
+    decay_every: Epochs | None = None
+    momentum: Share | None = None
+    weight_decay: Annotated[float, Field(ge=0, le=10)] | None = None
+    standardise: bool | None = None
+    train_batch_norm: bool | None = None
+    frozen_batch_norm: Literal["eval", "train"] | None = None
+
+
+class Sensitivity(Strict):
+    run: Run
+    seed: Seed
+    select: Select
+    datasets: Names
+    variants: Rows
+    regime: Regime
+    base_head: Name
+    heads: Names
+    settings: dict[Name, HeadSettings]
+
+
 class Table2(Report):
     select: Select
     dataset: Name
@@ -358,6 +395,10 @@ MODELS: dict[str, type[Strict]] = {
     "fid": Reconstruct,
     "parts": Measured,
     "table1": Table1,
+    "claims": Table1,
+    "probe-table": ProbeTable,
+    "lengths": Lengths,
+    "sensitivity": Sensitivity,
     "table2": Table2,
     "sweep": Sweep,
     "table7": Table7,

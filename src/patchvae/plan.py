@@ -136,6 +136,14 @@ def _reports(params: Params) -> Iterator[tuple[str, Params]]:
     """Jobs that write tables and figures, and what compares runs."""
     run = {"run": params["run"]}
     yield "table1", run
+    for _ in params["claims"]:
+        yield "claims", run
+    for dataset in params["probe"]["datasets"]:
+        yield "probe_table", run | {"dataset": dataset}
+    for dataset in params["lengths"]["datasets"]:
+        yield "lengths", run | {"dataset": dataset}
+    for dataset in params["sensitivity"]["datasets"]:
+        yield "sensitivity", run | {"dataset": dataset}
     for _ in params["table2"]["datasets"]:
         yield "table2", run
         yield "table7", run

@@ -204,6 +204,30 @@ def _table1(params: Params, wildcards: Mapping[str, Any]) -> Params:
     return {key: params[key] for key in ("run", "seeds", "select")} | block
 
 
+def _probe_table(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    block = {"datasets": [wildcards["dataset"]], "variants": params["probe"]["variants"]}
+    return {"run": params["run"], "seeds": params["seeds"]} | block
+
+
+def _lengths(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    block = {key: params["lengths"][key] for key in ("variants", "regime", "heads")}
+    block |= {"datasets": [wildcards["dataset"]], "epochs": params["pretrain"]["snapshots"]}
+    return {key: params[key] for key in ("run", "seeds", "select")} | block
+
+
+def _sensitivity(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    table, (base, *others) = params["sensitivity"], params["table1"]["heads"]
+    heads = [*others, *table["heads"]]
+    return {key: params[key] for key in ("run", "select")} | {
+        "seed": params["seeds"][0],
+        "datasets": [wildcards["dataset"]],
+        **{key: table[key] for key in ("variants", "regime")},
+        "base_head": base,
+        "heads": heads,
+        "settings": {head: params["heads"][head] for head in [base, *heads]},
+    }
+
+
 def _table2(params: Params, wildcards: Mapping[str, Any]) -> Params:
     table = params["table2"]
     dataset, supervised = _only(params, "table2", "datasets"), _only(params, "table2", "supervised")
@@ -262,6 +286,10 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "fid": _reconstruct,
     "parts": _measured,
     "table1": _table1,
+    "claims": _table1,
+    "probe_table": _probe_table,
+    "lengths": _lengths,
+    "sensitivity": _sensitivity,
     "table2": _table2,
     "sweep": _sweep,
     "table7": _table7,
@@ -280,6 +308,6 @@ WILDCARDS: dict[str, tuple[str, ...]] = dict.fromkeys(RESOLVERS, ("run",)) | {
     "finetune": (*MODEL, "regime", "head", "table"),
     "inception": (),
     "sweep": ("run", "key"),
-    "figure_masks": ("run", "dataset"),
+    **dict.fromkeys(("figure_masks", "probe_table", "lengths", "sensitivity"), ("run", "dataset")),
     "figure_parts": ("run", "dataset", "figure"),
 }

@@ -195,6 +195,25 @@ def table1_metrics(wildcards):
     return finetunings("table1")
 
 
+def probes_of(wildcards):
+    """Metrics files of all linear probes on a data set."""
+    return [METRICS["probe"].format(**job) for rule, job in JOBS if rule == "probe" and job["dataset"] == wildcards.dataset]
+
+
+def at_regime(table):
+    """Table 1's cells in the regime of another table, of all data sets and rows, which the other shares."""
+    regime = PARAMS[table]["regime"]
+    return finetunings("table1", [cell for cell in plan.table1_cells(PARAMS) if cell[2] == regime])
+
+
+def lengths_metrics(wildcards):
+    return finetunings("lengths") + at_regime("lengths")
+
+
+def sensitivity_metrics(wildcards):
+    return finetunings("sensitivity") + at_regime("sensitivity")
+
+
 def table2_metrics(wildcards):
     return finetunings("table2")
 
@@ -224,9 +243,10 @@ def table_files(wildcards):
 
 
 def measured_tables(wildcards):
-    """CSVs of the tables that hold measured numbers, so not of those that count parameters."""
-    counts = {path.format(run=wildcards.run) for path in OUTPUTS["parameter_tables"]}
-    return [path for path in table_files(wildcards) if path.endswith(".csv") and path not in counts]
+    """CSVs of the tables of means; not of those that count parameters, judge claims or list seeds."""
+    without = [*OUTPUTS["parameter_tables"], OUTPUTS["claims"][0], OUTPUTS["table1"][-1]]
+    others = {path.format(run=wildcards.run) for path in without if "{run}" in path}
+    return [path for path in table_files(wildcards) if path.endswith(".csv") and path not in others]
 
 
 def every_output():

@@ -12,6 +12,7 @@ rule table1:
             category="Classification",
             labels={"table": "Table 1"},
         ),
+        seeds="results/{run}/tables/table1_seeds.csv",
     log:
         "logs/{run}/tables/table1.log",
     threads: 1
@@ -26,6 +27,153 @@ rule table1:
         "Table 1 of run {wildcards.run}"
     shell:
         "python -m patchvae.cli table1 --log {log:q} --config {params.cfg:q} --paper {input.paper:q} --metrics {input.metrics:q}"
+        " --wanted {params.wanted} --packed data/packed"
+        " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
+        " --seeds-csv {output.seeds:q}"
+
+
+rule claims:
+    input:
+        claims=PARAMS["claims"],
+        paper="paper/table1.csv",
+        spread=["paper/sweep_num_parts.csv", "paper/sweep_part_dim.csv"],
+        metrics=table1_metrics,
+    output:
+        csv="results/{run}/tables/claims.csv",
+        md="results/{run}/tables/claims.md",
+        tex="results/{run}/tables/claims.tex",
+        html=report(
+            "results/{run}/tables/claims.html",
+            caption="../report/claims.rst",
+            category="Classification",
+            labels={"table": "Claims", "kind": "table"},
+        ),
+        png=report(
+            "results/{run}/figures/answer.png",
+            caption="../report/claims_figure.rst",
+            category="Classification",
+            labels={"table": "Claims", "kind": "figure"},
+        ),
+        pdf="results/{run}/figures/answer.pdf",
+    log:
+        "logs/{run}/tables/claims.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        code=code_of("claims"),
+        cfg=config_of("claims"),
+        wanted=wanted_metrics,
+    message:
+        "Claims of run {wildcards.run}"
+    shell:
+        "python -m patchvae.cli claims --log {log:q} --config {params.cfg:q} --metrics {input.metrics:q}"
+        " --claims {input.claims:q} --paper {input.paper:q} --spread {input.spread:q}"
+        " --wanted {params.wanted} --packed data/packed"
+        " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
+        " --png {output.png:q} --pdf {output.pdf:q}"
+
+
+rule probe_table:
+    input:
+        metrics=probes_of,
+    output:
+        csv="results/{run}/tables/probe_{dataset}.csv",
+        md="results/{run}/tables/probe_{dataset}.md",
+        tex="results/{run}/tables/probe_{dataset}.tex",
+        html=report(
+            "results/{run}/tables/probe_{dataset}.html",
+            caption="../report/probe.rst",
+            category="Classification",
+            labels={"table": "Linear probe", "data set": "{dataset}"},
+        ),
+    log:
+        "logs/{run}/tables/probe_{dataset}.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        code=code_of("probe_table"),
+        cfg=config_of("probe_table"),
+        wanted=wanted_metrics,
+    message:
+        "Linear probes of run {wildcards.run}"
+    shell:
+        "python -m patchvae.cli probe-table --log {log:q} --config {params.cfg:q} --metrics {input.metrics:q}"
+        " --wanted {params.wanted} --packed data/packed"
+        " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
+
+
+rule lengths:
+    input:
+        metrics=lengths_metrics,
+        probes=probes_of,
+    output:
+        csv="results/{run}/tables/lengths_{dataset}.csv",
+        md="results/{run}/tables/lengths_{dataset}.md",
+        tex="results/{run}/tables/lengths_{dataset}.tex",
+        html=report(
+            "results/{run}/tables/lengths_{dataset}.html",
+            caption="../report/lengths.rst",
+            category="Classification",
+            labels={"table": "Length of pretraining", "data set": "{dataset}", "kind": "table"},
+        ),
+        png=report(
+            "results/{run}/figures/lengths_{dataset}.png",
+            caption="../report/lengths_figure.rst",
+            category="Classification",
+            labels={"table": "Length of pretraining", "data set": "{dataset}", "kind": "figure"},
+        ),
+        pdf="results/{run}/figures/lengths_{dataset}.pdf",
+    log:
+        "logs/{run}/tables/lengths_{dataset}.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        code=code_of("lengths"),
+        cfg=config_of("lengths"),
+        wanted=wanted_metrics,
+    message:
+        "Accuracy against the length of pretraining of run {wildcards.run}"
+    shell:
+        "python -m patchvae.cli lengths --log {log:q} --config {params.cfg:q} --metrics {input.metrics:q}"
+        " --probes {input.probes:q}"
+        " --wanted {params.wanted} --packed data/packed"
+        " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
+        " --png {output.png:q} --pdf {output.pdf:q}"
+
+
+rule sensitivity:
+    input:
+        metrics=sensitivity_metrics,
+    output:
+        csv="results/{run}/tables/sensitivity_{dataset}.csv",
+        md="results/{run}/tables/sensitivity_{dataset}.md",
+        tex="results/{run}/tables/sensitivity_{dataset}.tex",
+        html=report(
+            "results/{run}/tables/sensitivity_{dataset}.html",
+            caption="../report/sensitivity.rst",
+            category="Classification",
+            labels={"table": "Open choices", "data set": "{dataset}"},
+        ),
+    log:
+        "logs/{run}/tables/sensitivity_{dataset}.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        code=code_of("sensitivity"),
+        cfg=config_of("sensitivity"),
+        wanted=wanted_metrics,
+    message:
+        "The classifier's open choices of run {wildcards.run}"
+    shell:
+        "python -m patchvae.cli sensitivity --log {log:q} --config {params.cfg:q} --metrics {input.metrics:q}"
         " --wanted {params.wanted} --packed data/packed"
         " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
 

@@ -16,17 +16,25 @@ LEVELS = {
     "table7": ("metric", "model"),
     "parts": ("dataset", "method", "metric"),
 }
-SWEEP = ("dataset", "value")
+# The same for tables whose names begin so and go on with a swept key or a data set
+FAMILIES = {
+    "sweep_": ("dataset", "value"),
+    "probe_": ("dataset", "model"),
+    "lengths_": ("dataset", "head", "variant", "epochs"),
+    "sensitivity_": ("dataset", "select", "head", "model"),
+}
 DIGITS = 4
 
 
 def levels(path: Path | str) -> tuple[str, ...]:
     """The columns that lead to a number of a table, by its name; raises PatchVAEError for a table without any."""
     name = Path(path).stem
-    if name.startswith("sweep_"):
-        return SWEEP
+    for family, columns in FAMILIES.items():
+        if name.startswith(family):
+            return columns
     if name not in LEVELS:
-        raise PatchVAEError(f"{path}: not a table of measured numbers, which are {', '.join(LEVELS)} and sweep_*")
+        known = ", ".join([*LEVELS, *(f"{family}*" for family in FAMILIES)])
+        raise PatchVAEError(f"{path}: not a table of measured numbers, which are {known}")
     return LEVELS[name]
 
 

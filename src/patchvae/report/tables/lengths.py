@@ -45,7 +45,11 @@ def collect_lengths(config: Mapping[str, Any], files: Sequence[Path | str]) -> p
     cells = itertools.product(models, config["datasets"], heads, config["seeds"])
     expected = [(model, dataset, *head, seed) for model, dataset, head, seed in cells]
     readers = {"finetune": accuracies(["top1"], config["select"], None), "probe": probes}
-    frame = collect(files, readers, CELL, expected, partial=True)
+    wanted = {cell[:-1] for cell in expected}
+    # Of the cells of Table 1 and of the probes, those of other rows are of no concern here.
+    frame = collect(
+        files, readers, CELL, expected, lambda row: tuple(row[key] for key in CELL[:-1]) not in wanted, True
+    )
     for dataset, rows in frame[frame.rule == "finetune"].groupby("dataset"):
         agreed(rows.astype({"epochs": int}), "epochs", f"epochs of fine-tuning on {dataset}")
     known = {CONTROL: 0, PLAIN_CONTROL: 0, **snapshots}

@@ -12,6 +12,7 @@ from patchvae.report.tables.finetunings import pretrained_with_labels, schedules
 from patchvae.report.tables.metrics import Row, agreed, best, collect, distinct, number, records, stand_ins, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import bold, dataset_name, demo_line, display_name, in_order, measured, seeds
+from patchvae.variants import EPOCHS
 
 HEAD, REGIME = "probe", "frozen"  # where a probe stands among the heads and regimes of fine-tunings
 AT_EDGE = "‡: in some seed the best λ is the last that was tried, so a better one may lie beyond."
@@ -97,7 +98,9 @@ def write_probe_table(
     """
     datasets, models = config["datasets"], in_order([], config["variants"])
     wanted = list(itertools.product(models, datasets, config["seeds"]))
-    results = collect(metrics_files, {"probe": probes}, ["model", "dataset", "seed"], wanted, partial=True)
+    keys = ["model", "dataset", "seed"]
+    # Probes of shorter pretrainings have a table of their own.
+    results = collect(metrics_files, {"probe": probes}, keys, wanted, lambda row: EPOCHS in row["model"], partial=True)
     made_up = stand_ins(results)
     table = summarise(results, None, {"model": models, "dataset": datasets}, **FITTED).drop(columns="paper")
     table["at_edge"] = table.at_edge.map({True: "true", False: "false"})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from patchvae.report.tables.finetunings import collect_accuracies, pretrained_with_labels, schedules
+from patchvae.report.tables.finetunings import CELL, collect_accuracies, pretrained_with_labels, schedules
 from patchvae.report.tables.metrics import records, stand_ins, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, signed, texts_of, write_texts
 from patchvae.report.tables.words import (
@@ -141,7 +141,14 @@ def write_sensitivity(
     datasets, heads, regime = config["datasets"], [config["base_head"], *config["heads"]], config["regime"]
     cells = list(itertools.product(config["variants"], datasets, [regime], heads))
     protocol = {"seeds": [config["seed"]], "select": config["select"]}
-    results = collect_accuracies(protocol, metrics_files, cells, partial=True)
+    # Of the cells of Table 1, those of other rows and seeds are of no concern here.
+    results = collect_accuracies(
+        protocol,
+        metrics_files,
+        cells,
+        aside=lambda row: row["seed"] != config["seed"] or tuple(row[key] for key in CELL[:-1]) not in cells,
+        partial=True,
+    )
     made_up, names = stand_ins(results), row_names(config)
     table = tabulate(config, results)
     with_order = "order_changed" in table

@@ -18,6 +18,9 @@ from patchvae.report.tables.metrics import best, comparable, read_paper, records
 from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import bold, dataset_name, demo_line, display_name, in_order, measured, regime_name
 
+# Of every seed, in a CSV of its own
+BY_SEED = ["model", "dataset", "regime", "head", "seed", "last", "best", "train_top1", "pretrain_epochs", "epochs"]
+BY_SEED += ["test_images", "seconds", "device", "precision", "commit", "config_sha256", "metrics_sha256"]
 KEYS = ["model", "dataset", "regime"]  # of the paper's numbers, which tell no head
 
 
@@ -57,6 +60,8 @@ def write_table1(
     md: Path | str,
     tex: Path | str,
     html: Path | str,
+    seeds_csv: Path | str | None = None,
+    partial: bool = False,
 ) -> None:
     """Write Table 1 as tidy CSV, Markdown, LaTeX and HTML.
 
@@ -66,11 +71,13 @@ def write_table1(
     that `select` names, `train_mean` is the mean of the training accuracies in the last epoch, `seconds` is the
     fine-tunings' sum, `config_sha256` and `metrics_sha256` the first 12 digits of every seed's, the latter of the
     metrics file itself.
-    Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
+    seeds_csv: where to write every seed's own numbers, or None; partial: whether a cell may be missing, which is an
+    empty one then. Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is
+    written.
     """
     datasets, regimes = config["datasets"], config["regimes"]
     wanted = list(itertools.product(config["variants"], datasets, regimes, config["heads"]))
-    results = collect_accuracies(config, metrics_files, wanted)
+    results = collect_accuracies(config, metrics_files, wanted, partial=partial)
     made_up = stand_ins(results)
     paper = read_paper(paper_csv, KEYS, ["top1"]).top1
     models = in_order(list(paper.index.get_level_values("model")), config["variants"])
@@ -86,4 +93,7 @@ def write_table1(
         rows=layout(table),
         wide=len(datasets) > 1,
     )
-    write_texts(texts_of(table, 2, sheet, csv, md, tex, html))
+    written = texts_of(table, 2, sheet, csv, md, tex, html)
+    if seeds_csv is not None:
+        written[seeds_csv] = results[BY_SEED].to_csv(index=False, float_format="%.2f", lineterminator="\n")
+    write_texts(written)

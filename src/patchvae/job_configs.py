@@ -360,6 +360,8 @@ class Sweep(Report):
 class Table7(Report):
     dataset: Name
     variants: Rows
+    sample: bool
+    temperature: Literal["last"] | Heat
 
 
 class PartsTable(Report):

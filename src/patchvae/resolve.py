@@ -247,7 +247,7 @@ def _sweep(params: Params, wildcards: Mapping[str, Any]) -> Params:
 
 def _table7(params: Params, wildcards: Mapping[str, Any]) -> Params:
     dataset = _only(params, "table2", "datasets")
-    block = {"dataset": dataset, "variants": params["table7"]["variants"]}
+    block = {"dataset": dataset, **params["table7"]}
     return {"run": params["run"], "seeds": params["seeds"]} | block
 
 

@@ -90,7 +90,14 @@ def test_every_job_is_one_stage_that_asks_for_it(engines: Engines) -> None:
 
 def test_the_longest_names_make_no_part_of_a_path_too_long() -> None:
     """The lengths that the schema allows; `files.atomic` puts .NAME.NUMBER.partial beside a file."""
-    longest = {"run": "r" * 64, "head": "h" * 64, "dataset": "d" * 64, "regime": "conv1-5", "seed": 2**32 - 1, "figure": "figure1"}
+    longest = {
+        "run": "r" * 64,
+        "head": "h" * 64,
+        "dataset": "d" * 64,
+        "regime": "conv1-5",
+        "seed": 2**32 - 1,
+        "figure": "figure1",
+    }
     longest |= {"variant": f"{'v' * 64}.{'k' * 64}={'w' * 64}", "table": "k" * 64, "key": "k" * 64}
     parts = [part for paths in OUTPUTS.values() for path in paths for part in path.format(**longest).split("/")]
     assert 190 < max(map(len, parts)) <= 255 - len("..4194304.partial")

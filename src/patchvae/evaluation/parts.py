@@ -1,6 +1,7 @@
 """Whether the parts of a PatchVAE are the digits of digit scenes, whose truth is known cell by cell."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from patchvae.errors import PatchVAEError
 from patchvae.evaluation.pretrained import batches, for_measuring, load_model, open_split
 from patchvae.hardware import autocast
 from patchvae.seeding import seed_for
-from patchvae.training.batches import Scaling
-from patchvae.training.pretrain import seeded_model
+from patchvae.training.batches import Scaling, open_array
+from patchvae.training.pretrain import estimate_statistics, seeded_model
 from patchvae.training.run import Run, start
 
 MAX_IMAGES = 2000  # per split; every image has 16 cells
@@ -127,6 +128,12 @@ def score(scores: Scores, assignment: npt.NDArray[np.int64], train: Cells, test:
     }
 
 
+def trivial(scores: Mapping[str, npt.NDArray[Any]], train: Cells, test: Cells) -> dict[str, float | None]:
+    """The precisions of one score per cell, (cells,) by split, that knows no digits and so has no `nmi`."""
+    columns = {split: values.astype(np.float32)[:, None] for split, values in scores.items()}
+    return {**score(columns, np.full(len(test.digits), NONE), train, test), "nmi": None}
+
+
 def score_parts(
     config: dict[str, Any],
     data: Path,
@@ -137,9 +144,11 @@ def score_parts(
 ) -> None:
     """Score the parts of one pretrained PatchVAE against the truth of digit scenes and write the metrics.
 
-    Beside `trained` stand two that learned no parts: `untrained`, the same model at its initial weights, and `kmeans`,
-    as many clusters of raw patches. k-means always assigns one of N clusters, a PatchVAE one of N parts or none. Parts
-    and clusters are picked on the training split and scored on the test split.
+    Beside `trained` stand two that learned no parts: `untrained`, the same model at its initial weights with BatchNorm
+    statistics of the training images, and `kmeans`, as many clusters of raw patches. k-means always assigns one of N
+    clusters, a PatchVAE one of N parts or none. Parts and clusters are picked on the training split and scored on the
+    test split. Two scores are trivial: `deviation`, that of a cell's values, and `occupied`, which knows which cells
+    hold a digit and nothing else.
 
     config: `dataset`, `variant`, `seed`, `image_size`, `input_scaling`, `precision`; data: packed digit scenes;
     checkpoint: a pretraining checkpoint of a PatchVAE. Raises PatchVAEError for broken inputs, and for a model whose
@@ -147,7 +156,10 @@ def score_parts(
     """
     run = start("parts", __name__, config, data, device, threads, "patchvae")
     trained, pretrained = load_model(checkpoint, config, ("patchvae",), run.device)
-    untrained = for_measuring(seeded_model(pretrained["config"]), run.device)
+    untrained = seeded_model(pretrained["config"])
+    # As every trained one has; else most of its difference would be normalisation.
+    estimate_statistics(untrained, open_array(data / "train_images.npy", run.device), run)
+    untrained = for_measuring(untrained, run.device)
     train, test = (read_cells(data, split, config) for split in ("train", "test"))
     began = time.perf_counter()
     record: dict[str, Any] = {"pretraining": pretraining(pretrained), "split": "test", "count": len(test.images)}
@@ -156,4 +168,7 @@ def score_parts(
         record[name] = score(logits, assign(logits["test"]), train, test)
     clusters = cluster_scores(train.patches, test.patches, pretrained["config"]["model"]["num_parts"], config["seed"])
     record["kmeans"] = score(clusters, clusters["test"].argmax(axis=1), train, test)
+    splits = {"train": train, "test": test}
+    record["deviation"] = trivial({split: cells.patches.std(axis=1) for split, cells in splits.items()}, train, test)
+    record["occupied"] = trivial({split: cells.occupied for split, cells in splits.items()}, train, test)
     run.finish(metrics, record, time.perf_counter() - began, len(train.images) + len(test.images))

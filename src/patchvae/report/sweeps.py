@@ -1,5 +1,6 @@
 """Accuracy against one swept parameter, beside the paper's (Tables 3-6 as figures)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from patchvae.errors import PatchVAEError
 from patchvae.report.sheet import COLUMN, STYLE, save
-from patchvae.report.tables.sweep import write_sweep
+from patchvae.report.tables.sweep import as_number, write_sweep
 from patchvae.report.tables.words import dataset_name, regime_name
 
 # Swept parameter -> label of the axis, and its scale where all values are positive numbers.
@@ -58,11 +59,9 @@ def read_points(path: Path | str, what: str, names: Sequence[str], accuracies: S
 
 
 def numbers(values: Sequence[str]) -> list[float]:
-    """The values as numbers, or none at all when there is a word such as `1/N` among them."""
-    try:
-        return [float(value) for value in values]
-    except ValueError:
-        return []
+    """The values as numbers, or none at all when there is a word among them."""
+    found = [as_number(value) for value in values]
+    return found if math.inf not in found else []
 
 
 def label_of_means(name: str, counts: pd.Series) -> str:

@@ -33,6 +33,8 @@ def value_of(content: Row, key: str) -> str:
         if not isinstance(value, dict) or part not in value:
             return UNTOLD
         value = value[part]
+    if value == "1/N":  # its place among numbers
+        return f"1/{content['pretraining']['model']['num_parts']}"
     return str(value)
 
 

@@ -22,7 +22,14 @@ from patchvae.report.tables.metrics import (
 from patchvae.report.tables.sheet import Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import dataset_name, demo_line, display_name, measured, plural, seeds
 
-METHODS = {"trained": "{}", "untrained": "{}, untrained (control)", "kmeans": "k-means on raw patches (control)"}
+METHODS = {
+    "trained": "{}",
+    "untrained": "{}, untrained (control)",
+    "kmeans": "k-means on raw patches (control)",
+    "deviation": "Standard deviation of a cell's values (trivial)",
+    "occupied": "Oracle: which cells are occupied (trivial)",
+}
+TRIVIAL = ("deviation", "occupied")
 METRICS = {"ap_occupied": "AP (occupied)", "ap_repeated": "AP (repeated digit)", "nmi": "NMI"}
 
 
@@ -41,12 +48,15 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     cells, occupied = (BLOCK // CELL) ** 2, REPEATS + DISTRACTORS
     text = [
         f"Run {config['run']}: how well parts of {display_name(config['variant'])} find what is in test images,"
-        f" {seeds(config)}; all scores go from 0 to 1, more is better; bold: the best per column.",
+        f" {seeds(config)}; all scores go from 0 to 1, more is better; bold: the best per column, unless a trivial"
+        " score beats it.",
         "AP: average precision of the best part's occurrence map, for cells that are occupied and for those of the"
         " repeated digit; NMI: normalised mutual information of parts and digits.",
         f"Of {cells} cells {occupied} are occupied and {REPEATS} hold the repeated digit, so by chance AP is"
         f" {occupied / cells:.3f} and {REPEATS / cells:.3f}. The part is picked on training images.",
-        "Controls: the same network as it was initialised, and clusters of raw pixels.",
+        "Controls: the same network as it was initialised, with BatchNorm statistics of the training images, and"
+        " clusters of raw pixels. Two scores are trivial: the standard deviation of a cell's values, and an oracle that"
+        " knows which cells are occupied and no digit.",
         "The paper has no such table.",
     ]
     for dataset in config["datasets"]:
@@ -55,6 +65,11 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
         trained = "" if epochs is None else f"{plural(epochs, 'epoch')} of pretraining, "
         text.append(f"{dataset_name(dataset, stand_ins(results))}: {trained}{images}.")
     return " ".join([*text, measured(results, "evaluation")])
+
+
+def best_method(table: pd.DataFrame) -> pd.Series:
+    """Which cells are the best of their column; none where a trivial score is better than all methods."""
+    return best(table, ["dataset", "metric"], 3) & ~table.method.isin(TRIVIAL)
 
 
 def write_parts_table(
@@ -79,7 +94,7 @@ def write_parts_table(
     table = summarise(results, None, cells)[[*cells, "mean", "std", "n", *ORIGIN]]
     table.insert(0, "model", config["variant"])
     texts: dict[str, list[str]] = {}
-    for row in records(table.assign(best=best(table, ["dataset", "metric"], 3))):
+    for row in records(table.assign(best=best_method(table))):
         name = METHODS[row.method].format(display_name(config["variant"]))
         texts.setdefault(name, [name]).append(ours(row, 3))
     sheet = Sheet(

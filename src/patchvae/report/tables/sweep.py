@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ PAPER = {
 
 
 def as_number(value: Any) -> float:
-    """A value's place in the table: its number, or after all numbers for a text like `1/N`."""
+    """A value's place in the table: its number, of a fraction such as `1/16` too, or after all numbers for a word."""
     try:
-        return float(value)
-    except ValueError:
+        return float(Fraction(str(value)))
+    except (ValueError, ZeroDivisionError):
         return math.inf
 
 

@@ -82,7 +82,8 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
         images += f" ({int(counts['fid']):,} for the FID)"
     text = [
         f"Run {config['run']}: reconstructions of {images} of {dataset_name(dataset, made_up)}{trained},"
-        f" {seeds(config)}; arrows point to the better side, bold: our best per column."
+        f" {seeds(config)}; arrows point to the better side, bold: our best per column.",
+        f"PSNR and SSIM are means over images of each image's own, not of the pooled error. {sampling(config)}",
     ]
     if of_imagenet(dataset, made_up):
         text.append(
@@ -96,6 +97,15 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     return " ".join([*text, measured(results, "evaluation")])
 
 
+def sampling(config: Mapping[str, Any]) -> str:
+    """How the latents were drawn (E14)."""
+    if not config["sample"]:
+        return "Latents are their means."
+    if config["temperature"] == "last":
+        return "Latents are sampled, occurrences at the temperature of the last training step."
+    return f"Latents are sampled, occurrences at temperature {config['temperature']}."
+
+
 def write_table7(
     config: Mapping[str, Any],
     paper_csv: Path | str,
@@ -107,9 +117,9 @@ def write_table7(
 ) -> None:
     """Write Table 7 as tidy CSV, Markdown, LaTeX and HTML.
 
-    config: run, seeds, dataset, variants; paper_csv: columns model, psnr (dB), fid, ssim; metrics_files: one file of
-    rule "reconstruct" and one of rule "fid" per variant and seed, in any order. An FID of null is an empty cell, and
-    its `why` a sentence under the table; deviation E60 says which PSNR is the paper's.
+    config: run, seeds, dataset, variants, sample, temperature; paper_csv: columns model, psnr (dB), fid, ssim;
+    metrics_files: one file of rule "reconstruct" and one of rule "fid" per variant and seed, in any order. An FID of
+    null is an empty cell, and its `why` a sentence under the table; deviation E60 says which PSNR is the paper's.
     Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
     """
     dataset = config["dataset"]

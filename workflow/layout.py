@@ -49,7 +49,11 @@ OUTPUTS: dict[str, list[str]] = {
     "pretrain": [CHECKPOINT, METRICS["pretrain"]],
     **{rule: [METRICS[rule]] for rule in ("finetune", "probe", "reconstruct", "fid", "parts")},
     "table1": [*files("results/{run}/tables/table1", KINDS), "results/{run}/tables/table1_seeds.csv"],
-    "claims": [*files("results/{run}/tables/claims", KINDS), *files("results/{run}/figures/answer", PICTURES)],
+    "claims": [
+        *files("results/{run}/tables/claims", KINDS),
+        "results/{run}/tables/answer.md",
+        *files("results/{run}/figures/answer", PICTURES),
+    ],
     "probe_table": files("results/{run}/tables/probe_{dataset}", KINDS),
     "lengths": [
         *files("results/{run}/tables/lengths_{dataset}", KINDS),

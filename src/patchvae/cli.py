@@ -132,7 +132,9 @@ def claims(args: argparse.Namespace) -> None:
 
     metrics_as_wanted(args, args.metrics)
     texts = args.csv, args.md, args.tex, args.html
-    report_claims(args.config, args.claims, args.paper, args.spread, args.metrics, texts, args.png, args.pdf)
+    report_claims(
+        args.config, args.claims, args.paper, args.spread, args.metrics, texts, args.png, args.pdf, args.answer
+    )
 
 
 def probe_table(args: argparse.Namespace) -> None:
@@ -434,6 +436,9 @@ def parser() -> argparse.ArgumentParser:
         if name == "claims":
             sub.add_argument("--claims", type=Path, required=True, metavar="PATH", help="the claims (CSV)")
             sub.add_argument("--paper", type=Path, required=True, metavar="PATH", help="the paper's Table 1 (CSV)")
+            sub.add_argument(
+                "--answer", type=Path, required=True, metavar="PATH", help="Markdown of the answer to write"
+            )
             text = "the paper's sweeps that repeat a row of its Table 1 (CSV)"
             sub.add_argument("--spread", type=Path, nargs="+", required=True, metavar="PATH", help=text)
         if name == "lengths":

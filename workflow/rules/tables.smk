@@ -48,6 +48,7 @@ rule claims:
             category="Classification",
             labels={"table": "Claims", "kind": "table"},
         ),
+        answer="results/{run}/tables/answer.md",
         png=report(
             "results/{run}/figures/answer.png",
             caption="../report/claims_figure.rst",
@@ -72,7 +73,7 @@ rule claims:
         " --claims {input.claims:q} --paper {input.paper:q} --spread {input.spread:q}"
         " --wanted {params.wanted} --packed data/packed"
         " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
-        " --png {output.png:q} --pdf {output.pdf:q}"
+        " --png {output.png:q} --pdf {output.pdf:q} --answer {output.answer:q}"
 
 
 rule probe_table:

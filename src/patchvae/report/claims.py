@@ -17,7 +17,8 @@ def report_claims(
     texts: tuple[Path | str, Path | str, Path | str, Path | str],
     png: Path | str,
     pdf: Path | str,
+    answer: Path | str,
 ) -> None:
-    """Write the table (texts: CSV, Markdown, LaTeX, HTML; see `write_claims`) and draw the figure (`draw_answer`)."""
-    write_claims(config, claims_csv, paper_csv, spread_csvs, metrics_files, *texts)
+    """Write the table (texts: CSV, Markdown, LaTeX, HTML) and the answer (`write_claims`), and draw `draw_answer`."""
+    write_claims(config, claims_csv, paper_csv, spread_csvs, metrics_files, *texts, answer)
     draw_answer(config, paper_csv, metrics_files, png, pdf)

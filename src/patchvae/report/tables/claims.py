@@ -11,8 +11,9 @@ import pandas as pd
 
 from patchvae.errors import PatchVAEError
 from patchvae.report import statistics
+from patchvae.report.tables.brief import brief
 from patchvae.report.tables.finetunings import schedules
-from patchvae.report.tables.metrics import read_paper, records, stand_ins
+from patchvae.report.tables.metrics import comparable, read_paper, records, stand_ins
 from patchvae.report.tables.outcomes import collect_outcomes
 from patchvae.report.tables.sheet import BOLD, EMPTY, END, Sheet, signed, texts_of, write_texts
 from patchvae.report.tables.words import WHEN, dataset_name, demo_line, display_name, measured, plural, regime_name
@@ -181,7 +182,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFram
         "Over images: an interval at the same level over test images, paired, for these very trainings; no verdict"
         " rests on it.",
     ]
-    text += schedules(results, [dataset for dataset in config["datasets"] if dataset in set(results.dataset)])
+    text += schedules(results, config["datasets"])
     return " ".join([*text, measured(results, "fine-tuning")])
 
 
@@ -219,8 +220,9 @@ def write_claims(
     md: Path | str,
     tex: Path | str,
     html: Path | str,
+    answer: Path | str | None = None,
 ) -> None:
-    """Write the table of claims as tidy CSV, Markdown, LaTeX and HTML.
+    """Write the table of claims as tidy CSV, Markdown, LaTeX and HTML, and the answer in brief (Markdown).
 
     config: run, seeds, select, datasets, variants, regimes, heads; claims_csv: see `read_claims`; paper_csv: columns
     model, dataset, regime, top1 (percent); spread_csvs: the sweeps that train Table 1's PatchVAE again; metrics_files:
@@ -241,4 +243,7 @@ def write_claims(
     whole, floats = sheets(config, results, table)
     tidy = table[TIDY].assign(primary=table.primary.map({True: "true", False: "false"}))
     texts = texts_of(tidy, 4, whole, csv, md, tex, html)
-    write_texts(texts | {tex: "\n".join(sheet.latex() for sheet in floats)})
+    texts |= {tex: "\n".join(sheet.latex() for sheet in floats)}
+    if answer is not None:
+        texts[answer] = brief(config, comparable(paper, made_up), results, table)
+    write_texts(texts)

@@ -89,13 +89,15 @@ def selection(config: Mapping[str, Any]) -> str:
 
 
 def schedules(results: pd.DataFrame, datasets: Sequence[str]) -> list[str]:
-    """A sentence per data set: how long the trainings were, on how many images they are tested, and chance.
+    """A sentence per data set that has any: how long trainings were, on how many images they are tested, and chance.
 
     Results of probes have NaN for the epochs of fine-tuning.
     """
     sentences, made_up = [], stand_ins(results)
     for dataset in datasets:
         cells = results[results.dataset == dataset]
+        if cells.empty:
+            continue
         before, after = pretrain_epochs(results, dataset), cells.epochs.dropna()
         classes, trained = int(cells.num_classes.iloc[0]), []
         if before is not None:

@@ -115,7 +115,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
         text.append(method(results[results.rule == "probe"]))
     # Of pretraining the columns tell more than a sentence could.
     untold = tuned.assign(pretrain_epochs=0)
-    text += schedules(untold, [dataset for dataset in config["datasets"] if dataset in set(tuned.dataset)])
+    text += schedules(untold, config["datasets"])
     return " ".join([*text, "The paper has no such table.", measured(results, "fine-tuning and probing")])
 
 

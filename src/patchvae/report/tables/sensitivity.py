@@ -118,7 +118,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, with_order: bool) 
     if with_order:
         names = " and ".join(map(display_name, PAIR))
         text.append(f"{ORDER.capitalize()}: whether {names} change places against the base.")
-    text += schedules(results, [dataset for dataset in config["datasets"] if dataset in set(results.dataset)])
+    text += schedules(results, config["datasets"])
     return " ".join([*text, *pretrained_with_labels(results), measured(results, "fine-tuning")])
 
 

@@ -154,7 +154,7 @@ def test_the_job_itself_refuses_what_it_should_not_read(finished: Path, tmp_path
     said = fails("table1", "results/test/tables/table1.csv")
     assert "was measured with other parameters than those asked for" in said
     edit(place, "variants/patchvae/beta_occ", 0.3)
-    said = fails("finetune", "results/test/metrics/finetune/table1/conv1-5/patchvae/digits-tiny/seed0.json")
+    said = fails("finetune", "results/test/metrics/finetune/table1/conv1-5/table12/patchvae/digits-tiny/seed0.json")
     assert "checkpoint results/test/checkpoints" in said and "other parameters" in said
     said = fails("figure_parts", "results/test/figures/figure4_digits-tiny.png")
     assert "other parameters" in said

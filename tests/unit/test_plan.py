@@ -224,8 +224,14 @@ def test_a_value_touches_exactly_the_jobs_that_read_it(small: Params, key: str, 
     [
         ("probe/pool", {"probe *"}),
         ("probe/lambdas", {"probe *"}),
-        ("datasets/cifar100/num_classes", {"prepare cifar100", "pretrain cifar100/[ls]*", "finetune */cifar100/*", "probe *"}),
-        ("model/backbone", {"pretrain [cd]*", "pretrain imagenet64/*", "finetune [!t]*", "finetune table1/*", "probe *"}),
+        (
+            "datasets/cifar100/num_classes",
+            {"prepare cifar100", "pretrain cifar100/[ls]*", "finetune */cifar100/*", "probe *"},
+        ),
+        (
+            "model/backbone",
+            {"pretrain [cd]*", "pretrain imagenet64/*", "finetune [!t]*", "finetune table1/*", "probe *"},
+        ),
         # A head is laid over `finetune`, in its own jobs alone, and the table names what it sets.
         ("heads/authors/head_dropout", {"finetune sensitivity/*/authors/*", "sensitivity *"}),
         ("heads/authors-rate/lr", {"finetune sensitivity/*/authors-rate/*", "sensitivity *"}),

@@ -221,7 +221,9 @@ def test_the_base_has_one_value_and_no_other_row_has_it(config: dict[str, Any], 
 def test_errors_name_the_file(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
     paper = root / "paper/sweep_num_parts.csv"
     files = contents(["cifar100"])
-    with pytest.raises(PatchVAEError, match=r"no metrics file for patchvae\.num_parts=4, cifar100, conv1-5, table12, seed 1"):
+    with pytest.raises(
+        PatchVAEError, match=r"no metrics file for patchvae\.num_parts=4, cifar100, conv1-5, table12, seed 1"
+    ):
         write(write_sweep, tmp_path, files[:-1], config, paper)
     with pytest.raises(PatchVAEError, match=r"6\.json: model 'patchvae\.num_parts=8' is none of this table's models"):
         write(

@@ -71,7 +71,7 @@ def _is_seed(text: str) -> bool:
 
 
 def _only(params: Params, table: str, key: str) -> str:
-    """The one name in a list; raises PatchVAEError where it is empty, since this run has no such table."""
+    """The one name in a list, or the first; raises PatchVAEError where it is empty, since this run has no such table."""
     names = params[table][key]
     if not names:
         raise PatchVAEError(f"{table}.{key}: empty, so this run has no such table")
@@ -216,8 +216,8 @@ def _lengths(params: Params, wildcards: Mapping[str, Any]) -> Params:
 
 
 def _sensitivity(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    table, (base, *others) = params["sensitivity"], params["table1"]["heads"]
-    heads = [*others, *table["heads"]]
+    table, base = params["sensitivity"], _only(params, "table1", "heads")
+    heads = [*params["table1"]["heads"][1:], *table["heads"]]
     return {key: params[key] for key in ("run", "select")} | {
         "seed": params["seeds"][0],
         "datasets": [wildcards["dataset"]],

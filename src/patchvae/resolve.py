@@ -71,7 +71,7 @@ def _is_seed(text: str) -> bool:
 
 
 def _only(params: Params, table: str, key: str) -> str:
-    """The one name in a list, or the first; raises PatchVAEError where it is empty, since this run has no such table."""
+    """The first name in a list; raises PatchVAEError where it is empty, since this run has no such table."""
     names = params[table][key]
     if not names:
         raise PatchVAEError(f"{table}.{key}: empty, so this run has no such table")

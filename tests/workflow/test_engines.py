@@ -200,6 +200,13 @@ def test_a_stage_declares_the_params_that_its_job_reads(engines: Engines) -> Non
             if after.get(outs) is not None
             and any(dotted == name or dotted.startswith(f"{name}.") for name in stage.params)
         }
+        if path[0] == "heads" and path[1] not in {*params["table1"]["heads"], *params["sensitivity"]["heads"]}:
+            # No stage can pick by a list, so the table of settings is written again, for a second, after any head.
+            declared = {outs for outs in declared if engines.stages[outs].rule != "sensitivity"}
+        if path[0] == "finetune":
+            # Nor leave out what the head of a cell sets itself: `finetune` is declared whole.
+            heads = {outs: params["heads"].get(todo[outs][1].get("head"), {}) for outs in declared}
+            declared = {outs for outs in declared if path[1] not in heads[outs]}
         names = {outs: engines.stages[outs].name for outs in read | declared}
         assert read <= declared, (dotted, "DVC would miss", sorted(names[outs] for outs in read - declared)[:3])
         assert declared <= read, (dotted, "DVC would run again", sorted(names[outs] for outs in declared - read)[:3])

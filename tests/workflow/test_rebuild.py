@@ -17,7 +17,7 @@ def git_files(*patterns: str) -> list[str]:
 
 def committed() -> list[Path]:
     """The overlays of runs whose metrics are in git."""
-    runs = {Path(name).parts[1] for name in git_files("results/*/metrics")}
+    runs = {Path(name).parts[1] for name in git_files("results/*/metrics/*")}
     return [path for path in sorted((ROOT / "configs").glob("*.yaml")) if read_yaml(path)["run"] in runs]
 
 

@@ -23,11 +23,12 @@ from layout import OF_A_KIND, fingerprint
 
 INPUTS = {"sources", "images", "data", "masks", "labels", "pretrained", "inception", "paper", "tables"}
 INPUTS |= {"pretrain", "finetune"}  # of curves
-OUTPUTS = {"out", "csv", "md", "tex", "html", "png", "pdf", "pretrain-csv", "finetune-csv"}
+INPUTS |= {"claims", "spread", "probes"}
+OUTPUTS = {"out", "csv", "md", "tex", "html", "png", "pdf", "pretrain-csv", "finetune-csv", "seeds-csv", "answer"}
 # Outputs of the jobs that make them, inputs of those that read them
 MAKERS = {
     "checkpoint": {"pretrain"},
-    "metrics": {"pretrain", "finetune", "reconstruct", "fid", "parts"},
+    "metrics": {"pretrain", "finetune", "probe", "reconstruct", "fid", "parts"},
 }
 OTHERS = {"log", "config", "threads", "scratch", "live", "raw-dir", "out-dir", "wanted", "packed"}
 SPLITS = ("train", "test")
@@ -162,7 +163,7 @@ class Job:
 
     def metrics(self) -> dict[str, Any]:
         config = self.config
-        identity = {key: config[key] for key in ("dataset", "variant", "regime", "seed") if key in config}
+        identity = {key: config[key] for key in ("dataset", "variant", "regime", "head", "seed") if key in config}
         found = self.record() | {
             "schema": 1,
             "rule": self.name,

@@ -56,12 +56,12 @@ def pretrained(rows: Iterable[str], seed: int = 0, datasets: Iterable[str] = DAT
 
 
 def finetuned(rows: Iterable[str], seed: int = 0) -> set[str]:
-    return {f"{RUN}/finetune/table1/conv1-5/{row}/{dataset}/seed{seed}" for row in rows for dataset in DATASETS}
+    return {f"{RUN}/finetune/table1/conv1-5/table12/{row}/{dataset}/seed{seed}" for row in rows for dataset in DATASETS}
 
 
 def swept(value: Any, seed: int = 0) -> set[str]:
     row = f"patchvae.num_parts={value}"
-    return pretrained([row], seed, ["small"]) | {f"{RUN}/finetune/num_parts/conv1-5/{row}/small/seed{seed}"}
+    return pretrained([row], seed, ["small"]) | {f"{RUN}/finetune/num_parts/conv1-5/table12/{row}/small/seed{seed}"}
 
 
 SWEPT = swept(4) | swept(8)

@@ -186,6 +186,9 @@ def test_dvc_does_not_delete_a_run_that_was_not_adopted(origin: Path, tmp_path: 
 def test_one_run_of_an_overlay_is_tracked_at_a_time(tmp_path: Path) -> None:
     place = copy_checkout(tmp_path / "clone")
     run(place, "git", "init", "--quiet")
+    committed = place / "results/cifar100-quick/metrics/finetune/seed0.json"
+    committed.parent.mkdir(parents=True, exist_ok=True)
+    committed.write_text("{}\n")
     commit(place)
     before = (place / "params.yaml").read_bytes()
     said = refused(place, *SYNC, "track", "configs/cifar100-quick.yaml")

@@ -1,7 +1,6 @@
 """One cell explained: the whole text from made-up metrics files, what seeds share, and a sentence for each mistake."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -237,12 +236,31 @@ def test_what_is_not_of_this_pretraining_is_not_told() -> None:
     assert lines[-1] == "0 epochs, 90.0 seconds on AMD EPYC (2 cores)"
 
 
-def test_the_first_files_tell_less(root: Path) -> None:
-    shutil.copytree(root / "results/cifar100-quick/metrics", "results/quick/metrics")
+def first(rule: str, **more: Any) -> Content:
+    """A metrics file as the first version wrote it."""
+    identity = {"dataset": "cifar100", "variant": "patchvae+lw", "seed": 0}
+    digests = {"config_sha256": "a" * 64, "code_sha256": "c" * 64, "data_sha256": {"train": "d" * 64, "test": "e" * 64}}
+    machine = {"device": MACHINE["device"], "precision": "bf16", "threads": 1, "versions": VERSIONS}
+    return {"schema": 1, "rule": rule, **identity, **digests, **machine, "images_per_second": 400.0, **more}
+
+
+def test_the_first_files_tell_less() -> None:
+    history = [{"epoch": 1, "loss": 4.0, "train_top1": 9.6, "test_top1": 15.84}]
+    history.append({"epoch": 2, "loss": 3.0, "train_top1": 24.43, "test_top1": 22.68})
+    tested = {"split": "test", "count": 10000, "top1": {"last": 22.68, "best": 22.68, "best_epoch": 2}}
+    config = {"dataset": "cifar100", "variant": "patchvae+lw", "seed": 0, "num_classes": 100}
+    content = first("finetune", config=config, regime="conv1-5", **tested, history=history, epochs=2, seconds=18.4)
+    save("finetune/table1/conv1-5/patchvae+lw/cifar100/seed0.json", content, "quick")
+    history = [
+        {"epoch": 1, "loss": 458.0, "reconstruction": 385.92},
+        {"epoch": 2, "loss": 291.8, "reconstruction": 243.5},
+    ]
+    content = first("pretrain", config=config, loss=history[-1], history=history, epochs=2, seconds=328.2)
+    save("pretrain/cifar100/patchvae+lw/seed0.json", content, "quick")
     lines = told(run="quick")
     assert lines[0] == "patchvae+lw on cifar100, conv1-5, classifier table12: run quick, table1, 1 seed"
     assert section(lines, "Top-1 accuracy")[1] == (
-        "seed 0       22.68  22.68         6      -           -  24.43     18.4        -"
+        "seed 0       22.68  22.68         2      -           -  24.43     18.4        -"
     )
     assert section(lines, "Pretraining")[0] == "not recorded by these files; the run's own of this row:"
     assert section(lines, "Pretraining")[-1] == "reconstruction       385.92       243.5             -"

@@ -54,6 +54,11 @@ def test_a_resolved_configuration_shares_nothing_with_the_parameters(params: Par
             {"dataset": "cifar100", "variant": "patchvae", "regime": "conv2", "head": "table12", "seed": 0},
             "conv2",
         ),
+        (
+            "finetune",
+            {"dataset": "cifar100", "variant": "patchvae", "regime": "conv1", "head": "tabel12", "seed": 0},
+            "unknown head 'tabel12'; did you mean table12",
+        ),
         ("pretrain", {"dataset": "cifar100", "variant": "patchvae.num_parts=5", "seed": 0}, "num_parts=5"),
         ("sweep", {"key": "table9"}, "table9"),
     ],
@@ -91,6 +96,21 @@ OTHER: dict[str, Any] = {
     "table1/labelled/dataset": "places205",
     "parts/datasets": ["digits", "cifar100"],
     "parts/variants": ["beta-vae"],
+    "table1/heads": ["linear"],
+    "table2/pretrain/snapshots": [1],
+}
+
+# What params.yaml leaves out and overlays ask for
+MORE: dict[str, Any] = {
+    "table1": {"objectives": {"labels": ["labelled", "shuffled"]}},
+    "lengths": {"datasets": ["cifar100"], "variants": ["patchvae"]},
+    "sensitivity": {
+        "datasets": ["cifar100"],
+        "variants": ["patchvae", "random"],
+        "heads": ["authors", "linear", "authors-rate", "authors-norm", "standardised"],
+    },
+    "probe": {"datasets": ["cifar100"], "variants": ["patchvae", "random"]},
+    "pretrain": {"snapshots": [3]},
 }
 
 
@@ -108,6 +128,7 @@ def another(key: str, value: Any) -> Any:
 
 
 def test_every_value_of_params_decides_on_some_job(params: Params) -> None:
+    params = merge(params, MORE)
     before = resolved(params)
 
     def after(key: str, value: Any) -> Configs | None:
@@ -117,7 +138,8 @@ def test_every_value_of_params_decides_on_some_job(params: Params) -> None:
         except PatchVAEError:  # a name is missing now
             return None
 
-    others = ("variants/imagenet-pretrained/model", "data/shared/sources")  # the latter decides on an input file
+    supervised = {f"variants/{name}/model" for name in ("imagenet-pretrained", "labelled", "shuffled")}
+    others = {*supervised, "data/shared/sources"}  # the latter decides on an input file
     keys = [(key, value) for key, value in leaves(params) if key not in others]
     assert [key for key, value in keys if after(key, value) == before] == []
 
@@ -178,10 +200,12 @@ SOURCE = "datasets/cifar100/sources/cifar-100-python.tar.gz"
         ("finetune/lr", {"finetune *"}),
         ("finetune/hidden_dim", {"finetune *", "pretrain imagenet64/*"}),
         ("masks/per_channel", {"masks *", "figure_masks *"}),
-        ("select", {"table1 *", "table2 *", "sweep *"}),
+        ("select", {"table1 *", "claims *", "table2 *", "sweep *"}),
         ("figures/rows", {"figure_masks *", "figure_parts *"}),
         ("figures/crop_cells", {"figure_parts *"}),
-        ("table7/sample", {"reconstruct *", "fid *"}),
+        ("table7/sample", {"reconstruct *", "fid *", "table7 *"}),
+        ("table7/temperature", {"reconstruct *", "fid *", "table7 *"}),
+        ("heads/table12/head_relu", {"finetune *"}),
         ("inception/location", {"inception *"}),
     ],
 )
@@ -193,6 +217,40 @@ def test_a_value_touches_exactly_the_jobs_that_read_it(small: Params, key: str, 
     jobs_of = {pattern: {job for job in before if fnmatchcase(" ".join(job), pattern)} for pattern in touched}
     assert all(jobs_of.values())
     assert {job for job in before if before[job] != after[job]} == set().union(*jobs_of.values())
+
+
+@pytest.mark.parametrize(
+    ("key", "touched"),
+    [
+        ("probe/pool", {"probe *"}),
+        ("probe/lambdas", {"probe *"}),
+        (
+            "datasets/cifar100/num_classes",
+            {"prepare cifar100", "pretrain cifar100/[ls]*", "finetune */cifar100/*", "probe *"},
+        ),
+        (
+            "model/backbone",
+            {"pretrain [cd]*", "pretrain imagenet64/*", "finetune [!t]*", "finetune table1/*", "probe *"},
+        ),
+        # A head is laid over `finetune`, in its own jobs alone, and the table names what it sets.
+        ("heads/authors/head_dropout", {"finetune sensitivity/*/authors/*", "sensitivity *"}),
+        ("heads/authors-rate/lr", {"finetune sensitivity/*/authors-rate/*", "sensitivity *"}),
+        (
+            "heads/table12/head_relu",
+            {"finetune table[12]/*", "finetune num_parts/*", "finetune lengths/*", "sensitivity *"},
+        ),
+        (
+            "finetune/lr",
+            {"finetune table[12]/*", "finetune num_parts/*", "finetune lengths/*", "finetune sensitivity/*/[ls]*"}
+            | {"finetune sensitivity/*/authors/*", "finetune sensitivity/*/authors-norm/*"},
+        ),
+        ("select", {f"{table} *" for table in ("table1", "claims", "table2", "sweep", "lengths", "sensitivity")}),
+    ],
+)
+def test_a_value_touches_exactly_the_jobs_beside_table_1_that_read_it(
+    small: Params, key: str, touched: set[str]
+) -> None:
+    test_a_value_touches_exactly_the_jobs_that_read_it(merge(small, MORE), key, touched)
 
 
 def cell_count(params: Params, root: Path) -> dict[str, int]:
@@ -243,7 +301,7 @@ def test_a_sweep_s_own_cells_are_beside_the_row_of_table_1(params: Params) -> No
     assert cells("num_parts") == {f"patchvae.num_parts={n}" for n in (4, 8, 32, 64)}
     assert cells("occurrence_prior") == {f"patchvae.occurrence_prior={p}" for p in ("0.01", "0.05", "0.1")}
     shared = plan.base_cells(params)
-    assert shared == [(dataset, "patchvae", "conv1-5") for dataset in params["table1"]["datasets"]]
+    assert shared == [(dataset, "patchvae", "conv1-5", "table12") for dataset in params["table1"]["datasets"]]
     assert set(shared) <= set(plan.table1_cells(params))
     config = resolve(params, "sweep", {"key": "num_parts"})
     assert config["variant"] == "patchvae" and config["variants"]["4"] == "patchvae.num_parts=4"
@@ -307,8 +365,21 @@ def test_the_row_with_labels_is_pretrained_once_on_another_data_set(params: Para
     trained = [w["dataset"] for rule, w in jobs(params) if rule == "pretrain" and w["variant"] == "imagenet-pretrained"]
     assert trained == ["imagenet64"]
     cell = {"dataset": "cifar100", "variant": "imagenet-pretrained", "regime": "conv1", "head": "table12", "seed": 0}
-    source = {"dataset": "imagenet64", "variant": "imagenet-pretrained"}
+    source = {"dataset": "imagenet64", "variant": "imagenet-pretrained", "snapshot": None}
     assert resolve(params, "finetune", cell)["pretrained"] == source
+
+
+def test_a_shorter_pretraining_is_a_snapshot_of_the_whole_one(params: Params) -> None:
+    params = merge(params, MORE)
+    trained = {w["variant"] for rule, w in jobs(params) if rule == "pretrain"}
+    assert not [variant for variant in trained if "epochs" in variant]
+    cell = {"dataset": "cifar100", "variant": "patchvae.epochs=3", "regime": "conv1-5", "head": "table12", "seed": 0}
+    source = {"dataset": "cifar100", "variant": "patchvae", "snapshot": 3}
+    for rule in ("finetune", "probe"):
+        assert resolve(params, rule, cell)["pretrained"] == source
+        found = [w["variant"] for name, w in jobs(params) if name == rule]
+        assert found.count("patchvae.epochs=3") == 1
+    assert resolve(params, "pretrain", {"dataset": "cifar100", "variant": "patchvae", "seed": 0})["snapshots"] == [3]
 
 
 def test_an_archive_is_downloaded_and_packed_and_a_scene_drawn(params: Params) -> None:

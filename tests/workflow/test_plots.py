@@ -20,8 +20,9 @@ from patchvae.plan import jobs
 
 TABLES = {
     "pretrain": "dataset,model,seed,epoch,loss\nsmall,patchvae,0,1,3\nsmall,patchvae,0,2,2\n",
-    "finetune": "table,dataset,regime,model,seed,epoch,loss,test_top1\ntable1,small,conv1-5,patchvae,0,1,2,30.5\n",
-    "sweep_occurrence_prior": "value,dataset,paper,mean,std,n\n0.01,small,30,31,,1\n1/N,small,,,,0\n",
+    "finetune": "table,dataset,regime,head,model,seed,epoch,loss,test_top1\n"
+    "table1,small,conv1-5,table12,patchvae,0,1,2,30.5\n",
+    "sweep_occurrence_prior": "value,dataset,paper,mean,std,n\n0.01,small,30,31,,1\n1/16,small,,,,0\n",
 }
 TITLES = {"pretrain": "Pretraining loss", "finetune": "Test accuracy", "sweep_occurrence_prior": "occurrence prior"}
 

@@ -34,7 +34,8 @@ def test_the_whole_paper_is_planned(snakemake: Run, root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "overlays", [["demo"], ["miniature"], ["test"], ["cifar100-quick"], ["archives-smoke"], ["authors-code", "test"]]
+    "overlays",
+    [["demo"], ["miniature"], ["test"], ["cifar100"], ["cifar100-quick"], ["archives-smoke"], ["authors-code", "test"]],
 )
 def test_snakemake_plans_the_jobs_that_config_lists(snakemake: Run, root: Path, overlays: list[str]) -> None:
     files = [f"configs/{name}.yaml" for name in overlays]

@@ -11,6 +11,7 @@ import pytest
 import pytorch_fid.fid_score
 import pytorch_fid.inception
 import torch
+from helpers import read_metrics
 
 from patchvae.data.packed import PackedSplit, load_split, write_packed
 from patchvae.errors import PatchVAEError
@@ -173,7 +174,7 @@ def test_without_weights_the_fid_is_null(home, config, pretrain_config, scenes, 
             "cpu",
             1,
         )
-    record = json.loads((tmp_path / "metrics.json").read_text())
+    record = read_metrics(tmp_path / "metrics.json")
     assert (record["rule"], record["split"], record["count"]) == ("fid", "test", 60)
     assert record["pretraining"]["variant"] == "patchvae" and record["pretraining"]["epochs"] == 2
     assert record["fid"] is None and record["why"] == "there is no network"
@@ -225,7 +226,7 @@ def test_the_whole_job(random_inception, config, pretrain_config, scenes, save_m
     fid(
         config(), tmp_path / "few", save_model(pretrain_config()), random_inception, tmp_path / "metrics.json", "cpu", 1
     )
-    record = json.loads((tmp_path / "metrics.json").read_text())
+    record = read_metrics(tmp_path / "metrics.json")
     assert record["count"] == 4 and record["fid"] > 0 and "why" not in record
     network = pytorch_fid.inception.InceptionV3([3]).eval()
     with torch.no_grad():

@@ -1,11 +1,12 @@
 """Scores of parts: hand values, an oracle that knows the truth, that nothing is picked on the test split."""
 
-import json
 import math
 
 import numpy as np
 import pytest
 import torch
+from helpers import read_metrics
+from sklearn.metrics import average_precision_score
 
 from patchvae.data.digits import BLOCK, CELL
 from patchvae.data.packed import PackedSplit, load_split, write_packed
@@ -19,8 +20,10 @@ from patchvae.evaluation.parts import (
     read_cells,
     score,
     score_parts,
+    trivial,
 )
-from patchvae.training.pretrain import seeded_model
+from patchvae.training.batches import open_array
+from patchvae.training.pretrain import estimate_statistics, seeded_model
 from patchvae.training.run import start
 
 
@@ -31,7 +34,7 @@ def cells(scenes, config):
 
 def measured(config, data, path, out):
     score_parts(config, data, path, out / "metrics.json", "cpu", 1)
-    return json.loads((out / "metrics.json").read_text())
+    return read_metrics(out / "metrics.json")
 
 
 def test_cells_of_the_scenes(scenes, cells):
@@ -112,21 +115,47 @@ def test_logits_are_in_the_order_of_the_cells(cells, config, pretrain_config, sc
     assert logits[52 * 16 + 6] == pytest.approx(expected.numpy(), rel=1e-3, abs=1e-4)
 
 
-def test_the_metrics(config, pretrain_config, scenes, save_model, tmp_path):
-    path = save_model(pretrain_config())
+def test_trivial_scores_by_hand(cells):
+    train, test = cells
+    found = trivial({"train": train.occupied, "test": test.occupied}, train, test)
+    # All that are occupied are equal, so of the six in a scene four are right.
+    assert found == {"ap_occupied": 1.0, "ap_repeated": pytest.approx(4 / 6), "nmi": None}
+    same = {"train": np.ones(len(train.digits)), "test": np.ones(len(test.digits))}
+    assert trivial(same, train, test)["ap_repeated"] == pytest.approx(4 / 16)
+
+
+def with_statistics(config, pretrain_config, scenes):
+    """The model before training, with BatchNorm statistics of the training images."""
+    model = seeded_model(pretrain_config())
+    run = start("parts", "patchvae.evaluation.parts", config(), scenes, "cpu", 1)
+    estimate_statistics(model, open_array(scenes / "train_images.npy", run.device), run)
+    return model
+
+
+def test_the_metrics(config, pretrain_config, scenes, cells, save_model, tmp_path):
+    path = save_model(pretrain_config(), with_statistics(config, pretrain_config, scenes))
     record = measured(config(), scenes, path, tmp_path)
     assert (record["rule"], record["split"], record["count"]) == ("parts", "test", 60)
     for name in ("trained", "untrained", "kmeans"):
         assert set(record[name]) == {"ap_occupied", "ap_repeated", "nmi"}
         assert all(0 <= value <= 1 for value in record[name].values())
+    test = cells[1]
+    deviation = average_precision_score(test.occupied, test.patches.std(axis=1))
+    assert record["deviation"]["ap_occupied"] == pytest.approx(deviation, abs=1e-6)
+    assert record["occupied"] == {"ap_occupied": 1.0, "ap_repeated": pytest.approx(4 / 6), "nmi": None}
+    assert record["deviation"]["nmi"] is None and 0 < record["deviation"]["ap_repeated"] < 1
     assert record["pretraining"]["model"] == pretrain_config()["model"]
     # The checkpoint was written before any training.
     assert record["trained"] == record["untrained"] != record["kmeans"]
+    # Without the statistics it is another one, and what it is compared with stays.
+    fresh = measured(config(), scenes, save_model(pretrain_config()), tmp_path)
+    assert fresh["trained"] != record["trained"] and fresh["untrained"] == record["untrained"]
     # Other weights change what is trained, and nothing else.
     path = save_model(pretrain_config(), seeded_model(pretrain_config(seed=5)))
     other = measured(config(), scenes, path, tmp_path)
     assert other["trained"] != record["trained"]
-    assert (other["untrained"], other["kmeans"]) == (record["untrained"], record["kmeans"])
+    for name in ("untrained", "kmeans", "deviation", "occupied"):
+        assert other[name] == record[name]
 
 
 def rewritten(folder, scenes, change):

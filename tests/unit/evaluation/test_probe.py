@@ -1,11 +1,11 @@
 """The linear probe: the metrics, a direct computation beside it, what it may look at and what it may not."""
 
-import json
 import shutil
 
 import numpy as np
 import pytest
 import torch
+from helpers import read_metrics
 from sklearn import linear_model
 
 from patchvae.bits import unpacked_bits
@@ -58,7 +58,7 @@ def probe_config(config):
 
 def measured(config, data, weights, out):
     probe(config, data, weights, out / "metrics.json", "cpu", 1)
-    return json.loads((out / "metrics.json").read_text())
+    return read_metrics(out / "metrics.json")
 
 
 def changed(squares, folder, **arrays):

@@ -1,11 +1,11 @@
 """Reconstructions: hand values of PSNR and SSIM, what is drawn and what is not, bad inputs."""
 
-import json
 import math
 
 import numpy as np
 import pytest
 import torch
+from helpers import read_metrics
 
 from patchvae.checkpoint import load, pretraining
 from patchvae.data.packed import load_split
@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 def measured(config, data, path, out):
     reconstruct(config, data, path, out / "metrics.json", "cpu", 1)
-    return json.loads((out / "metrics.json").read_text())
+    return read_metrics(out / "metrics.json")
 
 
 @pytest.mark.parametrize("name", ["symmetric", "imagenet"])

@@ -202,7 +202,9 @@ def saved(folder: Path, model: dict[str, Any], variant: str = "patchvae") -> Pat
     torch.manual_seed(0)
     identity = {key: DRAWN[key] for key in checkpoint.IDENTITY} | {"variant": variant}
     weights = build_model(model, 32).state_dict()
-    checkpoint.save(folder / "model.pt", {"model": weights, "config": {**identity, "model": model}})
+    content = {"model": weights, "config": {**identity, "model": model}, "snapshots": {}, "steps": 1, "game": None}
+    content |= {"code_sha256": "c" * 64, "data_sha256": {"train": "d" * 64}}
+    checkpoint.save(folder / "model.pt", content)
     return folder / "model.pt"
 
 

@@ -64,14 +64,27 @@ def test_points_bars_and_axes(drawn: list[Figure], tmp_path: Path) -> None:
     assert [text.get_text() for text in drawn[0].legends[0].texts] == ["paper", "ours, mean ± std (n = 1–3)"]
 
 
+def test_a_fraction_is_a_number(drawn: list[Figure], tmp_path: Path) -> None:
+    text = HEADER + "0.01,digits,true,,80,,1\n1/16,digits,true,,81,,1\n0.05,digits,true,,79,,1\n"
+    draw(tmp_path, text, {**DIGITS, "key": "occurrence_prior"})
+    (axes,) = drawn[0].axes
+    assert axes.get_xscale() == "log"
+    assert axes.lines[0].get_xydata().tolist() == [[0.01, 80], [0.05, 79], [0.0625, 81]]
+    assert dict(zip(axes.get_xticks(), [tick.get_text() for tick in axes.get_xticklabels()], strict=True)) == {
+        0.01: "0.01",
+        0.05: "0.05",
+        0.0625: "1/16",
+    }
+
+
 def test_words_make_a_categorical_axis(drawn: list[Figure], tmp_path: Path) -> None:
-    text = HEADER + "0.01,digits,true,,80,,1\n1/N,digits,true,,81,,1\n0.1,digits,true,,79,,1\n"
+    text = HEADER + "0.01,digits,true,,80,,1\nbase,digits,true,,81,,1\n0.1,digits,true,,79,,1\n"
     draw(tmp_path, text, {**DIGITS, "key": "occurrence_prior"})
     (axes,) = drawn[0].axes
     assert axes.get_title() == "digits (demo)"
     assert axes.get_xscale() == "linear"
     assert axes.lines[0].get_xydata().tolist() == [[0, 80], [1, 81], [2, 79]]
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.01", "1/N", "0.1"]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.01", "base", "0.1"]
     assert [text.get_text() for text in drawn[0].legends[0].texts] == ["ours"]
 
 

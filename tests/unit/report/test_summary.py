@@ -38,7 +38,7 @@ def test_our_means_of_real_tables(tmp_path, root):
     sweep = table(tmp_path, "sweep_num_parts", text)
 
     scores = {"ap_occupied": 0.5, "ap_repeated": 0.25, "nmi": None}
-    blocks = dict.fromkeys(("trained", "untrained", "kmeans"), scores)
+    blocks = dict.fromkeys(("trained", "untrained", "kmeans", "deviation", "occupied"), scores)
     files = [metrics("parts", "patchvae", "digits", seed, **blocks) for seed in (0, 1)]
     (tmp_path / "c").mkdir()
     parts_config = {"run": "demo", "seeds": [0, 1], "datasets": ["digits"], "variant": "patchvae"}
@@ -48,7 +48,7 @@ def test_our_means_of_real_tables(tmp_path, root):
     write_summary([table1, sweep, parts], tmp_path / "summary.json")
     found = {"ap_occupied": 0.5, "ap_repeated": 0.25}
     assert read_json(tmp_path / "summary.json") == {
-        "table1": {"cifar100": {"conv1": {"patchvae": 40.5, "random": 20.0}}},
+        "table1": {"cifar100": {"conv1": {"table12": {"patchvae": 40.5, "random": 20.0}}}},
         "sweep_num_parts": {"cifar100": {"4": 30.5, "base": 30.5}},
         "parts": {"digits": dict.fromkeys(blocks, found)},
     }
@@ -74,6 +74,7 @@ def test_a_table_without_numbers_is_left_out(tmp_path):
     [
         ("table8", "layer,mean\na,1\n", "not a table of measured numbers"),
         ("table1", "model,dataset,mean\nvae,small,1\n", "no column regime"),
+        ("table1", "model,dataset,regime,mean\nvae,small,conv1,1\n", "no column head"),
         ("table7", "model,metric\nvae,fid\n", "no column mean"),
         ("table7", "model,metric,mean\nvae,fid,much\n", "much"),
         ("table7", "model,metric,mean\nvae,fid,nan\n", "a mean is nan"),

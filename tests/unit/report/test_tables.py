@@ -311,7 +311,7 @@ def test_a_doubled_cell_is_named(config: dict[str, Any], tmp_path: Path) -> None
 def test_a_missing_cell_is_named(config: dict[str, Any], tmp_path: Path) -> None:
     files = all_metrics(config)
     del files["cifar100-random-conv1-1.json"]
-    with pytest.raises(PatchVAEError, match="random, cifar100, conv1, seed 1"):
+    with pytest.raises(PatchVAEError, match="random, cifar100, conv1, table12, seed 1"):
         write(config, files, tmp_path)
 
 

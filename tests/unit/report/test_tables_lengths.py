@@ -149,11 +149,8 @@ def test_probes_alone(config: dict[str, Any], tmp_path: Path) -> None:
     ("place", "changes", "said"),
     [
         (4, {"top1": {"last": 101.0, "best": 50.0}}, r"4\.json: top1\.last is 101\.0"),
-        (4, {"head": "authors"}, r"4\.json: head 'authors' is none of this table's heads"),
-        (4, {"head": "probe"}, r"4\.json: patchvae\.epochs=10, cifar100, conv1-5, probe, seed 0 is no cell"),
-        (4, {"variant": "patchvae.epochs=30"}, r"4\.json: model 'patchvae\.epochs=30' is none"),
+        (4, {"seed": 5}, r"4\.json: seed 5 is none of this table's seeds"),
         (4, {"variant": "patchvae.epochs=3"}, r"6\.json: the same cell and seed as .*4\.json"),
-        (4, {"regime": "conv1"}, r"4\.json: regime 'conv1' is none"),
         (4, {"epochs": 7}, r"4\.json: epochs of fine-tuning on cifar100: 7, but 2 in .*2\.json"),
         (4, {"rule": "fid"}, r"4\.json: not the metrics \(schema 1\) of a fine-tuning or a linear probe"),
         # Whose phi it is not
@@ -170,6 +167,36 @@ def test_a_wrong_file_is_named(config: dict[str, Any], tmp_path: Path, place: in
     files[place] |= changes if epochs is None else {"pretraining": files[place]["pretraining"] | {"epochs": epochs}}
     with pytest.raises(PatchVAEError, match=said):
         write(split, tmp_path, files, config)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"variant": "patchvae+lw"},
+        {"variant": "patchvae.epochs=30"},
+        {"dataset": "indoor67"},
+        {"regime": "conv1"},
+        {"head": "authors"},
+        {"head": "probe"},
+    ],
+)
+def test_cells_of_other_tables_are_passed_over(config: dict[str, Any], tmp_path: Path, changes: Content) -> None:
+    files = finetunings() + linear_probes()
+    expected = write(split, tmp_path, files, config)
+    # Whatever is said there of images and epochs
+    other = finetuning("patchvae", "cifar100", "conv1-5", 0, 99.0) | {"epochs": 7, "data_sha256": {"test": "c" * 64}}
+    assert write(split, tmp_path, [*files, other | changes], config) == expected
+    if "regime" not in changes and "head" not in changes:
+        assert write(split, tmp_path, [*files, probing("patchvae", "cifar100", 0, 80.0) | changes], config) == expected
+    broken = other | changes | {"top1": {"last": 101.0, "best": 50.0}}
+    with pytest.raises(PatchVAEError, match=r"32\.json: top1\.last is 101\.0"):
+        write(split, tmp_path, [*files, broken], config)
+
+
+def test_files_of_other_tables_alone_are_no_table(config: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(PatchVAEError, match="no metrics file for random"):
+        write(split, tmp_path, [content | {"regime": "conv1"} for content in finetunings()], config)
     assert not (tmp_path / "out").exists()
 
 

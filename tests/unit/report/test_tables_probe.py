@@ -120,6 +120,17 @@ def test_a_wrong_file_is_named(config: dict[str, Any], tmp_path: Path, changes: 
     assert not (tmp_path / "out").exists()
 
 
+def test_probes_of_shorter_pretrainings_are_passed_over(config: dict[str, Any], tmp_path: Path) -> None:
+    expected = write(write_probe_table, tmp_path, contents(), config)
+    short = probing("patchvae.epochs=3", "cifar100", 0, 80.0) | {"data_sha256": {"test": "c" * 64}}
+    short["config"]["pool"] = 2
+    assert write(write_probe_table, tmp_path, [*contents(), short], config) == expected
+    with pytest.raises(PatchVAEError, match=r"8\.json: top1 is 101\.0"):
+        write(write_probe_table, tmp_path, [*contents(), short | {"top1": 101.0}], config)
+    with pytest.raises(PatchVAEError, match="no metrics file for labelled, cifar100, seed 0"):
+        write(write_probe_table, tmp_path, [short], config)
+
+
 def test_without_any_file(config: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(PatchVAEError, match="no metrics file for labelled, cifar100, seed 0"):
         write(write_probe_table, tmp_path, [], config)

@@ -151,10 +151,7 @@ def test_settings_that_only_the_base_has(config: dict[str, Any], tmp_path: Path)
     ("changes", "said"),
     [
         ({"top1": {"last": 101.0, "best": 50.0}}, r"4\.json: top1\.last is 101\.0"),
-        ({"head": "wide"}, r"4\.json: head 'wide' is none of this table's heads"),
         ({"head": "table12"}, r"4\.json: the same cell and seed as .*1\.json"),
-        ({"seed": 0}, r"4\.json: seed 0 is none"),
-        ({"regime": "conv1"}, r"4\.json: regime 'conv1' is none"),
         ({"epochs": 7}, r"4\.json: epochs of fine-tuning on cifar100: 7, but 2 in .*0\.json"),
         ({"rule": "probe"}, r"4\.json: not the metrics \(schema 1\) of a fine-tuning"),
         ({"history": []}, r"4\.json: not the metrics of a fine-tuning: list index out of range"),
@@ -167,6 +164,28 @@ def test_a_wrong_file_is_named(config: dict[str, Any], tmp_path: Path, changes: 
     with pytest.raises(PatchVAEError, match=said):
         write(write_sensitivity, tmp_path, files, config)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"variant": "patchvae+lw"},
+        {"dataset": "indoor67"},
+        {"regime": "conv1"},
+        {"head": "wide"},
+        {"seed": 0},
+    ],
+)
+def test_cells_of_other_tables_are_passed_over(config: dict[str, Any], tmp_path: Path, changes: Content) -> None:
+    expected = write(write_sensitivity, tmp_path, contents(), config)
+    # Whatever is said there of images and epochs
+    other = finetuning("patchvae", "cifar100", "conv1-5", 3, 99.0) | {"epochs": 7, "data_sha256": {"test": "c" * 64}}
+    assert write(write_sensitivity, tmp_path, [*contents(), other | changes], config) == expected
+    broken = other | changes | {"top1": {"last": 101.0, "best": 50.0}}
+    with pytest.raises(PatchVAEError, match=r"12\.json: top1\.last is 101\.0"):
+        write(write_sensitivity, tmp_path, [*contents(), broken], config)
+    with pytest.raises(PatchVAEError, match=r"no metrics file for .*seed 3"):
+        write(write_sensitivity, tmp_path, [other | changes], config)
 
 
 def test_without_any_file(config: dict[str, Any], tmp_path: Path) -> None:

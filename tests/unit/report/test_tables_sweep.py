@@ -105,23 +105,53 @@ def test_a_stand_in_has_no_number_of_the_paper(config: dict[str, Any], root: Pat
     assert lines(markdown)[0] == ["N", "indoor67 (demo) ours"]
 
 
-def test_a_base_that_is_no_number_and_values_spelt_in_other_ways(
+PRIORS = {"0.010": "patchvae.occurrence_prior=0.010", "1/N": "patchvae", "5e-02": "patchvae.occurrence_prior=5e-02"}
+
+
+def priors(config: dict[str, Any], num_parts: int) -> list[Content]:
+    """Files of a sweep of the prior, whose base is 1/N."""
+    others = {value: variant for value, variant in PRIORS.items() if variant != "patchvae"}
+    config |= {"key": "occurrence_prior", "variants": others, "paper_column": "prior"}
+    files = contents(["cifar100"], PRIORS, "occurrence_prior")
+    for content in files:
+        content["pretraining"]["model"]["num_parts"] = num_parts
+    return files
+
+
+def test_a_base_that_is_a_fraction_and_values_spelt_in_other_ways(
     config: dict[str, Any], root: Path, tmp_path: Path
 ) -> None:
-    names = {"0.010": "patchvae.occurrence_prior=0.010", "1/N": "patchvae", "5e-02": "patchvae.occurrence_prior=5e-02"}
-    others = {value: variant for value, variant in names.items() if variant != "patchvae"}
-    config |= {"key": "occurrence_prior", "variants": others, "paper_column": "prior"}
-    files = contents(["cifar100"], names, "occurrence_prior")
+    files = priors(config, num_parts=16)
     text, markdown, tex = write(write_sweep, tmp_path, files, config, root / "paper/sweep_occurrence_prior.csv")
-    found = {value: (row["paper"], row["mean"]) for value, row in rows(text, "value").items()}
-    assert found == {
-        "0.010": ("28.86", "30.50"),
-        "5e-02": ("28.67", "28.00"),
-        "0.1": ("28.31", ""),
-        "1/N": ("", "26.50"),
-    }
-    assert lines(markdown)[-1] == ["1/N (base)", "—", "26.50 ± 2.12"]
+    # Among numbers, 1/16 comes behind 0.05.
+    assert [(value, row["paper"], row["mean"]) for value, row in rows(text, "value").items()] == [
+        ("0.010", "28.86", "30.50"),
+        ("5e-02", "28.67", "28.00"),
+        ("1/16", "", "26.50"),
+        ("0.1", "28.31", ""),
+    ]
+    assert lines(markdown)[3] == ["1/16 (base)", "—", "26.50 ± 2.12"]
     assert r"$z_{\mathrm{occ}}^{\mathrm{prior}}$ & paper & ours" in tex
+
+
+@pytest.mark.parametrize(
+    ("num_parts", "order"),
+    [(8, ["0.010", "5e-02", "0.1", "1/8"]), (64, ["0.010", "1/64", "5e-02", "0.1"]), (10, ["0.010", "5e-02", "1/10"])],
+)
+def test_a_fraction_stands_where_its_number_belongs(
+    config: dict[str, Any], root: Path, tmp_path: Path, num_parts: int, order: list[str]
+) -> None:
+    files = priors(config, num_parts)
+    table = rows(write(write_sweep, tmp_path, files, config, root / "paper/sweep_occurrence_prior.csv")[0], "value")
+    assert list(table) == order
+    # Where it is the paper's number, that stands beside it.
+    assert table[f"1/{num_parts}"]["paper"] == ("28.31" if num_parts == 10 else "")
+
+
+def test_a_fraction_that_is_another_row_is_refused(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    files = priors(config, num_parts=20)
+    with pytest.raises(PatchVAEError, match=r"2\.json: occurrence_prior: 1/20, as in patchvae\.occurrence_prior=5e-02"):
+        write(write_sweep, tmp_path, files, config, root / "paper/sweep_occurrence_prior.csv")
 
 
 def test_a_key_that_the_paper_does_not_sweep(config: dict[str, Any], tmp_path: Path) -> None:
@@ -152,13 +182,14 @@ def test_a_base_whose_value_is_not_told(config: dict[str, Any], root: Path, tmp_
         ("temperature.floor", "0.1"),
         ("finetune.weight_decay", "0.5"),
         ("detach_occurrence", "True"),
+        ("occurrence_prior", "1/16"),
         ("pretrain.lr", "base"),
         ("num_parts.4", "base"),
     ],
 )
 def test_where_the_base_value_is_told(key: str, told: str) -> None:
     content = finetuning("patchvae", "cifar100", "conv1-5", 0, 9)
-    model = {"temperature": {"floor": 0.1}, "detach_occurrence": True, "num_parts": 16}
+    model = {"temperature": {"floor": 0.1}, "detach_occurrence": True, "num_parts": 16, "occurrence_prior": "1/N"}
     content["pretraining"] = pretraining("cifar100", "patchvae", **model)
     content["config"]["weight_decay"] = 0.5
     assert value_of(content, key) == told
@@ -190,7 +221,9 @@ def test_the_base_has_one_value_and_no_other_row_has_it(config: dict[str, Any], 
 def test_errors_name_the_file(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
     paper = root / "paper/sweep_num_parts.csv"
     files = contents(["cifar100"])
-    with pytest.raises(PatchVAEError, match=r"no metrics file for patchvae\.num_parts=4, cifar100, conv1-5, seed 1"):
+    with pytest.raises(
+        PatchVAEError, match=r"no metrics file for patchvae\.num_parts=4, cifar100, conv1-5, table12, seed 1"
+    ):
         write(write_sweep, tmp_path, files[:-1], config, paper)
     with pytest.raises(PatchVAEError, match=r"6\.json: model 'patchvae\.num_parts=8' is none of this table's models"):
         write(

@@ -89,7 +89,7 @@ def test_another_data_set_has_no_number_of_the_paper(config: dict[str, Any], roo
     [
         (0, {"top5": {"last": 101, "best": 102}}, r"0\.json: top5\.last is 101"),
         (0, {"top5": 50}, r"0\.json: not the metrics of a fine-tuning"),
-        (0, {"regime": "none"}, r"0\.json: patchvae, imagenet, none, seed 0 is no cell"),
+        (0, {"regime": "none"}, r"0\.json: patchvae, imagenet, none, table12, seed 0 is no cell"),
         (4, {"regime": "conv1-5"}, r"4\.json: the same cell and seed as .*2\.json"),
         (5, {"epochs": 9}, r"5\.json: epochs of fine-tuning on imagenet: 9, but 2 in "),
     ],
@@ -106,7 +106,7 @@ def test_a_wrong_file_is_named(
 
 def test_what_is_missing_is_named(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
     paper = root / "paper/table2.csv"
-    with pytest.raises(PatchVAEError, match="no metrics file for random, imagenet, none, seed 1"):
+    with pytest.raises(PatchVAEError, match="no metrics file for random, imagenet, none, table12, seed 1"):
         write(write_table2, tmp_path, contents()[:-1], config, paper)
     broken = tmp_path / "paper.csv"
     for content in ("model,top1\npatchvae,1\n", "model,top1,top5\npatchvae,1,2\npatchvae,1,2\n"):

@@ -20,6 +20,8 @@ def config() -> dict[str, Any]:
         "seeds": [0, 1],
         "dataset": "imagenet",
         "variants": ["beta-vae", "patchvae"],
+        "sample": True,
+        "temperature": "last",
     }
 
 
@@ -64,6 +66,23 @@ def test_numbers_by_hand(config: dict[str, Any], root: Path, tmp_path: Path) -> 
     assert "No FID of PatchVAE: the weights of Inception are not here." in tex
     for part in ("10,000 test images of ImageNet after 3 epochs", "E60", "2 seeds", "12.0 minutes"):
         assert part in markdown
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "Latents are sampled, occurrences at the temperature of the last training step."),
+        ({"temperature": 0.5}, "Latents are sampled, occurrences at temperature 0.5."),
+        ({"sample": False}, "Latents are their means."),
+        ({"sample": False, "temperature": 0.5}, "Latents are their means."),
+    ],
+)
+def test_the_caption_says_what_psnr_is_a_mean_of_and_how_latents_were_drawn(
+    config: dict[str, Any], root: Path, tmp_path: Path, settings: Content, said: str
+) -> None:
+    markdown = write(write_table7, tmp_path, contents(), config | settings, root / "paper/table7.csv")[1]
+    assert "PSNR and SSIM are means over images of each image's own, not of the pooled error. " + said in markdown
+    assert markdown.count("Latents are") == 1
 
 
 def test_fewer_is_better_for_the_fid_alone(config: dict[str, Any], root: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Fine-tuning: what is frozen stays frozen, the cache changes nothing, resumed bits are equal."""
 
-import json
 import os
 import shutil
 import signal
@@ -8,6 +7,7 @@ import signal
 import numpy as np
 import pytest
 import torch
+from helpers import read_metrics
 
 from patchvae import checkpoint
 from patchvae.bits import unpacked_bits
@@ -40,7 +40,7 @@ def task_of(config, data, weights):
 def run(config, packed, weights, out):
     data, _ = packed
     finetune(config, data, weights, out / "metrics.json", out / "scratch", "cpu", 1)
-    return json.loads((out / "metrics.json").read_text())
+    return read_metrics(out / "metrics.json")
 
 
 def test_it_learns_and_reports_last_and_best(packed, weights, finetune_config, tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import read_metrics
 
 import patchvae
 from patchvae import checkpoint
@@ -30,7 +31,7 @@ def run(config, packed, out, **changes):
     paths = {"output": out / "model.pt", "metrics": out / "metrics.json", "scratch": out / "scratch"}
     masks = masks if config.get("weighted_loss") else None
     pretrain(config, data, masks, **paths, device="cpu", threads=1, **changes)
-    return checkpoint.load(out / "model.pt"), json.loads((out / "metrics.json").read_text())
+    return checkpoint.load(out / "model.pt"), read_metrics(out / "metrics.json")
 
 
 @pytest.mark.parametrize(
@@ -306,7 +307,7 @@ def test_a_training_goes_on_on_another_machine(packed, pretrain_config, tmp_path
     paths = {"output": tmp_path / "model.pt", "metrics": tmp_path / "metrics.json", "scratch": tmp_path / "scratch"}
     pretrain(pretrain_config(), data, None, **paths, device="cpu", threads=2)
     assert seen == [7, 8, 9]
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    metrics = read_metrics(tmp_path / "metrics.json")
     assert metrics["device"] == "Old CPU (4 cores); New CPU (64 cores)"
     assert [(machine["device"], machine["threads"]) for machine in metrics["machines"]] == [
         ("Old CPU (4 cores)", 1),
@@ -322,6 +323,9 @@ def test_a_finished_training_whose_outputs_are_lost_is_not_run_again(packed, pre
     again, again_metrics = run(pretrain_config(), packed, tmp_path)
     assert seen == []
     assert all(torch.equal(content["model"][key], again["model"][key]) for key in content["model"])
+    # Of this process, whatever it has trained
+    for content in (again_metrics, metrics):
+        assert content.pop("peak_memory_mb") > 0
     assert again_metrics == metrics
 
 
@@ -356,7 +360,7 @@ def test_a_batch_of_fewer_images_than_asked_for_is_told(packed, pretrain_config,
     paths = (tmp_path / "model.pt", tmp_path / "metrics.json", tmp_path / "scratch")
     pretrain(pretrain_config(batch_size=64), data, None, *paths, "cpu", 1, Watcher())
     assert "a batch is all 40 images, fewer than batch_size 64" in caplog.text
-    assert json.loads((tmp_path / "metrics.json").read_text())["batch_size"] == 40
+    assert read_metrics(tmp_path / "metrics.json")["batch_size"] == 40
 
 
 def test_masks_of_other_images_or_settings_are_refused(packed, pretrain_config, tmp_path):

@@ -63,16 +63,18 @@ def _sentence(error: ValidationError) -> str:
         known = [str(value) for value in error.validator_value]
         return f"{key}: {shown(value)} is none of {', '.join(known)}{did_you_mean(str(value), known)}"
     if error.validator in ("anyOf", "pattern"):
-        return f"{key}: {shown(value)} does not fit: {error.schema['description']}{_whole(value)}"
+        return f"{key}: {shown(value)} does not fit: {error.schema['description']}{_whole(value, error.schema)}"
     if error.validator == "type":
         kinds = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-        hint = _whole(value) if "integer" in kinds else ""
-        return f"{key}: {shown(value)} is not {' or '.join(TYPES[kind] for kind in kinds)}{hint}"
+        return f"{key}: {shown(value)} is not {' or '.join(TYPES[kind] for kind in kinds)}{_whole(value, error.schema)}"
     if error.validator == "maxItems" and error.validator_value == 1:
         return f"{key}: {shown(value)} is more than one"
     return f"{key}: {error.message.replace(repr(value), shown(value))}"
 
 
-def _whole(value: Any) -> str:
-    """A hint at the whole number that a number with a point may mean, or nothing."""
-    return f"; write {int(value)}" if isinstance(value, float) and value.is_integer() else ""
+def _whole(value: Any, schema: Any) -> str:
+    """A hint at the whole number that a number with a point may mean, if the schema takes it, or nothing."""
+    if not isinstance(value, float) or not value.is_integer():
+        return ""
+    fits = _schema().evolve(schema=schema).is_valid(int(value))
+    return f"; write {int(value)}" if fits else ""

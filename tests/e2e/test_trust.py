@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from clones import ENV, SYNC, edit, executed, nothing_to_do, refused, run, sync, twin
-from helpers import SNAKEMAKE, copy_checkout, environment
+from helpers import ROOT, SNAKEMAKE, copy_checkout, environment
 
 from patchvae.files import read_json, write_json
 
@@ -92,11 +92,32 @@ def test_results_of_other_data_are_made_again(origin: Path, tmp_path: Path) -> N
         assert (": Fine-tune random on other" in said) is False
 
 
-def test_a_touch_is_refused(origin: Path, tmp_path: Path) -> None:
+TOUCHES = [["--touch", "--forceall"], ["-t"], ["--touc"], ["-kt"], ["--profile", "touches"]]
+TOUCHED = (
+    "--touch would record that what lies here was made with the parameters of today: `workflow/sync.py align` records"
+    " what it was made with\n"
+)
+
+
+def test_a_touch_is_refused_in_any_words(tmp_path: Path) -> None:
+    place = copy_checkout(tmp_path / "clone")
+    (place / "touches").mkdir()
+    (place / "touches/config.yaml").write_text("touch: true\n")
+    for words in TOUCHES:
+        for stage in ({}, {"PATCHVAE_STAGE": "table1"}):
+            command = ["snakemake", "--cores", "1", *words]
+            done = subprocess.run(command, cwd=place, env=ENV | stage, capture_output=True, text=True)
+            assert done.returncode == 1 and "common.smk" not in done.stdout + done.stderr
+            assert done.stderr.endswith(f"\n{TOUCHED}")
+    assert not any((place / name).exists() for name in ("data", "results/paper", "logs"))
+    for words in TOUCHES:
+        assert "This was a dry-run" in run(place, "snakemake", "-n", "--quiet", "all", *words)
+
+
+def test_a_touch_changes_nothing(origin: Path, tmp_path: Path) -> None:
     place = twin(origin, tmp_path / "clone")
     edit(place, "figures/rows", 3)  # of which no record tells
-    for words in (["--touch", "--forceall"], ["-t"], ["--touc"]):
-        assert "workflow/sync.py align" in refused(place, "snakemake", "--cores", "1", *words)
+    assert TOUCHED in refused(place, "snakemake", "--cores", "1", "-kt")
     assert "Draw figure4" in planned(place)
 
 
@@ -131,7 +152,7 @@ def test_a_copy_that_lost_its_times_is_aligned_by_its_records(origin: Path, tmp_
     for path in (place / "results").rglob("seed0.*"):
         os.utime(path, (1e9, 1e9))
     said = refused(place, "snakemake", "-n")
-    assert "`workflow/sync.py align`" in said
+    assert "`workflow/sync.py align`" in said.splitlines()[-1] and "common.smk" not in said
     sync(place, "align")
     said = planned(place)
     assert "Nothing to be done" in said or (": Pretrain " not in said and finetunings(said) == 0)
@@ -171,6 +192,58 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     run(place, "snakemake", "-n")
     run(place, "snakemake", "-n", "--configfile", "configs/demo.yaml")
     assert files(place) == before
+
+
+def untracked(finished: Path, place: Path) -> Path:
+    """The run of configs/test.yaml as an overlay's, of which only its own records and Snakemake's tell."""
+    twin(finished, place)
+    shutil.copy(ROOT / "params.yaml", place)
+    (place / "dvc.lock").unlink()
+    return place
+
+
+def align_overlays(place: Path, overlays: list[str]) -> None:
+    """Which names what is not as wanted, and believes none of it."""
+    said = refused(place, *SYNC, "align", *overlays)
+    assert "so `snakemake` makes them again: " in said and "(checkpoint)" in said
+
+
+def lose_records_and_times(place: Path, overlays: list[str]) -> None:
+    """As a copy does without --preserve; times alone would tell Snakemake of a newer checkpoint."""
+    lose_records(place)
+    for path in [*(place / "data").rglob("*.*"), *(place / "results").rglob("*.*")]:
+        os.utime(path, (1e9, 1e9))
+
+
+@pytest.mark.parametrize("forget", [align_overlays, lose_records_and_times])
+@pytest.mark.parametrize("edited", ["code", "masks"])
+def test_results_of_another_checkpoint_are_made_again(
+    finished: Path, tmp_path: Path, edited: str, forget: Callable[[Path, list[str]], None]
+) -> None:
+    """An edit, and an end when only the pretraining had been made again: its classifiers were of the one before."""
+    place = untracked(finished, tmp_path / "clone")
+    overlays = ["configs/test.yaml"]
+    if edited == "code":
+        row = "bigan"
+        with open(place / "src/patchvae/models/bigan.py", "a", encoding="utf-8") as stream:
+            stream.write("\n\nCHANGED = True\n")
+    else:
+        row = "patchvae+lw"
+        (place / "masks.yaml").write_text("masks: {normalise: sum-one}\n")
+        overlays.append("masks.yaml")
+    command = ["snakemake", "--cores", "2", "--configfile", *overlays]
+    pretrained = f"results/test/metrics/pretrain/digits-tiny/{row}/seed0.json"
+    ran = executed(place, *command, "--", pretrained)
+    assert f"test/pretrain/digits-tiny/{row}/seed0" in ran and not [job for job in ran if "finetune" in job]
+    forget(place, overlays)
+    said = run(place, *command, "-n")
+    assert f": Fine-tune {row} on digits-tiny" in said and ": Pretrain " not in said
+    assert finetunings(said) == 1
+    (tuned,) = (job for job in executed(place, *command) if "/finetune/" in job)
+    assert f"/{row}/digits-tiny/" in tuned
+    metrics = read_json(place / f"results/{tuned.replace('test/', 'test/metrics/', 1)}.json")
+    assert metrics["pretraining"]["checkpoint_sha256"] == read_json(place / pretrained)["checkpoint_sha256"]
+    assert "Nothing to be done" in run(place, *command, "-n")
 
 
 METRICS = "results/test/metrics/pretrain/digits-tiny/patchvae/seed0.json"

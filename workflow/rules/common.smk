@@ -1,14 +1,11 @@
 # Parameters, and the one helper per need that the other files use.
 
-import contextlib
-import io
 import os
 import re
 import shlex
 import sys
 from pathlib import Path
 
-from snakemake.cli import parse_args
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
@@ -42,7 +39,7 @@ def read_parameters():
         paths = [tracked, *workflow.config_settings.configfiles]
         return checked_params(paths, workflow.config_settings.config)
     except PatchVAEError as error:
-        sys.exit(str(error))  # Snakemake would print lines of this file around it
+        sys.exit(str(error))  # Snakemake prints lines of this file around a WorkflowError
 
 
 PARAMS = read_parameters()
@@ -53,13 +50,13 @@ MADE_BY = {path.format(**job): (rule, job) for rule, job in JOBS for path in OUT
 
 
 def refuse_what_dvc_put_here():
-    """Raise WorkflowError if data, checkpoints or metrics are not those that Snakemake's records are about."""
+    """End with one sentence if data, checkpoints or metrics are not those that Snakemake's records are about."""
     names = [path.format(**job) for rule, job in JOBS for path in OUTPUTS[rule]]
     kept = [name for name in names if re.match("data/|results/[^/]+/(checkpoints|metrics)/", name)]
     changed = [name for name in kept if as_recorded(name) is False]
     if changed:
         align = shlex.join(["workflow/sync.py", "align", *map(str, workflow.config_settings.configfiles)])
-        raise WorkflowError(
+        sys.exit(
             f"{some(changed)}: not as Snakemake made it, but put here by DVC or copied without its time: `{align}`"
             " (with an edit not yet run: `dvc repro`, or take the edit back, align, edit again)"
         )
@@ -71,32 +68,30 @@ def make_stale_results_again():
     told = [f"{path} ({why})" for path, why in found.items() if not why.startswith("nobody")]
     if told:
         logger.info(f"Made with other parameters, code or data than the wanted ones, so made again: {some(told)}")
-    build = workflow._build_dag
+    # As Snakemake does with incomplete files; --forcerun would add them to the targets as well.
+    workflow.dag.forcefiles.update(found)
 
-    def build_with_stale_results():
-        # As Snakemake does with incomplete files; --forcerun would add them to the targets as well.
-        workflow.dag.forcefiles.update(found)
+
+def look_before(build):
+    """Snakemake's building of its plan, behind a look at what is here; by then it has read options and profiles."""
+
+    def look_and_build():
+        if workflow.touch:
+            if "PATCHVAE_ALIGN" not in os.environ:
+                sys.exit(
+                    "--touch would record that what lies here was made with the parameters of today:"
+                    " `workflow/sync.py align` records what it was made with"
+                )
+        elif "PATCHVAE_STAGE" not in os.environ:  # DVC knows what it put here
+            refuse_what_dvc_put_here()
+            make_stale_results_again()
         build()
 
-    workflow._build_dag = build_with_stale_results
+    return look_and_build
 
 
-def touches():
-    """Whether Snakemake was told to touch, in whatever words or profile."""
-    with contextlib.redirect_stderr(io.StringIO()):  # it says once more which profile it uses
-        return parse_args(sys.argv[1:])[1].touch
-
-
-# Not in the processes of jobs, whose inputs are recorded when they end, nor under DVC, which knows what it put here.
-if workflow.is_main_process and "PATCHVAE_STAGE" not in os.environ and "--unlock" not in sys.argv:
-    if not touches():
-        refuse_what_dvc_put_here()
-        make_stale_results_again()
-    elif "PATCHVAE_ALIGN" not in os.environ:
-        raise WorkflowError(
-            "--touch would record that what lies here was made with the parameters of today: `workflow/sync.py align`"
-            " records what it was made with"
-        )
+if workflow.is_main_process:  # the inputs of jobs in processes of their own are recorded only when they end
+    workflow._build_dag = look_before(workflow._build_dag)
 
 
 wildcard_constraints:
@@ -197,7 +192,9 @@ def table1_metrics(wildcards):
 
 def probes_of(wildcards):
     """Metrics files of all linear probes on a data set."""
-    return [METRICS["probe"].format(**job) for rule, job in JOBS if rule == "probe" and job["dataset"] == wildcards.dataset]
+    return [
+        METRICS["probe"].format(**job) for rule, job in JOBS if rule == "probe" and job["dataset"] == wildcards.dataset
+    ]
 
 
 def at_regime(table):
@@ -257,7 +254,7 @@ def every_output():
 onstart:
     at_work = "PATCHVAE_STAGE" not in os.environ and dvc_at_work()
     if at_work:
-        raise WorkflowError(f"{at_work} works in this folder: wait for it")
+        sys.exit(f"{at_work} works in this folder: wait for it")
     done = {path for job in workflow.dag.jobs if not workflow.dag.needrun(job) for path in job.output}
     states.clean(Path("scratch"), done.__contains__)
     # Its timer starts another one each time a job ends, and all of them look at the ready jobs' inputs every second:

@@ -90,7 +90,7 @@ def write_masks(config: Mapping[str, Any], images_path: Path | str, out_path: Pa
     split = packed["splits"].get(images_path.name.removesuffix("_images.npy"))
     if split is None:
         raise PatchVAEError(f"{images_path} is no split of the data set in {images_path.parent}")
-    images = check_images(images_path, split["count"], packed["image_size"])
+    images = check_images(images_path, split, packed["image_size"])
     size = config["image_size"]
     if images.shape[1:] != (size, size, 3):
         raise PatchVAEError(f"{images_path} holds {images.dtype} {images.shape}, not uint8 (n, {size}, {size}, 3)")

@@ -7,7 +7,7 @@ from typing import Any
 
 from patchvae.data.archives import file_names
 from patchvae.data.lists import open_sources, read_lines, split_line
-from patchvae.data.names import photo_names
+from patchvae.data.names import no_photo, photo_names
 from patchvae.data.photos import PhotoList, PhotoSet
 from patchvae.data.pointers import locate
 from patchvae.errors import PatchVAEError
@@ -19,7 +19,8 @@ def read_folders(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
     """One source, an archive or folder of train/<class>/... and test/<class>/... (or val/), below one folder or none.
 
     Raises PatchVAEError for a missing split, an image outside the classes' folders (those of val/ beside test/ are left
-    out, and the log tells) and fewer than two classes.
+    out, and the log tells), an empty folder of a class (an archive is known by its files alone) and fewer than two
+    classes.
     """
     if len(config["sources"]) != 1:
         raise PatchVAEError(f"datasets.{config['dataset']}.sources must name one archive or folder")
@@ -38,6 +39,7 @@ def read_folders(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
         found[parts[depth]][name] = parts[depth + 1]
     if found["test"] and found["val"]:
         log.warning("%s has test/ and val/: the %d images of val/ are left out", archive, len(found["val"]))
+    _refuse_empty_classes(archive / next(iter(tops)) if depth else archive, found)
     found["test"] = found["test"] or found.pop("val")
     for split, folder in (("train", "train/"), ("test", "test/ or val/")):
         if not found[split]:
@@ -47,6 +49,17 @@ def read_folders(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
             f"{archive}: {name} lies in none of train/, test/ and val/ and would be lost: move it there or elsewhere"
         )
     return _photo_set(config, archive, {split: sorted(found[split].items()) for split in ("train", "test")})
+
+
+def _refuse_empty_classes(top: Path, found: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise PatchVAEError for a folder of a class without any file; what is left out of one is counted elsewhere."""
+    for split in ("train", "test" if found["test"] else "val"):
+        filled = set(found[split].values())
+        for folder in sorted((top / split).iterdir()) if (top / split).is_dir() else []:
+            litter = folder.name.startswith(".") or no_photo(f"{folder.name}/image")
+            empty = folder.is_dir() and folder.name not in filled and not any(map(Path.is_file, folder.rglob("*")))
+            if empty and not litter:
+                raise PatchVAEError(f"{folder} is the folder of a class without an image: fill it, or remove it")
 
 
 def read_lists(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:

@@ -225,10 +225,7 @@ def check_arrays(data_dir: Path | str, split: str, manifest: Mapping[str, Any]) 
     taken, since every job would read them all.
     """
     data_dir, entry = Path(data_dir), manifest["splits"][split]
-    path = data_dir / f"{split}_images.npy"
-    check_images(path, entry["count"], manifest["image_size"])
-    if path.stat().st_size <= HASHED and file_digest(path) != entry["sha256"]:
-        raise PatchVAEError(f"{path} has another content than {data_dir / MANIFEST} says{_OTHER}")
+    check_images(data_dir / f"{split}_images.npy", entry, manifest["image_size"])
     for what, dtype in (("labels", np.int64), ("occurrence", np.uint8)):
         path, digest = data_dir / f"{split}_{what}.npy", entry.get(f"{what}_sha256")
         if digest is None:
@@ -241,13 +238,15 @@ def check_arrays(data_dir: Path | str, split: str, manifest: Mapping[str, Any]) 
             raise PatchVAEError(f"{path} has another content than {data_dir / MANIFEST} says{_OTHER}")
 
 
-def check_images(path: Path, count: int, size: int) -> npt.NDArray[Any]:
-    """The images (count, size, size, 3) at `path`, mapped; raises PatchVAEError for others."""
-    images = load_array(path)
+def check_images(path: Path, entry: Mapping[str, Any], size: int) -> npt.NDArray[Any]:
+    """The images (count, size, size, 3) at `path`, mapped; raises PatchVAEError for others than the entry tells of."""
+    images, count = load_array(path), entry["count"]
     if images.dtype != np.uint8:
         raise PatchVAEError(f"{path} holds {images.dtype}, not uint8{_OTHER}")
     if images.shape != (count, size, size, 3):
         raise PatchVAEError(f"{path} has the shape {images.shape}, not {(count, size, size, 3)}{_OTHER}")
+    if path.stat().st_size <= HASHED and file_digest(path) != entry["sha256"]:
+        raise PatchVAEError(f"{path} has another content than {path.with_name(MANIFEST)} says{_OTHER}")
     return images
 
 

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from tqdm import tqdm
 
@@ -94,12 +94,13 @@ def fetch(name: str, location: str, expected: str, out: Path | str) -> str:
     beside `out`, and the next call goes on from there; with `unverified` only if the server says that it is the same
     file still. Returns `expected` in lower case, for `unverified` the sha256.
     Raises PatchVAEError for a place that cannot be read, a wrong checksum (naming both), a web page in place of an
-    unverified file, and a full disk.
+    unverified file, a full disk, and a URL with a character that none may hold.
     """
     out = Path(out)
     expected = check_form(name, expected)
     scheme = _scheme(location)
     if scheme in REMOTE:
+        _refuse_bad_url(name, location)
         return _download(name, location, expected, out)
     if scheme == "file":
         return write_pointer(name, urllib.request.url2pathname(urlsplit(location).path), expected, out)
@@ -110,6 +111,16 @@ def fetch(name: str, location: str, expected: str, out: Path | str) -> str:
 
 def _scheme(location: str) -> str:
     return urlsplit(location).scheme if "://" in location else "path"
+
+
+def _refuse_bad_url(name: str, url: str) -> None:
+    """Raise PatchVAEError for what no server can be asked for: blanks, control characters, and letters beyond ASCII."""
+    host = urlsplit(url).netloc  # may hold letters of all languages
+    for character in url:
+        if character <= " " or character == "\x7f" or (character > "\x7f" and character not in host):
+            raise PatchVAEError(
+                f"the location of {name}, {url!r}, holds {character!r}, which no URL may: write {quote(character)}"
+            )
 
 
 def _download(name: str, url: str, expected: str, out: Path) -> str:

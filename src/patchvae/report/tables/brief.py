@@ -20,10 +20,8 @@ def primary(table: pd.DataFrame) -> list[str]:
         where = f"{dataset_name(claim.dataset, ())} {regime_name(claim.regime)}"
         name = f"{display_name(claim.better)} over {display_name(claim.worse)}, {where}"
         heads = [f"{row.head}: {told(row)}" for row in records(rows) if row.verdict != statistics.NOT_RUN]
-        paper = (
-            f"the paper prints {signed(claim.paper_effect)}, and {claim.paper_spread:.2f} between its own equal runs"
-        )
-        found.append(f"- **{name}: {claim.overall}.** {'; '.join([*heads, paper])}.")
+        paper = f"The paper prints {signed(claim.paper_effect)}; its own equal runs differ by {claim.paper_spread:.2f}."
+        found.append(" ".join([f"- **{name}: {claim.overall}.**", *([f"{'; '.join(heads)}."] if heads else []), paper]))
     return found
 
 

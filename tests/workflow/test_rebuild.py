@@ -1,0 +1,54 @@
+"""One command makes the tables, figures and README sections of the committed runs again from their metrics."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import ROOT, copy_checkout, environment
+
+from patchvae.config import read_yaml
+
+
+def git_files(*patterns: str) -> list[str]:
+    done = subprocess.run(["git", "ls-files", "--", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def committed() -> list[Path]:
+    """The overlays of runs whose metrics are in git."""
+    runs = {Path(name).parts[1] for name in git_files("results/*/metrics/*")}
+    return [path for path in sorted((ROOT / "configs").glob("*.yaml")) if read_yaml(path)["run"] in runs]
+
+
+def rebuild(place: Path, *overlays: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "workflow/rebuild.py", *overlays]
+    return subprocess.run(command, cwd=place, env=environment(), capture_output=True, text=True)
+
+
+def test_there_is_a_committed_run() -> None:
+    assert committed()
+
+
+@pytest.mark.parametrize("overlay", committed(), ids=lambda path: path.stem)
+def test_what_is_committed_is_what_the_metrics_say(overlay: Path, tmp_path: Path) -> None:
+    place, run = copy_checkout(tmp_path / "clone"), read_yaml(overlay)["run"]
+    made = git_files(f"results/{run}/tables", f"results/{run}/figures", "README.md")
+    assert len(made) > 10
+    before = {name: (place / name).read_bytes() for name in made}
+    for name in made[1:]:
+        (place / name).unlink()
+    assert made[0] == "README.md"
+    text = before["README.md"].decode()
+    begin, end = f"<!-- begin {run} -->", f"<!-- end {run} -->"
+    (place / "README.md").write_text(f"{text.split(begin)[0]}{begin}\n{end}{text.split(end)[1]}")
+    done = rebuild(place, str(overlay.relative_to(ROOT)))
+    assert done.returncode == 0, done.stderr
+    assert [name for name in made if (place / name).read_bytes() != before[name]] == []
+
+
+def test_a_run_without_metrics_is_one_sentence(tmp_path: Path) -> None:
+    place = copy_checkout(tmp_path / "clone")
+    done = rebuild(place)
+    assert done.returncode == 1
+    assert done.stderr == "results/paper/metrics holds no metrics file: run it, or `dvc pull`\n"

@@ -221,6 +221,7 @@ class SupervisedPretrain(TrainedPretrain):
 
 class BiGANPretrain(TrainedPretrain):
     model: BiGANNetwork  # type: ignore[assignment]
+    gradient_penalty: Weight
     weighted_loss: Literal[False]
     gan: None
 

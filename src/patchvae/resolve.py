@@ -144,7 +144,8 @@ def _pretrain(params: Params, wildcards: Mapping[str, Any]) -> Params:
         own_epochs = {} if block["epochs"] == "dataset" else {"epochs": block["epochs"], "snapshots": []}
         return config | own_epochs | {"labels": block["labels"]}
     if kind == "bigan":
-        return config | {"lr": block["lr"], "adam_betas": block["adam_betas"], "weighted_loss": False, "gan": None}
+        own_recipe = {key: block[key] for key in ("lr", "adam_betas", "gradient_penalty")}
+        return config | own_recipe | {"weighted_loss": False, "gan": None}
     return config | {"weighted_loss": chosen.weighted, "gan": own["gan"] if chosen.gan else None}
 
 

@@ -160,7 +160,7 @@ CROSS_CHECKS = [
     ("model: {bigan: {num_parts: 3}}", "model.bigan.num_parts", "bigan is of model bigan, which has no num_parts"),
     ("model: {random: {latent_dim: 3}}", "model.random.latent_dim", "which has no latent_dim"),
     (
-        "{variants: {other: {model: bigan, lr: 1.0e-4, adam_betas: [0.5, 0.9]}},"
+        "{variants: {other: {model: bigan, lr: 1.0e-4, adam_betas: [0.5, 0.9], gradient_penalty: 0}},"
         " table1: {objectives: {bigan: [other]}}}",
         "model.other.latent_dim",
         "missing, table1.objectives.bigan names other",

@@ -179,6 +179,7 @@ SOURCE = "datasets/cifar100/sources/cifar-100-python.tar.gz"
         ("variants/patchvae/beta_occ", {"pretrain */patchvae*"}),
         ("variants/patchvae/temperature/rate", {"pretrain */patchvae*"}),
         ("variants/bigan/lr", {"pretrain cifar100/bigan/*"}),
+        ("variants/bigan/gradient_penalty", {"pretrain cifar100/bigan/*"}),
         ("variants/random+bn/statistics", {"pretrain */random+bn/*"}),
         ("gan/weight", {"pretrain cifar100/*-gan*"}),
         ("pretrain/lr", {"pretrain cifar100/*vae*", "pretrain digits/*", "pretrain imagenet64/*"}),

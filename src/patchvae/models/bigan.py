@@ -1,10 +1,9 @@
 """BiGAN's encoder, generator and discriminator (Tables 8-11, deviation E34)."""
 
+import math
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from patchvae.models.generators import GlobalDecoder
 from patchvae.models.global_encoder import GlobalEncoder
@@ -12,7 +11,10 @@ from patchvae.models.resnet import initialise
 
 
 class BiGAN(nn.Module):
-    """A deterministic encoder and a generator, trained against a joint discriminator (deviation E34)."""
+    """A deterministic encoder and a generator, trained against a joint discriminator (deviation E34).
+
+    `encode` standardises each of the encoder's outputs over the batch, as the prior is; that has no weights.
+    """
 
     def __init__(self, backbone: str, image_size: int, latent_dim: int, init: str) -> None:
         super().__init__()
@@ -20,38 +22,45 @@ class BiGAN(nn.Module):
         self.encoder = GlobalEncoder(backbone, image_size, latent_dim, heads=1)
         stride = self.encoder.backbone.stride
         self.decoder = GlobalDecoder(latent_dim, image_size // stride, stride)
+        self.standardise = nn.BatchNorm1d(latent_dim, affine=False)
         initialise(self, init)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """E: images (B, 3, S, S) -> latents (B, latent_dim)."""
+        latents: Tensor = self.standardise(self.encoder(images)[0])
+        return latents
 
 
 class JointDiscriminator(nn.Module):
     """D of BiGAN: image (B, 3, S, S) and latent (B, latent_dim) -> one logit per pair (B,).
 
-    deviation E34: the paper prints none. The same pyramid as `Discriminator`; the latent is replicated over the grid
-    and joined by two 1x1 layers. Spectral normalisation in place of BatchNorm keeps the game stable.
+    deviation E34: the paper prints none. Image and latent each get `WIDTH` features and a logit of their own; the
+    pair's logit is the sum of both and of the features' product. A gradient penalty stands in for normalisation.
     """
+
+    WIDTH, GRID = 512, 4
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
         self.image = nn.Sequential(
-            spectral_norm(nn.Conv2d(3, 64, 4, 2, 1)),
-            nn.LeakyReLU(0.2, inplace=True),
-            spectral_norm(nn.Conv2d(64, 128, 4, 2, 1)),
-            nn.LeakyReLU(0.2, inplace=True),
-            spectral_norm(nn.Conv2d(128, 256, 4, 2, 1)),
-            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(3, 64, 4, 2, 1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(64, 128, 4, 2, 1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(128, 256, 4, 2, 1),
+            nn.LeakyReLU(0.2),
+            nn.AdaptiveAvgPool2d(self.GRID),  # nothing at 32 x 32
+            nn.Flatten(),
+            *self.layers(256 * self.GRID**2),
         )
-        self.joint = nn.Sequential(
-            spectral_norm(nn.Conv2d(256 + latent_dim, 256, 1)),
-            nn.LeakyReLU(0.2, inplace=True),
-            spectral_norm(nn.Conv2d(256, 256, 1)),
-            nn.LeakyReLU(0.2, inplace=True),
-            spectral_norm(nn.Conv2d(256, 1, 1)),
-        )
+        self.latent = nn.Sequential(*self.layers(latent_dim))
+
+    def layers(self, inputs: int) -> list[nn.Module]:
+        return [nn.Linear(inputs, self.WIDTH), nn.LeakyReLU(0.2), nn.Linear(self.WIDTH, self.WIDTH + 1)]
 
     def forward(self, images: Tensor, latent: Tensor) -> Tensor:
-        features = self.image(images)
-        grid = latent[:, :, None, None].to(features.dtype).expand(-1, -1, *features.shape[2:])
-        logits: Tensor = self.joint(torch.cat([features, grid], dim=1)).float().mean(dim=(1, 2, 3))
+        a, b = self.image(images).float(), self.latent(latent).float()
+        logits: Tensor = a[:, 0] + b[:, 0] + (a[:, 1:] * b[:, 1:]).sum(dim=1) / math.sqrt(self.WIDTH)
         return logits
 
 

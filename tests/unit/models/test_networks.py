@@ -84,6 +84,13 @@ def test_shapes(size):
     assert output.reconstruction.shape == images.shape and output.kl["kl"].ndim == 0
 
 
+def test_the_joint_discriminator_looks_at_the_pairing():
+    discriminator, images, latents = JointDiscriminator(96), torch.randn(2, 3, 32, 32), torch.randn(2, 96)
+    with torch.no_grad():
+        matched, swapped = discriminator(images, latents), discriminator(images, latents.flip(0))
+    assert abs(float(matched.sum() - swapped.sum())) > 1e-3
+
+
 def test_kaiming_initialisation_of_convolutions_and_of_fc_layers():
     net = Classifier("resnet9", 64, 67, init="kaiming")
     weight = net.backbone.conv4_5[0].conv1.weight  # fan-out 128 * 9

@@ -65,6 +65,7 @@ def pretrain_config():
             "snapshots": [],
             "seed": 0,
             **({"labels": "given"} if name == "supervised" else {}),
+            **({"gradient_penalty": 0.05} if name == "bigan" else {}),
             "weighted_loss": False,
             "gan": None,
             **changes,

@@ -15,6 +15,7 @@ import patchvae
 from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
+from patchvae.losses import squared_error
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256
 from patchvae.training import loop
@@ -179,6 +180,49 @@ def test_a_new_discriminator_tells_whether_the_game_is_dead(packed, pretrain_con
     # One that cannot learn stays at chance, and the new one beats it.
     _, metrics = run(pretrain_config("beta-vae", gan={**GAN, "lr": 1e-9}, epochs=1), packed, tmp_path / "dead")
     assert abs(metrics["game"]["accuracy"] - 50) < 25
+
+
+def test_bigans_game_lives(packed, pretrain_config):
+    images = open_array(packed[0] / "train_images.npy", CPU)
+    config = pretrain_config("bigan", batch_size=20, adam_betas=[0.5, 0.999])
+    task = PretrainTask(config, images, None, CPU, "fp32")
+    model, real = task.objective.networks["model"], task.scaling(images)
+
+    @torch.no_grad()
+    def error():
+        found = squared_error(real, model.eval().decoder(model.encode(real)))
+        model.train()
+        return float(found)
+
+    before = error()
+    accuracy = [float(task.step(step)["discriminator_accuracy"]) for step in range(30)]
+    assert error() < before / 2
+    assert sum(accuracy[15:]) / 15 > 60
+    samples = model.decoder(torch.randn(40, 8))
+    assert samples.std(0).mean() > real.std(0).mean() / 4
+
+
+def test_bigans_latents_are_standardised_like_the_prior(packed, pretrain_config):
+    images = open_array(packed[0] / "train_images.npy", CPU)
+    task = PretrainTask(pretrain_config("bigan"), images, None, CPU, "fp32")
+    (_, latents), (_, prior) = task.objective.pairs(task.scaling(images), 0)
+    assert latents.shape == prior.shape == (40, 8)
+    torch.testing.assert_close(latents.mean(0), torch.zeros(8), rtol=0, atol=1e-3)
+    torch.testing.assert_close(latents.var(0, correction=0), torch.ones(8), rtol=0, atol=1e-2)
+
+
+def test_the_gradient_penalty_flattens_bigans_discriminator(packed, pretrain_config):
+    images = open_array(packed[0] / "train_images.npy", CPU)
+    slopes = []
+    for penalty in (0.0, 100.0):
+        task = PretrainTask(pretrain_config("bigan", gradient_penalty=penalty), images, None, CPU, "fp32")
+        for step in range(5):
+            task.step(step)
+        (real, latents), _ = task.objective.pairs(task.scaling(images), 0)
+        real.requires_grad_(True)
+        logits = task.objective.networks["discriminator"](real, latents)
+        slopes.append(float(torch.autograd.grad(logits.sum(), real)[0].square().sum()))
+    assert slopes[1] < slopes[0] / 4
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from patchvae.models.bigan import BiGAN, JointDiscriminator
 from patchvae.seeding import seed_for
 from patchvae.training.objectives.objective import AdversarialObjective, Inputs
 
+PENALISED = 8  # the penalty is estimated on one pair in so many
+
 
 class BiGANObjective(AdversarialObjective):
     """Encoder and generator against a joint discriminator on (x, E(x)) and (G(z), z), z ~ N(0, I) (deviation E34).
@@ -21,6 +23,7 @@ class BiGANObjective(AdversarialObjective):
     def __init__(self, model: BiGAN, config: dict[str, Any], device: torch.device, precision: str) -> None:
         super().__init__(device, precision)
         self.model, self.adam = model, (config["lr"], config["adam_betas"])
+        self.gradient_penalty = config["gradient_penalty"]
         self.add("model", model, *self.adam)
         self.add_discriminator("discriminator", seed_for(config["seed"], "discriminator"))
 
@@ -32,11 +35,24 @@ class BiGANObjective(AdversarialObjective):
         """(x, E(x)) and (G(z), z) for images (B, 3, S, S)."""
         latent = torch.randn(len(images), self.model.latent_dim, device=self.device)
         with autocast(self.device, self.precision):
-            return (images, self.model.encoder(images)[0]), (self.model.decoder(latent), latent)
+            return (images, self.model.encode(images)), (self.model.decoder(latent), latent)
 
     @torch.no_grad()
     def pairs(self, images: Tensor, step: int) -> tuple[Inputs, Inputs]:
         return self.play(images)
+
+    def update_discriminator(self, real: Inputs, fake: Inputs, name: str = "discriminator") -> dict[str, Tensor]:
+        """As the base's, with a penalty on the squared gradient of the logit for the images of real pairs (R1)."""
+        discriminator = self.networks[name].requires_grad_(True)
+        images, latents = (part[: -(-len(part) // PENALISED)] for part in real)
+        images = images.detach().requires_grad_(True)
+        with autocast(self.device, self.precision):
+            true, false, penalised = discriminator(*real), discriminator(*fake), discriminator(images, latents)
+        (slope,) = torch.autograd.grad(penalised.sum(), images, create_graph=True)
+        loss = real_loss(true) + fake_loss(false)
+        self.update(name, loss + self.gradient_penalty / 2 * slope.square().sum() / len(slope))
+        right = (true.detach() > 0).float().mean() + (false.detach() < 0).float().mean()
+        return {"discriminator": loss, "discriminator_accuracy": 50 * right}
 
     def step(self, images: Tensor, target: Tensor | None, step: int) -> dict[str, Tensor]:
         real, fake = self.play(images)

@@ -275,7 +275,7 @@ def test_a_run_killed_in_the_middle_of_a_training_is_finished_by_the_next(
     )
     try:
         deadline = time.monotonic() + 300
-        while "'epoch': 2" not in ((place / LOG).read_text() if (place / LOG).exists() else ""):
+        while "'epoch': 3" not in ((place / LOG).read_text() if (place / LOG).exists() else ""):
             assert running.poll() is None, "the run ended before it could be killed"
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -68,7 +68,7 @@ def brief(config: Mapping[str, Any], paper: pd.Series, results: pd.DataFrame, ta
     paper: top-1 by (model, data set, regime); results: of `collect_outcomes`; table: of `statistics.judge`.
     """
     shown = table[table.dataset.isin(config["datasets"])]
-    lines = [*primary(shown), *([counted(shown)] if len(shown) else [])]
+    lines = [*primary(shown), counted(shown)] if len(shown) else ["No claim is about a data set of this run."]
     for dataset, regime in dict.fromkeys(zip(shown.dataset[shown.primary], shown.regime[shown.primary], strict=True)):
         name = f"{dataset_name(dataset, stand_ins(results))} {regime_name(regime)}"
         heads = ", ".join(config["heads"])

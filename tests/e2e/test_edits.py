@@ -143,7 +143,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     ),
     "BiGAN's model, once BiGAN is a row": (
         lambda place: append_to(place, "src/patchvae/models/bigan.py"),
-        pretrained(["bigan"]) | finetuned(["bigan"]) | TABLE1 | REPORTS | PARAMETERS,
+        pretrained(["bigan"]) | finetuned(["bigan"]) | TABLE1 | REPORTS,
     ),
 }
 

@@ -26,7 +26,8 @@ demo miniature: .venv/stamp
 	@echo "Weight masks (Fig. 6):   results/$@/figures/figure6_digits.png (.pdf)"
 	@echo "Occurrence (Fig. 3):     results/$@/figures/figure3_digits.png (.pdf)"
 
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+# Three, as many a test waits for an engine; the longest are of one file, which a worker would keep to itself.
+PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 test: lint
 	$(PYTEST) -m "not slow" tests

@@ -39,6 +39,7 @@ def smallest_run(place: Path, *, stand_in: bool) -> None:
     run(place, "git", "init", "--quiet")
     sync(place, "track", "tests/e2e/engines.yaml")
     run(place, "snakemake", "--cores", "2")
+    run(place, "patchvae", "clean")
     adopt(place)
 
 
@@ -49,6 +50,7 @@ def run_of_tests(place: Path) -> None:
     said = run(place, "snakemake", "--verbose", "--cores", "2", "--configfile", "configs/test.yaml")
     (place / "scratch").mkdir(exist_ok=True)
     (place / "scratch/said.txt").write_text(said)
+    run(place, "patchvae", "clean")  # 700 MB of states, which each twin would copy
     sync(place, "track", "configs/test.yaml")
     adopt(place)
 

@@ -293,6 +293,7 @@ def finished_and_had_back(place: Path, before: dict[str, bytes], change: Callabl
     assert "finetune" in run(place, "snakemake", "-n")
 
 
+@pytest.mark.slow
 def test_kills_while_dvc_works_lose_nothing(origin: Path, tmp_path: Path) -> None:
     """The cache is whole after each, the next call finishes the work, and the last run can be had back."""
     place = twin(origin, tmp_path / "clone")
@@ -334,6 +335,7 @@ def test_kills_at_ten_random_moments_lose_nothing(trained_origin: Path, tmp_path
     finished_and_had_back(place, before, change)
 
 
+@pytest.mark.slow
 def test_mend_waits_for_jobs_and_takes_away_what_a_kill_has_left(origin: Path, tmp_path: Path) -> None:
     place = twin(origin, tmp_path / "clone")
     edit(place, "ablations/num_parts", [4, 8, 6])

@@ -215,8 +215,15 @@ def lose_records_and_times(place: Path, overlays: list[str]) -> None:
         os.utime(path, (1e9, 1e9))
 
 
-@pytest.mark.parametrize("forget", [align_overlays, lose_records_and_times])
-@pytest.mark.parametrize("edited", ["code", "masks"])
+@pytest.mark.parametrize(
+    ("edited", "forget"),
+    [
+        ("masks", align_overlays),
+        ("code", lose_records_and_times),
+        pytest.param("code", align_overlays, marks=pytest.mark.slow),
+        pytest.param("masks", lose_records_and_times, marks=pytest.mark.slow),
+    ],
+)
 def test_results_of_another_checkpoint_are_made_again(
     finished: Path, tmp_path: Path, edited: str, forget: Callable[[Path, list[str]], None]
 ) -> None:

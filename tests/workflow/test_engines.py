@@ -64,7 +64,13 @@ def read_stages(place: Path, params: dict[str, Any]) -> list[Stage]:
         ]
 
 
-@pytest.fixture(scope="module", params=OVERLAYS)
+# The paper's jobs with other values
+SLOW = {"authors-code"}
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in OVERLAYS]
+)
 def engines(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engines:
     overlays = [f"configs/{name}.yaml" for name in OVERLAYS[request.param]]
     params = load_params([ROOT / name for name in ["params.yaml", *overlays]])

@@ -1,0 +1,46 @@
+"""The configuration of every job stays what it is, so that what was measured before stays valid.
+
+After an intended change: `python tests/unit/test_resolved.py`, and look at which lines of resolved.csv changed.
+"""
+
+import csv
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from patchvae.config import load_params
+from patchvae.files import canonical
+from patchvae.plan import jobs
+from patchvae.resolve import resolve
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORDED = Path(__file__).with_name("resolved.csv")
+OVERLAYS = {"paper": [], **{path.stem: [path] for path in sorted((ROOT / "configs").glob("*.yaml"))}}
+
+
+def resolved(name: str) -> Iterator[list[str]]:
+    """Per rule of a run: its name, the rule, how many jobs it has, and a digest of all their configurations."""
+    params = load_params([ROOT / "params.yaml", *OVERLAYS[name]])
+    texts: dict[str, list[str]] = {}
+    for rule, wildcards in jobs(params):
+        named = canonical({key: str(value) for key, value in wildcards.items()})
+        texts.setdefault(rule, []).append(f"{named} {canonical(resolve(params, rule, wildcards))}\n")
+    for rule, lines in sorted(texts.items()):
+        digest = hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+        yield [name, rule, str(len(lines)), digest[:16]]
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_every_job_is_configured_as_before(name: str) -> None:
+    with open(RECORDED, encoding="utf-8", newline="") as stream:
+        recorded = [row for row in csv.reader(stream) if row[0] == name]
+    assert list(resolved(name)) == recorded
+
+
+if __name__ == "__main__":
+    with open(RECORDED, "w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["run", "rule", "jobs", "sha256"])
+        writer.writerows(row for name in OVERLAYS for row in resolved(name))

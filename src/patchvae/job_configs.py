@@ -288,6 +288,10 @@ def _refuse_stride(size: int, backbone: str) -> None:
 # ---- reports
 
 
+class Nothing(Strict):
+    """Of a job of its input files alone."""
+
+
 class Report(Strict):
     run: Run
     seeds: Seeds
@@ -399,13 +403,16 @@ MODELS: dict[str, type[Strict]] = {
     "parts": Measured,
     "table1": Table1,
     "claims": Table1,
-    "probe-table": ProbeTable,
+    "probe_table": ProbeTable,
     "lengths": Lengths,
     "sensitivity": Sensitivity,
     "table2": Table2,
     "sweep": Sweep,
     "table7": Table7,
-    "parts-table": PartsTable,
+    "parts_table": PartsTable,
+    "parameter_tables": Nothing,
+    "summary": Nothing,
+    "curves": Nothing,
     "figure-masks": FigureMasks,
     "figure-parts": FigureParts,
 }
@@ -430,6 +437,8 @@ def _model(command: str, config: Mapping[str, Any]) -> type[Strict]:
         return PRETRAIN[name]
     if command == "prepare" and config.get("format") == "digit-scenes":
         return DigitScenes
+    if command not in MODELS:
+        raise PatchVAEError(f"unknown report {shown(command)}{did_you_mean(command, [*MODELS])}")
     return MODELS[command]
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 from helpers import changed
+from layout import jobs
 from ruamel.yaml import YAML
 
 from patchvae.checks import SOURCES, checked_params, validate
 from patchvae.config import load_params, merge
 from patchvae.data.prepare import FORMATS
 from patchvae.errors import PatchVAEError
-from patchvae.plan import jobs
 from patchvae.schema import SCHEMA
 
 Params = dict[str, Any]

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,12 +14,11 @@ from helpers import ROOT, environment
 
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from layout import OUTPUTS, fingerprints, shell_commands
+from layout import OUTPUTS, fingerprints, jobs, shell_commands
 from ruamel.yaml import YAML
 
 from patchvae.config import load_params
 from patchvae.errors import PatchVAEError
-from patchvae.plan import jobs
 from patchvae.resolve import resolve
 from patchvae.variants import packed
 
@@ -142,7 +142,7 @@ def test_every_rule_has_its_shell_command_in_a_fingerprint() -> None:
     rules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk"))
     found = shell_commands()
     assert all(found.values())
-    assert len({text for texts in found.values() for text in texts}) == rules.count("\n    shell:\n")
+    assert len({text for texts in found.values() for text in texts}) == len(re.findall("^ +shell:\n", rules, re.M))
 
 
 def leaves(block: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

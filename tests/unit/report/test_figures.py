@@ -13,7 +13,7 @@ from patchvae.data.packed import PackedSplit, write_packed
 from patchvae.errors import PatchVAEError
 from patchvae.models.factory import build_model
 from patchvae.report import gallery, occurrence, swap, teaser
-from patchvae.report.figures import draw_weight_masks, stretch
+from patchvae.report.figures.weight_masks import draw_weight_masks, stretch
 from patchvae.report.occurrence import draw_occurrence_maps
 from patchvae.report.parts import Survey
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflow")]
 
 import reports  # noqa: E402
-from reports import METRICS, PICTURES, REPORTS  # noqa: E402
+from reports import METRICS, REPORTS, figure  # noqa: E402
 
 from patchvae import plan  # noqa: E402
 from patchvae.models import kinds  # noqa: E402
@@ -19,18 +19,13 @@ from patchvae.plan import PARTS_FIGURES  # noqa: E402
 from patchvae.provenance import PACKAGE, code_sha256, source_files  # noqa: E402
 from patchvae.variants import variants  # noqa: E402
 
-
-def files(folder: str, suffixes: tuple[str, ...]) -> list[str]:
-    """One path per suffix."""
-    return [f"{folder}.{suffix}" for suffix in suffixes]
-
-
 ARRAYS = [f"data/packed/{{dataset}}/{split}_{what}.npy" for split in ("train", "test") for what in ("images", "labels")]
 OCCURRENCE = [f"data/packed/{{dataset}}/{split}_occurrence.npy" for split in ("train", "test")]
 MANIFEST = "data/packed/{dataset}/manifest.json"
 # What the packed data and the masks were made from; no job depends on it, so it decides on no training
 DATA_RECORD, MASKS_RECORD = "data/packed/{dataset}/record.json", "data/masks/{dataset}/record.json"
 CHECKPOINT = "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt"
+
 # Rule -> its outputs, the one by which a job is asked for first
 OUTPUTS: dict[str, list[str]] = {
     "download": ["data/sources/{dataset}.json"],
@@ -41,8 +36,8 @@ OUTPUTS: dict[str, list[str]] = {
     "pretrain": [CHECKPOINT, METRICS["pretrain"]],
     **{rule: [METRICS[rule]] for rule in ("finetune", "probe", "reconstruct", "fid", "parts")},
     **{name: reports.outputs(name) for name in REPORTS},
-    "figure_masks": files("results/{run}/figures/figure6_{dataset}", PICTURES),
-    "figure_parts": files("results/{run}/figures/{figure}_{dataset}", PICTURES),
+    "figure_masks": [str(path) for path in figure("figure6_{dataset}").values()],
+    "figure_parts": [str(path) for path in figure("{figure}_{dataset}").values()],
 }
 
 # Command -> the module on whose source files, and all that they import, a job depends

@@ -13,7 +13,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from layout import ROOT
-from reports import REPORTS, paths, reports
+from reports import REPORTS, inputs, paths, reports
 
 from patchvae.checks import checked_params
 from patchvae.config import Params
@@ -44,7 +44,7 @@ def report(overlays: list[str]) -> None:
 def remake(name: str, params: Params, job: Params) -> None:
     """Make a report from those of its inputs that are here, unless no metrics file is among them."""
     values: dict[str, Any] = {"partial": True} if name == "table1" else {}
-    for key, files in REPORTS[name].inputs(params, job).items():
+    for key, files in inputs(name, params, job).items():
         here = [path for path in map(ROOT.joinpath, paths(files)) if path.is_file()]
         if key in MEASURED and not here:
             return

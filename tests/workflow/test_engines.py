@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT / "workflow"))
 
 from layout import OUTPUTS, fingerprints, jobs, shell_commands
 from ruamel.yaml import YAML
+from stages import with_stages
 
 from patchvae.config import load_params
 from patchvae.errors import PatchVAEError
@@ -241,3 +242,8 @@ def test_every_value_of_the_paper_is_read_by_a_job_or_decides_which_there_are() 
         new = replaced(params, path, other(value))
         after = [resolved(new, rule, wildcards) for rule, wildcards in todo]
         assert before != after or todo != list(jobs(new)), (dotted, "no job reads it")
+
+
+def test_the_stages_of_the_reports_are_as_written_from_their_declarations() -> None:
+    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    assert with_stages(text) == text

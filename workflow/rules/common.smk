@@ -15,6 +15,7 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflow")]
 import layout
 import stale
 from layout import CHECKPOINT, METRICS, OUTPUTS
+import reports
 from reports import REPORTS, SHELL, options, outputs
 from patchvae import plan, variants
 from patchvae.checks import checked_params
@@ -181,7 +182,7 @@ def inputs_of(name):
     """An input function: the files of a report by parameter."""
 
     def files(wildcards):
-        return REPORTS[name].inputs(PARAMS, dict(wildcards))
+        return reports.inputs(name, PARAMS, dict(wildcards))
 
     return files
 

@@ -391,7 +391,7 @@ def test_an_overlay_that_changes_something_has_a_run_of_its_own(root: Path, tmp_
 
 
 def test_a_run_without_imagenet_is_a_few_empty_lists(params: Params) -> None:
-    """As the README says."""
+    """As docs/running.md says."""
     small = ["cifar100", "indoor67", "places205"]
     overlay = {
         "data": {"archives": small, "shared": {"datasets": []}, "weighted": small},

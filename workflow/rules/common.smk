@@ -8,6 +8,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.settings.types import DeploymentMethod
 
 ROOT = Path(workflow.basedir)
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflow")]
@@ -26,11 +27,11 @@ from patchvae.training import states
 from patchvae.resolve import resolve
 from engines import as_recorded, dvc_at_work, some
 
-# Jobs run with the Python that runs Snakemake, and with this checkout's package, installed or not.
-shell.prefix(
-    "set -euo pipefail; "
-    f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH PYTHONPATH={shlex.quote(str(ROOT / 'src'))}; "
-)
+# Jobs run with the Python that runs Snakemake, or with that of the Conda environment where `--sdm conda` asks for it,
+# and with this checkout's package, installed or not.
+in_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+bin_folder = "" if in_conda else f"{shlex.quote(os.path.dirname(sys.executable))}:"
+shell.prefix(f"set -euo pipefail; export PATH={bin_folder}$PATH PYTHONPATH={shlex.quote(str(ROOT / 'src'))}; ")
 
 
 def read_parameters():

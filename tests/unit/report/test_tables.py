@@ -242,6 +242,22 @@ def test_the_first_metrics_files_do_not_tell_the_pretraining(config: dict[str, A
     assert "pretrain" not in markdown.replace("ImageNet-pretrained", "") and "demo" not in markdown
 
 
+def test_what_is_learned_by_heart_and_dead_games_are_marked(config: dict[str, Any], tmp_path: Path) -> None:
+    files = all_metrics(config)
+    assert "†" not in (text := write(config, files, tmp_path)[1])
+    assert "‡" not in text
+    for seed in (0, 1):
+        files[f"cifar100-random-conv1-{seed}.json"]["history"][-1]["train_top1"] = 99.8 + seed / 5
+    for game in ({"accuracy": 51.0, "fresh": 59.0}, {"accuracy": 72.0, "fresh": 90.0}, None):  # alive, and none
+        files["cifar100-patchvae-conv1-1.json"]["pretraining"]["game"] = game
+        assert "‡" not in write(config, files, tmp_path)[1]
+    files["cifar100-patchvae-conv1-1.json"]["pretraining"]["game"] = {"accuracy": 51.0, "fresh": 61.0}
+    text = write(config, files, tmp_path)[1]
+    assert re.findall(r"[0-9.]+ ± [0-9.]+(?:\*\*)?[†‡]", text) == ["**41.50 ± 2.12**‡"[2:], "31.00 ± 1.41†"]
+    assert "†: training accuracy of 99.9 % or more" in text
+    assert "‡: the game with the discriminator was dead" in text
+
+
 def test_all_files_or_none(config: dict[str, Any], tmp_path: Path) -> None:
     files = all_metrics(config)
     for name, content in files.items():

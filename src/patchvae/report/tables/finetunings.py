@@ -1,7 +1,7 @@
 """Accuracies after fine-tuning, which Tables 1-6 are made of."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,13 @@ LEARNING: dict[str, tuple[str, str]] = {
 }
 FIRST_HEAD = "table12"  # of the first metrics files, which do not tell it
 METRICS = {"top1": (1, "top-1"), "top5": (5, "top-5")}
+BY_HEART = 99.9  # percent
+BY_HEART_NOTE = f"†: training accuracy of {BY_HEART} % or more: it has learned its images by heart."
+CHANCE, FRESH = (45, 55), 60  # percent: a discriminator that is no better than a coin, and what a new one has to beat
+DEAD_NOTE = (
+    "‡: the game with the discriminator was dead when pretraining ended: it told real from made images no better than"
+    f" chance, though a new one is right in more than {FRESH} %."
+)
 UNTOLD = "base"  # stands for a swept key's value that metrics files do not tell
 
 
@@ -49,6 +56,7 @@ def accuracies(metrics: Sequence[str], select: str, key: str | None) -> Callable
         common["train_top1"] = math.nan
         if "history" in content:  # the first files have none
             common["train_top1"] = number("train_top1", content["history"][-1]["train_top1"], 0, 100, "a percentage")
+        common["dead"] = dead((content.get("pretraining") or {}).get("game"))
         common |= {"num_classes": content["config"]["num_classes"], "test_images": content["count"]}
         if key is not None:
             common["swept"] = value_of(content, key)
@@ -59,6 +67,26 @@ def accuracies(metrics: Sequence[str], select: str, key: str | None) -> Callable
             yield {**common, **percent, "metric": metric, "value": percent[select]}
 
     return rows
+
+
+def dead(game: Mapping[str, float] | None) -> bool:
+    """Whether a discriminator had given up, as the record of its game with the generator tells (None: no game)."""
+    return game is not None and CHANCE[0] <= game["accuracy"] <= CHANCE[1] and game["fresh"] > FRESH
+
+
+def marks(results: pd.DataFrame) -> dict[tuple[str, ...], str]:
+    """What is to be said of a cell beside its number, by (model, dataset, regime, head): `†`, `‡`, both or nothing."""
+    found = {}
+    for cell, rows in results.groupby(CELL[:-1]):
+        by_heart = rows.train_top1.mean() >= BY_HEART
+        found[tuple(cell)] = ("†" if by_heart else "") + ("‡" if rows.dead.any() else "")
+    return found
+
+
+def notes(found: Iterable[str]) -> list[str]:
+    """The sentences that explain the marks of a table."""
+    said = "".join(found)
+    return [note for mark, note in (("†", BY_HEART_NOTE), ("‡", DEAD_NOTE)) if mark in said]
 
 
 def collect_accuracies(

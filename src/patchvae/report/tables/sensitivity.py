@@ -8,7 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from patchvae.report.tables.finetunings import CELL, collect_accuracies, pretrained_with_labels, schedules
+from patchvae.report.tables.finetunings import (
+    BY_HEART,
+    BY_HEART_NOTE,
+    CELL,
+    collect_accuracies,
+    pretrained_with_labels,
+    schedules,
+)
 from patchvae.report.tables.metrics import records, stand_ins, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, signed, texts_of, write_texts
 from patchvae.report.tables.words import (
@@ -29,8 +36,6 @@ OTHER_EPOCH = {
     "last": "E54: best epoch on the test set instead of the last",
     "best": "E54: last epoch instead of the best on the test set",
 }
-BY_HEART = 99.9  # percent
-BY_HEART_NOTE = f"†: training accuracy of {BY_HEART} % or more: it has learned its images by heart."
 ORDER = "order changes"
 
 

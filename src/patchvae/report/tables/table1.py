@@ -10,6 +10,8 @@ import pandas as pd
 from patchvae.report.tables.finetunings import (
     LEARNING,
     collect_accuracies,
+    marks,
+    notes,
     pretrained_with_labels,
     schedules,
     selection,
@@ -24,8 +26,10 @@ BY_SEED += ["test_images", "seconds", "device", "precision", "commit", "config_s
 KEYS = ["model", "dataset", "regime"]  # of the paper's numbers, which tell no head
 
 
-def layout(table: pd.DataFrame) -> list[list[str]]:
+def layout(table: pd.DataFrame, marked: Mapping[tuple[str, ...], str]) -> list[list[str]]:
     """Rows of texts: name, then `ours ± std (paper)` per data set and regime. A model without any number is left out.
+
+    marked: see `finetunings.marks`.
 
     Nine columns leave no room for the paper's numbers in columns of their own.
     """
@@ -33,7 +37,8 @@ def layout(table: pd.DataFrame) -> list[list[str]]:
     table = table[table["head"] == table["head"].iloc[0]]
     for row in records(table.assign(best=best(table, ["dataset", "regime"], 2)).set_index("model")):
         paper = "" if pd.isna(row.paper) else f" ({row.paper:.2f})"
-        texts.setdefault(str(row.Index), [display_name(str(row.Index))]).append(ours(row, 2) + paper)
+        mark = marked.get((str(row.Index), row.dataset, row.regime, row.head), "")
+        texts.setdefault(str(row.Index), [display_name(str(row.Index))]).append(ours(row, 2) + mark + paper)
     return [row for row in texts.values() if any(text != EMPTY for text in row[1:])]
 
 
@@ -78,7 +83,7 @@ def write(
     datasets, regimes = config["datasets"], config["regimes"]
     wanted = list(itertools.product(config["variants"], datasets, regimes, config["heads"]))
     results = collect_accuracies(config, metrics_files, wanted, partial=partial)
-    made_up = stand_ins(results)
+    made_up, marked = stand_ins(results), marks(results)
     paper = read_paper(paper_csv, KEYS, ["top1"]).top1
     models = in_order(list(paper.index.get_level_values("model")), config["variants"])
     cells = {"model": models, "dataset": datasets, "regime": regimes, "head": config["heads"]}
@@ -90,7 +95,8 @@ def write(
         caption=caption(config, results, bool(table.paper.notna().any())),
         corner="Model",
         groups=[(dataset_name(dataset, made_up), [*map(regime_name, regimes)]) for dataset in datasets],
-        rows=layout(table),
+        rows=layout(table, marked),
+        notes=notes(text for cell, text in marked.items() if cell[-1] == config["heads"][0]),
         wide=len(datasets) > 1,
     )
     written = texts_of(table, 2, sheet, csv, md, tex, html)

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from patchvae.errors import PatchVAEError
+from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import CELL, accuracies, schedules
 from patchvae.report.tables.metrics import agreed, collect, records, stand_ins, summarise
 from patchvae.report.tables.probe import HEAD, REGIME, method, probes
@@ -22,10 +23,19 @@ from patchvae.report.tables.words import (
     regime_name,
     seeds,
 )
+from patchvae.types import Epochs, Name, Regime, RowName, Some
 from patchvae.variants import shortened
 
 CONTROL, PLAIN_CONTROL = "random+bn", "random"  # no pretraining: where every row begins, and a row of its own
 UNKNOWN = "all"  # heads the column of a whole pretraining whose length no metrics file tells
+
+
+class Lengths(Selected):
+    datasets: Some[Name]
+    variants: Some[RowName]
+    regime: Regime
+    heads: Some[Name]
+    epochs: Some[Epochs]
 
 
 def head_name(head: str) -> str:

@@ -41,14 +41,14 @@ def download(args: argparse.Namespace) -> None:
     """Fetch the sources of a data set, check them, and record what they are."""
     from patchvae.data import sources
 
-    sources.fetch_all(args.config, args.raw_dir, args.out)
+    sources.fetch_all(args.config.given, args.raw_dir, args.out)
 
 
 def prepare(args: argparse.Namespace) -> None:
     """Pack a data set into arrays."""
     from patchvae.data.prepare import prepare
 
-    prepare(args.config, args.sources, args.raw_dir, args.out_dir, args.threads)
+    prepare(args.config.given, args.sources, args.raw_dir, args.out_dir, args.threads)
 
 
 def masks(args: argparse.Namespace) -> None:
@@ -56,7 +56,7 @@ def masks(args: argparse.Namespace) -> None:
     from patchvae.data.masks import write_masks
 
     data_as_wanted(args, args.images.parent)
-    write_masks(args.config, args.images, args.out)
+    write_masks(args.config.given, args.images, args.out)
 
 
 def pretrain(args: argparse.Namespace) -> None:
@@ -99,7 +99,7 @@ def inception(args: argparse.Namespace) -> None:
     """Fetch the weights of FID's network to where pytorch-fid looks for them."""
     from patchvae.evaluation.inception import fetch_inception
 
-    fetch_inception(args.config, args.out)
+    fetch_inception(args.config.given, args.out)
 
 
 def fid(args: argparse.Namespace) -> None:
@@ -123,7 +123,7 @@ def table1(args: argparse.Namespace) -> None:
     from patchvae.report.tables.table1 import write_table1
 
     metrics_as_wanted(args, args.metrics)
-    write_table1(args.config, args.paper, args.metrics, args.csv, args.md, args.tex, args.html, args.seeds_csv)
+    write_table1(args.config.given, args.paper, args.metrics, args.csv, args.md, args.tex, args.html, args.seeds_csv)
 
 
 def claims(args: argparse.Namespace) -> None:
@@ -133,7 +133,7 @@ def claims(args: argparse.Namespace) -> None:
     metrics_as_wanted(args, args.metrics)
     texts = args.csv, args.md, args.tex, args.html
     report_claims(
-        args.config, args.claims, args.paper, args.spread, args.metrics, texts, args.png, args.pdf, args.answer
+        args.config.given, args.claims, args.paper, args.spread, args.metrics, texts, args.png, args.pdf, args.answer
     )
 
 
@@ -142,7 +142,7 @@ def probe_table(args: argparse.Namespace) -> None:
     from patchvae.report.tables.probe import write_probe_table
 
     metrics_as_wanted(args, args.metrics)
-    write_probe_table(args.config, args.metrics, args.csv, args.md, args.tex, args.html)
+    write_probe_table(args.config.given, args.metrics, args.csv, args.md, args.tex, args.html)
 
 
 def lengths(args: argparse.Namespace) -> None:
@@ -151,7 +151,7 @@ def lengths(args: argparse.Namespace) -> None:
 
     metrics_as_wanted(args, [*args.metrics, *args.probes])
     texts = args.csv, args.md, args.tex, args.html
-    report_lengths(args.config, args.metrics, args.probes, texts, args.png, args.pdf)
+    report_lengths(args.config.given, args.metrics, args.probes, texts, args.png, args.pdf)
 
 
 def sensitivity(args: argparse.Namespace) -> None:
@@ -159,7 +159,7 @@ def sensitivity(args: argparse.Namespace) -> None:
     from patchvae.report.tables.sensitivity import write_sensitivity
 
     metrics_as_wanted(args, args.metrics)
-    write_sensitivity(args.config, args.metrics, args.csv, args.md, args.tex, args.html)
+    write_sensitivity(args.config.given, args.metrics, args.csv, args.md, args.tex, args.html)
 
 
 def table2(args: argparse.Namespace) -> None:
@@ -167,7 +167,7 @@ def table2(args: argparse.Namespace) -> None:
     from patchvae.report.tables.table2 import write_table2
 
     metrics_as_wanted(args, args.metrics)
-    write_table2(args.config, args.paper, args.metrics, args.csv, args.md, args.tex, args.html)
+    write_table2(args.config.given, args.paper, args.metrics, args.csv, args.md, args.tex, args.html)
 
 
 def sweep(args: argparse.Namespace) -> None:
@@ -176,7 +176,7 @@ def sweep(args: argparse.Namespace) -> None:
 
     texts = args.csv, args.md, args.tex, args.html
     metrics_as_wanted(args, args.metrics)
-    report_sweep(args.config, args.paper, args.metrics, texts, args.png, args.pdf)
+    report_sweep(args.config.given, args.paper, args.metrics, texts, args.png, args.pdf)
 
 
 def table7(args: argparse.Namespace) -> None:
@@ -184,7 +184,7 @@ def table7(args: argparse.Namespace) -> None:
     from patchvae.report.tables.table7 import write_table7
 
     metrics_as_wanted(args, args.metrics)
-    write_table7(args.config, args.paper, args.metrics, args.csv, args.md, args.tex, args.html)
+    write_table7(args.config.given, args.paper, args.metrics, args.csv, args.md, args.tex, args.html)
 
 
 def parts_table(args: argparse.Namespace) -> None:
@@ -192,7 +192,7 @@ def parts_table(args: argparse.Namespace) -> None:
     from patchvae.report.tables.parts import write_parts_table
 
     metrics_as_wanted(args, args.metrics)
-    write_parts_table(args.config, args.metrics, args.csv, args.md, args.tex, args.html)
+    write_parts_table(args.config.given, args.metrics, args.csv, args.md, args.tex, args.html)
 
 
 def parameter_tables(args: argparse.Namespace) -> None:
@@ -222,7 +222,7 @@ def figure_masks(args: argparse.Namespace) -> None:
     from patchvae.report.figures import draw_weight_masks
 
     data_as_wanted(args, args.images.parent)
-    draw_weight_masks(args.images, args.config, args.png, args.pdf)
+    draw_weight_masks(args.images, args.config.given, args.png, args.pdf)
 
 
 def figure_parts(args: argparse.Namespace) -> None:
@@ -526,8 +526,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "config" in args:
             from patchvae.job_configs import check_config
 
-            args.config = json_or_file(args.config)
-            check_config(args.job, args.config)
+            args.config = check_config(args.job, json_or_file(args.config))
         args.function(args)
     except KeyboardInterrupt:
         logger.error("interrupted")

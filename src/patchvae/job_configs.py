@@ -49,7 +49,7 @@ def _model(command: str, config: Mapping[str, Any]) -> type[Strict]:
         if not isinstance(name, str) or name not in KINDS:
             hint = did_you_mean(str(name), [*KINDS])
             raise PatchVAEError(f"--config: model.name: {shown(name)} is none of {', '.join(KINDS)}{hint}")
-        return KINDS[name].pretrain()
+        return KINDS[name].pretrain_config()
     if command == "prepare" and config.get("format") == "digit-scenes":
         return pkgutil.resolve_name("patchvae.data.prepare_config:DigitScenes")
     model: type[Strict] = pkgutil.resolve_name(MODELS[command])

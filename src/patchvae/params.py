@@ -1,6 +1,6 @@
 """What params.yaml holds, its overlays merged: a closed model, whose checks of single blocks stand beside the keys.
 
-The text below a key is its description in the JSON schema that editors read (see `schema`).
+The comment beside a key is its description in the JSON schema that editors read (see `schema`).
 """
 
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -138,38 +138,26 @@ Row = Annotated[str, of_table1("variants")]
 
 
 class Shared(Strict):
-    datasets: Unique[Dataset]
-    """keys of `datasets` that have no sources"""
-    sources: Dataset
-    """the one of `archives` whose sources they are packed from"""
+    datasets: Unique[Dataset]  # keys of `datasets` that have no sources
+    sources: Dataset  # the one of `archives` whose sources they are packed from
 
 
 class Data(Strict):
-    archives: Unique[Archive]
-    """keys of `datasets` that have sources"""
-    shared: Shared
-    """data sets that are packed from the sources of another one"""
-    scenes: Unique[SceneSet]
-    """keys of `datasets` of format digit-scenes"""
-    weighted: Unique[Dataset]
-    """keys of `datasets` that get weight masks"""
+    archives: Unique[Archive]  # keys of `datasets` that have sources
+    shared: Shared  # data sets that are packed from the sources of another one
+    scenes: Unique[SceneSet]  # keys of `datasets` of format digit-scenes
+    weighted: Unique[Dataset]  # keys of `datasets` that get weight masks
 
 
 class Common(Strict):
     """What every data set has, whatever its format."""
 
-    image_size: int
-    """side of the images in pixels"""
-    flip: bool
-    """horizontal flips in training"""
-    stand_in: bool
-    """true for images that only stand in for the data set: tables say so"""
-    pretrain_epochs: Epochs
-    """epochs of pretraining"""
-    finetune_epochs: Epochs = ABSENT
-    """epochs of the classifier's training"""
-    mask_patch_size: PatchSize = ABSENT
-    """side of the masks' patches in pixels; divides image_size"""
+    image_size: int  # side of the images in pixels
+    flip: bool  # horizontal flips in training
+    stand_in: bool  # true for images that only stand in for the data set: tables say so
+    pretrain_epochs: Epochs  # epochs of pretraining
+    finetune_epochs: Epochs = ABSENT  # epochs of the classifier's training
+    mask_patch_size: PatchSize = ABSENT  # side of the masks' patches in pixels; divides image_size
 
     @model_validator(mode="after")
     def patches_fill_the_image(self) -> Self:
@@ -184,19 +172,14 @@ Sources = Annotated[dict[FileName, Source | None], Field(min_length=1)]
 
 
 class Cifar100(Photos, Common):
-    format: Literal["cifar100"]
-    """how the data set is stored"""
-    image_size: Annotated[int, Field(ge=32, le=32), said("32")]
-    """side of the images in pixels"""
-    sources: Sources
-    """files that the data set comes from, by name; null for one that is not needed"""
+    format: Literal["cifar100"]  # how the data set is stored
+    image_size: Annotated[int, Field(ge=32, le=32), said("32")]  # side of the images in pixels
+    sources: Sources  # files that the data set comes from, by name; null for one that is not needed
 
 
 class PhotoSet(Photos, Common):
-    format: Literal["indoor67", "places205", "imagenet", "folders", "lists"]
-    """how the data set is stored"""
-    sources: Sources = ABSENT
-    """files that the data set comes from, by name; null for one that is not needed; none in data.shared"""
+    format: Literal["indoor67", "places205", "imagenet", "folders", "lists"]  # how the data set is stored
+    sources: Sources = ABSENT  # files that the data set comes from, by name; none in data.shared
 
 
 class DigitScenes(Scenes, Common):
@@ -213,12 +196,9 @@ class DigitScenes(Scenes, Common):
 class Sizes(Strict):
     """Sizes of one variant."""
 
-    latent_dim: Width = ABSENT
-    """length of the latent code of beta-VAE and BiGAN"""
-    num_parts: patchvae_config.NumParts = ABSENT
-    """number of parts N"""
-    part_dim: Width = ABSENT
-    """length d_p of a part's appearance code"""
+    latent_dim: Width = ABSENT  # length of the latent code of beta-VAE and BiGAN
+    num_parts: patchvae_config.NumParts = ABSENT  # number of parts N
+    part_dim: Width = ABSENT  # length d_p of a part's appearance code
 
 
 SIZES = {"beta-vae": {"latent_dim"}, "bigan": {"latent_dim"}, "patchvae": {"num_parts", "part_dim"}}
@@ -230,10 +210,8 @@ class Model(Strict):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Sizes] = Field(init=False)
 
-    backbone: Backbone
-    """phi: ResNet-18 cut after its second stage, or whole"""
-    head_pool: HeadPool
-    """how the grid of features enters the classifier's head"""
+    backbone: Backbone  # phi: ResNet-18 cut after its second stage, or whole
+    head_pool: HeadPool  # how the grid of features enters the classifier's head
 
     @model_validator(mode="after")
     def sizes_are_those_of_the_variant(self, info: ValidationInfo) -> Self:
@@ -248,102 +226,69 @@ class Model(Strict):
 
 
 class BetaVAEVariant(beta_vae_config.Terms):
-    model: Literal["beta-vae"]
-    """kind of model"""
+    model: Literal["beta-vae"]  # kind of model
 
 
 class PatchVAEVariant(patchvae_config.Terms):
-    model: Literal["patchvae"]
-    """kind of model"""
+    model: Literal["patchvae"]  # kind of model
 
 
 class BiGANVariant(Strict):
-    model: Literal["bigan"]
-    """kind of model"""
-    lr: LearningRate
-    """learning rate of all its networks"""
-    adam_betas: AdamBetas
-    """decay rates of Adam's moments"""
-    gradient_penalty: Weight
-    """weight of the squared gradient of its discriminator's logit"""
+    model: Literal["bigan"]  # kind of model
+    lr: LearningRate  # learning rate of all its networks
+    adam_betas: AdamBetas  # decay rates of Adam's moments
+    gradient_penalty: Weight  # weight of the squared gradient of its discriminator's logit
 
 
 class SupervisedVariant(Strict):
-    model: Literal["supervised"]
-    """kind of model"""
-    labels: Labels
-    """the data set's labels or the same dealt out at random"""
-    epochs: Literal["dataset"] | Epochs
-    """dataset (its pretrain_epochs) or a whole number from 1 to 100000"""
+    model: Literal["supervised"]  # kind of model
+    labels: Labels  # the data set's labels or the same dealt out at random
+    epochs: Literal["dataset"] | Epochs  # dataset (its pretrain_epochs) or a whole number from 1 to 100000
 
 
 class RandomVariant(random_config.Born):
-    model: Literal["random"]
-    """kind of model"""
+    model: Literal["random"]  # kind of model
 
 
 # ---- what is reported
 
 
 class Labelled(Strict):
-    variants: Unique[Supervised]
-    """keys of `variants`, of model supervised"""
-    dataset: Dataset
-    """the key of `datasets` whose labels they see"""
+    variants: Unique[Supervised]  # keys of `variants`, of model supervised
+    dataset: Dataset  # the key of `datasets` whose labels they see
 
 
 class Objectives(Strict):
-    plain: Unique[VAE]
-    """keys of `variants`"""
-    lw: Unique[VAE]
-    """keys of `variants`: trained with L_w"""
-    none: Unique[Control]
-    """keys of `variants`, of model random"""
+    plain: Unique[VAE]  # keys of `variants`
+    lw: Unique[VAE]  # keys of `variants`: trained with L_w
+    none: Unique[Control]  # keys of `variants`, of model random
 
 
 class Objectives1(Objectives):
-    gan: Unique[VAE]
-    """keys of `variants`: with the adversarial term"""
-    gan_lw: Unique[VAE] = Field(alias="gan+lw")
-    """keys of `variants`: with both"""
-    bigan: Unique[BiGAN]
-    """keys of `variants`, of model bigan"""
-    labels: Unique[Supervised]
-    """keys of `variants`, of model supervised"""
+    gan: Unique[VAE]  # keys of `variants`: with the adversarial term
+    gan_lw: Unique[VAE] = Field(alias="gan+lw")  # keys of `variants`: with both
+    bigan: Unique[BiGAN]  # keys of `variants`, of model bigan
+    labels: Unique[Supervised]  # keys of `variants`, of model supervised
 
 
 class Table1(Strict):
-    datasets: Some[Dataset]
-    """keys of `datasets`: column groups of the table"""
-    variants: Some[str]
-    """rows of the table, such as patchvae-gan+lw"""
-    labelled: Labelled
-    """rows pretrained with the labels of another data set"""
-    regimes: Some[Regime]
-    """columns of each group: conv1, conv1-3, conv1-5"""
-    heads: Some[HeadName]
-    """keys of `heads`; the first is printed"""
-    objectives: Objectives1
-    """what is pretrained on each of its data sets"""
+    datasets: Some[Dataset]  # keys of `datasets`: column groups of the table
+    variants: Some[str]  # rows of the table, such as patchvae-gan+lw
+    labelled: Labelled  # rows pretrained with the labels of another data set
+    regimes: Some[Regime]  # columns of each group: conv1, conv1-3, conv1-5
+    heads: Some[HeadName]  # keys of `heads`; the first is printed
+    objectives: Objectives1  # what is pretrained on each of its data sets
 
 
 class Table2(Strict):
-    datasets: AtMostOne[Dataset]
-    """a key of `datasets`, or none"""
-    variants: Some[str]
-    """rows of the table, such as patchvae+lw"""
-    supervised: One[Control]
-    """a key of `variants`, trained whole for the last row"""
-    regime: Regime
-    """which first stages stay frozen"""
-    head: HeadName
-    """a key of `heads`"""
-    objectives: Objectives
-    """what is pretrained on its data set"""
-    model: Model
-    """sizes of the networks"""
-    pretrain: pretrain_config.Recipe
-    """training without labels (Adam)"""
+    datasets: AtMostOne[Dataset]  # a key of `datasets`, or none
+    variants: Some[str]  # rows of the table, such as patchvae+lw
+    supervised: One[Control]  # a key of `variants`, trained whole for the last row
+    regime: Regime  # which first stages stay frozen
+    head: HeadName  # a key of `heads`
+    objectives: Objectives  # what is pretrained on its data set
+    model: Model  # sizes of the networks
+    pretrain: pretrain_config.Recipe  # training without labels (Adam)
 
     @model_validator(mode="after")
     def whole_trainings_are_the_last_row_alone(self) -> Self:
@@ -354,16 +299,11 @@ class Table2(Strict):
 
 
 class AblationBase(Strict):
-    variant: Variant
-    """the swept key of `variants`"""
-    regime: Regime
-    """which first stages stay frozen"""
-    head: HeadName
-    """a key of `heads`"""
-    datasets: Unique[Dataset]
-    """keys of `datasets`"""
-    keys: Unique[SweptKey]
-    """keys of `ablations` that get a table and a figure"""
+    variant: Variant  # the swept key of `variants`
+    regime: Regime  # which first stages stay frozen
+    head: HeadName  # a key of `heads`
+    datasets: Unique[Dataset]  # keys of `datasets`
+    keys: Unique[SweptKey]  # keys of `ablations` that get a table and a figure
 
 
 Word = Annotated[
@@ -377,10 +317,8 @@ SweptValue = bool | Annotated[float, AS_WRITTEN] | Word
 class RowsOfTable1(Strict):
     """What more is measured of some of Table 1."""
 
-    datasets: Unique[Column]
-    """data sets of Table 1"""
-    variants: Unique[Row]
-    """rows of Table 1"""
+    datasets: Unique[Column]  # data sets of Table 1
+    variants: Unique[Row]  # rows of Table 1
 
     @model_validator(mode="after")
     def both_or_neither(self) -> Self:
@@ -390,10 +328,8 @@ class RowsOfTable1(Strict):
 
 
 class Lengths(RowsOfTable1):
-    regime: Regime
-    """which first stages stay frozen"""
-    heads: Some[HeadName]
-    """keys of `heads`"""
+    regime: Regime  # which first stages stay frozen
+    heads: Some[HeadName]  # keys of `heads`
 
     @model_validator(mode="after")
     def whole_pretrainings_are_in_table1(self, info: ValidationInfo) -> Self:
@@ -405,10 +341,8 @@ class Lengths(RowsOfTable1):
 
 
 class Sensitivity(RowsOfTable1):
-    regime: Regime
-    """which first stages stay frozen"""
-    heads: Unique[HeadName]
-    """keys of `heads`"""
+    regime: Regime  # which first stages stay frozen
+    heads: Unique[HeadName]  # keys of `heads`
 
     @model_validator(mode="after")
     def heads_are_other_ones(self, info: ValidationInfo) -> Self:
@@ -423,17 +357,13 @@ class Probe(RowsOfTable1, Ridge):
 
 
 class Table7(Sampling):
-    variants: Some[str]
-    """rows of the table"""
+    variants: Some[str]  # rows of the table
 
 
 class Parts(Strict):
-    datasets: Unique[Scored]
-    """keys of `datasets`, of format digit-scenes; or none"""
-    variants: AtMostOne[str]
-    """a row of model patchvae, or none"""
-    pretrained: Unique[Dataset]
-    """those of `datasets` on which it is pretrained for the score alone"""
+    datasets: Unique[Scored]  # keys of `datasets`, of format digit-scenes; or none
+    variants: AtMostOne[str]  # a row of model patchvae, or none
+    pretrained: Unique[Dataset]  # those of `datasets` on which it is pretrained for the score alone
 
     @model_validator(mode="after")
     def a_variant_is_scored_on_data_sets(self) -> Self:
@@ -448,10 +378,8 @@ class Parts(Strict):
 
 
 class Figures(Shown):
-    datasets: Unique[Dataset]
-    """keys of `datasets`: one set of figures each"""
-    variant: str
-    """variant whose parts are drawn"""
+    datasets: Unique[Dataset]  # keys of `datasets`: one set of figures each
+    variant: str  # variant whose parts are drawn
 
 
 # ---- the whole
@@ -460,52 +388,30 @@ class Figures(Shown):
 class Parameters(Strict):
     """params.yaml with its overlays merged."""
 
-    run: Run
-    """at most 64 lower-case letters, digits and hyphens; names the folder results/<run>"""
-    seeds: Some[Seed]
-    """one pretraining and one fine-tuning per seed and cell"""
-    select: Select
-    """which epoch's accuracy is reported"""
-    data: Data
-    """the data sets that are packed"""
-    table1: Table1
-    """what Table 1 holds"""
-    table2: Table2
-    """what Table 2 holds, and the models of its data set"""
-    ablation_base: AblationBase
-    """what every sweep starts from"""
-    ablations: dict[SweptKey, Unique[SweptValue]]
-    """values of each swept key, beside the model's own"""
-    claims: AtMostOne[Location]
-    """file of claims (CSV), or none"""
-    lengths: Lengths
-    """accuracy against the length of pretraining"""
-    sensitivity: Sensitivity
-    """other settings of the classifier, one at a time"""
-    probe: Probe
-    """ridge regression on the features of the frozen phi"""
-    table7: Table7
-    """what Table 7 holds"""
-    inception: Inception
-    """the weights that FID is computed with"""
-    parts: Parts
-    """what the table of part discovery holds"""
-    figures: Figures
-    """what the figures show"""
+    run: Run  # at most 64 lower-case letters, digits and hyphens; names the folder results/<run>
+    seeds: Some[Seed]  # one pretraining and one fine-tuning per seed and cell
+    select: Select  # which epoch's accuracy is reported
+    data: Data  # the data sets that are packed
+    table1: Table1  # what Table 1 holds
+    table2: Table2  # what Table 2 holds, and the models of its data set
+    ablation_base: AblationBase  # what every sweep starts from
+    ablations: dict[SweptKey, Unique[SweptValue]]  # values of each swept key, beside the model's own
+    claims: AtMostOne[Location]  # file of claims (CSV), or none
+    lengths: Lengths  # accuracy against the length of pretraining
+    sensitivity: Sensitivity  # other settings of the classifier, one at a time
+    probe: Probe  # ridge regression on the features of the frozen phi
+    table7: Table7  # what Table 7 holds
+    inception: Inception  # the weights that FID is computed with
+    parts: Parts  # what the table of part discovery holds
+    figures: Figures  # what the figures show
     datasets: Annotated[
         dict[Name, Annotated[Cifar100 | PhotoSet | DigitScenes, Field(discriminator="format")]], Field(min_length=1)
-    ]
-    """one block per data set"""
-    input_scaling: Scaling
-    """to [-1, 1], or by ImageNet's mean and standard deviation"""
-    precision: Precision
-    """of the forward pass; auto is bf16 where the hardware has it"""
-    init: Init
-    """initial weights"""
-    masks: MaskOptions
-    """weight masks of L_w"""
-    model: Model
-    """sizes of the networks on all data sets but Table 2's"""
+    ]  # one block per data set
+    input_scaling: Scaling  # to [-1, 1], or by ImageNet's mean and standard deviation
+    precision: Precision  # of the forward pass; auto is bf16 where the hardware has it
+    init: Init  # initial weights
+    masks: MaskOptions  # weight masks of L_w
+    model: Model  # sizes of the networks on all data sets but Table 2's
     variants: Annotated[
         dict[
             Name,
@@ -515,13 +421,10 @@ class Parameters(Strict):
             ],
         ],
         Field(min_length=1),
-    ]
-    """one block per model"""
-    pretrain: pretrain_config.Recipe
-    """unsupervised training (Adam)"""
-    gan: Gan
-    """adversarial term of the -GAN variants"""
-    finetune: finetune_config.Recipe
-    """training of the classifier (SGD)"""
-    heads: Annotated[dict[Name, HeadSettings], Field(min_length=1)]
-    """settings of the classifier by name, laid over finetune"""
+    ]  # one block per model
+    pretrain: pretrain_config.Recipe  # unsupervised training (Adam)
+    gan: Gan  # adversarial term of the -GAN variants
+    finetune: finetune_config.Recipe  # training of the classifier (SGD)
+    heads: Annotated[
+        dict[Name, HeadSettings], Field(min_length=1)
+    ]  # settings of the classifier by name, laid over finetune

@@ -112,20 +112,16 @@ def statements(source: str) -> str:
 
 
 def _docstrings(tree: ast.Module, lines: list[str]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """(line, column) of the beginning and end of every docstring, those below a class's fields among them.
-
-    As `tokenize` counts: columns in characters.
-    """
+    """(line, column) of the beginning and end of every docstring, as `tokenize` counts: columns in characters."""
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not node.body:
             continue
-        for statement in node.body if isinstance(node, ast.ClassDef) else node.body[:1]:
-            match statement:
-                case ast.Expr(value=ast.Constant(value=str())) as text:
-                    assert text.end_lineno is not None and text.end_col_offset is not None
-                    start = len(lines[text.lineno - 1].encode()[: text.col_offset].decode())
-                    end = len(lines[text.end_lineno - 1].encode()[: text.end_col_offset].decode())
-                    yield (text.lineno, start), (text.end_lineno, end)
+        match node.body[0]:
+            case ast.Expr(value=ast.Constant(value=str())) as text:
+                assert text.end_lineno is not None and text.end_col_offset is not None
+                start = len(lines[text.lineno - 1].encode()[: text.col_offset].decode())
+                end = len(lines[text.end_lineno - 1].encode()[: text.end_col_offset].decode())
+                yield (text.lineno, start), (text.end_lineno, end)
 
 
 def config_sha256(config: Mapping[str, Any]) -> str:

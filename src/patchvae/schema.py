@@ -5,8 +5,9 @@ It is committed: `python -m patchvae.schema > workflow/schemas/params.schema.jso
 
 import ast
 import inspect
-import itertools
+import io
 import json
+import tokenize
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,7 +18,7 @@ from patchvae.params import Parameters
 
 
 class EditorSchema(GenerateJsonSchema):
-    """Describes every key by the text below it in its model. Titles would repeat keys, and defaults there are none."""
+    """Describes a key by the comment beside it in its model; a title would repeat it, and a default it has none."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         made, cls = super().model_schema(schema), schema["cls"]
@@ -33,15 +34,18 @@ class EditorSchema(GenerateJsonSchema):
 
 
 def descriptions(cls: type[BaseModel]) -> dict[str, str]:
-    """The texts below a model's fields, its bases' included."""
+    """The comments beside a model's fields, its bases' included."""
     found = {}
     for base in reversed(cls.__mro__[: cls.__mro__.index(BaseModel)]):
-        (tree,) = ast.parse(inspect.getsource(base)).body
+        source = inspect.getsource(base)
+        tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+        comments = {token.start[0]: token.string for token in tokens if token.type == tokenize.COMMENT}
+        (tree,) = ast.parse(source).body
         assert isinstance(tree, ast.ClassDef)
-        for pair in itertools.pairwise(tree.body):
-            match pair:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                    found[name] = text
+        for node in tree.body:
+            match node:
+                case ast.AnnAssign(target=ast.Name(id=name), end_lineno=int(line)) if line in comments:
+                    found[name] = comments[line].removeprefix("# ")
     return found
 
 

@@ -25,7 +25,7 @@ class Strict(BaseModel):
         if isinstance(data, dict) and cls.model_config["extra"] == "forbid":
             for key in data:
                 if key not in known:
-                    raise PydanticCustomError("unknown_key", "unknown key", {"key": key, "known": known})
+                    raise PydanticCustomError("unknown_key", "unknown key {key}", {"key": key, "known": known})
         return data
 
     @property

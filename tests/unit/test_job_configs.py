@@ -138,6 +138,12 @@ def test_a_configuration_by_hand_is_held_to_its_model(
     assert "\n" not in str(caught.value)
 
 
+def test_a_whole_number_stays_as_it_is_written(params: Params) -> None:
+    """1.0 for 1 would be another configuration of a job that was run."""
+    config = resolve(params, *PRETRAIN) | {"lr": 1}
+    assert canonical(check_config("pretrain", config).given) == canonical(config)
+
+
 def test_only_a_command_with_a_configuration_waits_for_pydantic() -> None:
     script = "import sys; from patchvae import cli; cli.parser(); sys.exit('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], env={"PYTHONPATH": "src"}, cwd=ROOT).returncode == 0

@@ -34,6 +34,35 @@ def test_a_kind_of_model_has_files_of_its_own(root: Path) -> None:
     assert len({code_sha256("patchvae.training.pretrain", *modules(kind)) for kind in kinds}) == len(kinds)
 
 
+def test_a_field_of_one_jobs_configuration_touches_no_other_job(root: Path) -> None:
+    jobs = {
+        "patchvae": ("patchvae.training.pretrain", *modules("patchvae")),
+        "beta-vae": ("patchvae.training.pretrain", *modules("beta-vae")),
+        "bigan": ("patchvae.training.pretrain", *modules("bigan")),
+        "finetune": ("patchvae.training.finetune",),
+        "probe": ("patchvae.evaluation.probe",),
+        "table1": ("patchvae.report.tables.table1",),
+        "table2": ("patchvae.report.tables.table2",),
+        "sensitivity": ("patchvae.report.tables.sensitivity",),
+    }
+    files = {job: names(root, *found) for job, found in jobs.items()}
+    for config, users in {
+        "models/patchvae_config.py": ["patchvae"],
+        "models/beta_vae_config.py": ["beta-vae"],
+        "training/objectives/vae_config.py": ["patchvae", "beta-vae"],
+        "training/objectives/bigan_config.py": ["bigan"],
+        "training/pretrain_config.py": ["patchvae", "beta-vae", "bigan"],
+        "training/finetune_config.py": ["finetune"],
+        "training/head_config.py": ["finetune", "sensitivity"],
+        "evaluation/probe_config.py": ["probe"],
+        "report/tables/table2.py": ["table2"],
+        "params.py": [],
+        "messages.py": [],
+        "job_configs.py": [],
+    }.items():
+        assert [job for job in jobs if config in files[job]] == users, config
+
+
 def test_code_hashes_differ_between_modules() -> None:
     assert code_sha256("patchvae.data.masks") == code_sha256("patchvae.data.masks")
     assert code_sha256("patchvae.data.masks") != code_sha256("patchvae.data.prepare")
@@ -51,9 +80,6 @@ import os
 
 class Thing:
     """A thing."""
-
-    size: int
-    """its size"""
 
     def name(self) -> str:
         """Its name: é."""
@@ -73,7 +99,6 @@ class Thing:
         ("import os\n", "import os  # why\n"),
         ("import os\n", "# why\nimport os\n\n\n\n"),
         ("A thing.", "Another thing."),
-        ("its size", "its size\nin metres"),
         ("Its name: é.", "Its name."),
         ("        text =", "\n        # why\n\n        text ="),
         ('#{os.sep}"\n', '#{os.sep}"   \n\n\n'),
@@ -92,7 +117,6 @@ def test_comments_docstrings_and_blank_lines_do_not_count(old: str, new: str) ->
         ("# no comment", "# a comment"),
         ("#{os", "# {os"),
         ("import os", "import os, sys"),
-        ("size: int", "size: float"),
         ("        return", "    return"),
     ],
 )
@@ -109,12 +133,12 @@ def test_the_statements_of_every_module_are_its_program(root: Path) -> None:
         tree = ast.parse(text)
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-                places = range(len(node.body)) if isinstance(node, ast.ClassDef) else (0,)
-                texts = {place for place in places if isinstance(getattr(node.body[place], "value", 0), ast.Constant)}
-                node.body = [part for place, part in enumerate(node.body) if place not in texts]
+                first = node.body[0]
+                if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                    node.body = node.body[1:]
         return ast.unparse(tree)
 
-    for name in ("provenance.py", "cli.py", "training/finetune.py", "training/finetune_config.py"):
+    for name in ("provenance.py", "cli.py", "training/finetune.py", "report/tables/words.py"):
         text = (root / "src/patchvae" / name).read_text(encoding="utf-8")
         assert program(statements(text)) == program(text), name
 

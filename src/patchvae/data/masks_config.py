@@ -10,10 +10,8 @@ PatchSize = Annotated[int, Field(ge=1, le=1024)]
 
 
 class MaskOptions(Strict):
-    per_channel: bool
-    """one mask per colour channel, or one per image"""
-    normalise: Literal["mean-one", "sum-one"]
-    """what a mask's weights average or sum to"""
+    per_channel: bool  # one mask per colour channel, or one per image
+    normalise: Literal["mean-one", "sum-one"]  # what a mask's weights average or sum to
 
 
 class Masks(MaskOptions):

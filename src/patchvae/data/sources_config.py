@@ -19,10 +19,8 @@ Checksum = Annotated[
 
 
 class Source(Strict):
-    location: Location
-    """URL, local file, or an already extracted folder"""
-    checksum: Checksum
-    """md5:HEX or sha256:HEX, as `patchvae checksum` prints it, or unverified"""
+    location: Location  # URL, local file, or an already extracted folder
+    checksum: Checksum  # md5:HEX or sha256:HEX, as `patchvae checksum` prints it, or unverified
 
 
 class Download(Strict):

@@ -8,7 +8,5 @@ from patchvae.types import Location, Strict, said
 
 
 class Inception(Strict):
-    location: Location
-    """URL or local file"""
-    checksum: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$"), said("sha256:HEX")]
-    """sha256:HEX"""
+    location: Location  # URL or local file
+    checksum: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$"), said("sha256:HEX")]  # sha256:HEX

@@ -7,8 +7,7 @@ from patchvae.types import Strict, Weight, Width
 
 
 class Terms(Strict):
-    beta: Weight
-    """weight of the KL"""
+    beta: Weight  # weight of the KL
 
 
 class BetaVAENetwork(Network, Terms):

@@ -8,49 +8,35 @@ class Kind(NamedTuple):
     """Where the parts of a kind are."""
 
     model: str  # module with `build`
-    network: str  # what makes the network
-    pretraining: str  # what its pretraining is told
+    network: str  # what makes the network, in MODEL_config
     objective: str | None  # module with OBJECTIVE, of a model that is trained
+    pretraining: str  # what its pretraining is told, in OBJECTIVE_config
 
-    def pretrain(self) -> Any:
+    def network_config(self) -> Any:
+        """The model of a network's `model` block."""
+        return pkgutil.resolve_name(f"{self.model}_config:{self.network}")
+
+    def pretrain_config(self) -> Any:
         """The model of a pretraining's configuration."""
-        return pkgutil.resolve_name(self.pretraining)[pkgutil.resolve_name(self.network)]
+        module = f"{self.objective or 'patchvae.training.pretrain'}_config"
+        return pkgutil.resolve_name(f"{module}:{self.pretraining}")[self.network_config()]
 
 
 KINDS = {
-    "beta-vae": Kind(
-        "patchvae.models.beta_vae",
-        "patchvae.models.beta_vae_config:BetaVAENetwork",
-        "patchvae.training.objectives.vae_config:VAEPretrain",
-        "patchvae.training.objectives.vae",
-    ),
-    "patchvae": Kind(
-        "patchvae.models.patchvae",
-        "patchvae.models.patchvae_config:PatchVAENetwork",
-        "patchvae.training.objectives.vae_config:VAEPretrain",
-        "patchvae.training.objectives.vae",
-    ),
-    "bigan": Kind(
-        "patchvae.models.bigan",
-        "patchvae.models.bigan_config:BiGANNetwork",
-        "patchvae.training.objectives.bigan_config:BiGANPretrain",
-        "patchvae.training.objectives.bigan",
-    ),
+    "beta-vae": Kind("patchvae.models.beta_vae", "BetaVAENetwork", "patchvae.training.objectives.vae", "VAEPretrain"),
+    "patchvae": Kind("patchvae.models.patchvae", "PatchVAENetwork", "patchvae.training.objectives.vae", "VAEPretrain"),
+    "bigan": Kind("patchvae.models.bigan", "BiGANNetwork", "patchvae.training.objectives.bigan", "BiGANPretrain"),
     "supervised": Kind(
         "patchvae.models.supervised",
-        "patchvae.models.supervised_config:SupervisedNetwork",
-        "patchvae.training.objectives.supervised_config:SupervisedPretrain",
+        "SupervisedNetwork",
         "patchvae.training.objectives.supervised",
+        "SupervisedPretrain",
     ),
-    "random": Kind(
-        "patchvae.models.random",
-        "patchvae.models.random_config:RandomNetwork",
-        "patchvae.training.pretrain_config:Pretrain",
-        None,
-    ),
+    "random": Kind("patchvae.models.random", "RandomNetwork", None, "Pretrain"),
 }
 
 
 def modules(kind: str) -> tuple[str, ...]:
     """The modules whose source files count for a model of this kind, beside those of the job itself."""
-    return tuple(name for name in (KINDS[kind].model, KINDS[kind].objective) if name is not None)
+    found = KINDS[kind]
+    return (found.model, found.objective) if found.objective else (found.model,)

@@ -13,16 +13,11 @@ Probability = Annotated[float, Field(ge=1e-6, le=0.999999), AS_WRITTEN]
 
 
 class Temperature(Strict):
-    start: Heat
-    """temperature at step 0"""
-    rate: Annotated[float, Field(ge=0, le=1), AS_WRITTEN]
-    """exponential decay per step"""
-    floor: Heat
-    """smallest temperature"""
-    schedule: Literal["exponential", "compounding"]
-    """form of the decay"""
-    interval: Annotated[int, Field(ge=1, le=1_000_000_000)]
-    """steps between updates"""
+    start: Heat  # temperature at step 0
+    rate: Annotated[float, Field(ge=0, le=1), AS_WRITTEN]  # exponential decay per step
+    floor: Heat  # smallest temperature
+    schedule: Literal["exponential", "compounding"]  # form of the decay
+    interval: Annotated[int, Field(ge=1, le=1_000_000_000)]  # steps between updates
 
     @model_validator(mode="after")
     def it_falls(self) -> Self:
@@ -32,20 +27,15 @@ class Temperature(Strict):
 
 
 class Terms(Strict):
-    beta_app: Weight
-    """weight of the appearance KL"""
-    beta_occ: Weight
-    """weight of the occurrence KL"""
-    occurrence_prior: Literal["1/N"] | Probability
-    """1/N or a number from 0.000001 to 0.999999, whose logarithms float32 can hold"""
-    occurrence_kl: Literal["sum", "mean"]
-    """reduction over cells and parts"""
-    hard_occurrence: bool
-    """threshold z_occ with a straight-through gradient"""
-    detach_occurrence: bool
-    """no gradient through the pooling weights"""
-    temperature: Temperature
-    """of the relaxed Bernoulli"""
+    beta_app: Weight  # weight of the appearance KL
+    beta_occ: Weight  # weight of the occurrence KL
+    occurrence_prior: (
+        Literal["1/N"] | Probability
+    )  # 1/N or a number from 0.000001 to 0.999999, whose logarithms float32 can hold
+    occurrence_kl: Literal["sum", "mean"]  # reduction over cells and parts
+    hard_occurrence: bool  # threshold z_occ with a straight-through gradient
+    detach_occurrence: bool  # no gradient through the pooling weights
+    temperature: Temperature  # of the relaxed Bernoulli
 
 
 class PatchVAENetwork(Network, Terms):

@@ -7,8 +7,7 @@ from patchvae.types import Strict
 
 
 class Born(Strict):
-    statistics: Literal["initial", "data"]
-    """BatchNorm statistics of the untrained network"""
+    statistics: Literal["initial", "data"]  # BatchNorm statistics of the untrained network
 
 
 class RandomNetwork(Network, Born):

@@ -9,12 +9,9 @@ from patchvae.types import FigureRows, Strict
 
 
 class Shown(Strict):
-    rows: FigureRows
-    """images or parts in a figure"""
-    crop_cells: Annotated[int, Field(ge=1, le=128)]
-    """side of a crop in cells of the grid"""
-    max_images: Annotated[int, Field(ge=10, le=100_000_000)]
-    """training images searched for crops"""
+    rows: FigureRows  # images or parts in a figure
+    crop_cells: Annotated[int, Field(ge=1, le=128)]  # side of a crop in cells of the grid
+    max_images: Annotated[int, Field(ge=10, le=100_000_000)]  # training images searched for crops
 
 
 class FigureParts(Measured, Shown):

@@ -25,28 +25,19 @@ from patchvae.types import (
 
 
 class Recipe(Strict):
-    batch_size: BatchSize
-    """images per step"""
-    lr: LearningRate
-    """initial learning rate"""
-    decay_every: Epochs
-    """epochs between divisions of lr by 10"""
-    momentum: Share
-    """of SGD"""
-    weight_decay: WeightDecay
-    """of SGD"""
-    epoch_images: EpochImages
-    """dataset or a number of images per epoch (at least 1)"""
-    hidden_dim: Width
-    """width of the head's hidden layer"""
-    standardise: bool
-    """frozen features to mean 0 and deviation 1"""
-    labels_per_class: Literal["all"] | Annotated[int, Field(ge=1, le=100_000_000)]
-    """all or a whole number of training images per class (at least 1)"""
-    train_batch_norm: bool
-    """train BatchNorm's scale and shift in fine-tuned stages"""
-    frozen_batch_norm: FrozenNorm
-    """mode of BatchNorm in frozen stages"""
+    batch_size: BatchSize  # images per step
+    lr: LearningRate  # initial learning rate
+    decay_every: Epochs  # epochs between divisions of lr by 10
+    momentum: Share  # of SGD
+    weight_decay: WeightDecay  # of SGD
+    epoch_images: EpochImages  # dataset or a number of images per epoch (at least 1)
+    hidden_dim: Width  # width of the head's hidden layer
+    standardise: bool  # frozen features to mean 0 and deviation 1
+    labels_per_class: (
+        Literal["all"] | Annotated[int, Field(ge=1, le=100_000_000)]
+    )  # all or a whole number of training images per class (at least 1)
+    train_batch_norm: bool  # train BatchNorm's scale and shift in fine-tuned stages
+    frozen_batch_norm: FrozenNorm  # mode of BatchNorm in frozen stages
 
 
 class Finetune(Measured, Recipe, Head):

@@ -24,16 +24,11 @@ class Pretrain(Measured, Generic[N]):
 
 
 class Recipe(Strict):
-    batch_size: BatchSize
-    """images per step"""
-    lr: LearningRate
-    """learning rate"""
-    adam_betas: AdamBetas
-    """decay rates of Adam's moments"""
-    epoch_images: EpochImages
-    """dataset or a number of images per epoch (at least 1)"""
-    snapshots: Unique[Epochs]
-    """epochs whose phi is kept"""
+    batch_size: BatchSize  # images per step
+    lr: LearningRate  # learning rate
+    adam_betas: AdamBetas  # decay rates of Adam's moments
+    epoch_images: EpochImages  # dataset or a number of images per epoch (at least 1)
+    snapshots: Unique[Epochs]  # epochs whose phi is kept
 
 
 class Trained(Pretrain[N], Recipe):

@@ -7,14 +7,10 @@ from patchvae.types import AdamBetas, LearningRate, Strict, Weight
 
 
 class Gan(Strict):
-    weight: Weight
-    """weight of the adversarial term per image"""
-    generator_step: Literal["joint", "double"]
-    """one Adam step for all terms or a second for the adversarial one"""
-    lr: LearningRate
-    """learning rate of the discriminator"""
-    adam_betas: AdamBetas
-    """decay rates of Adam's moments"""
+    weight: Weight  # weight of the adversarial term per image
+    generator_step: Literal["joint", "double"]  # one Adam step for all terms or a second for the adversarial one
+    lr: LearningRate  # learning rate of the discriminator
+    adam_betas: AdamBetas  # decay rates of Adam's moments
 
 
 class VAEPretrain(Trained[N]):

@@ -52,3 +52,9 @@ venv: .venv/stamp
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# For `snakemake --sdm conda`, which copies the file away: it lists the packages itself. A test holds it to the lock.
+workflow/envs/patchvae.yaml: requirements.lock
+	{ echo '# Everything that requirements.lock pins, for `snakemake --sdm conda`. Written by `make $@`.'; \
+	  printf '%s\n' 'channels:' '  - conda-forge' '  - nodefaults' 'dependencies:' '  - python=3.12' '  - pip' '  - pip:'; \
+	  sed -n 's/^[a-z].*==/      - &/p' requirements.lock; } > $@

@@ -8,10 +8,6 @@ min_version("9.0")
 report: "workflow/report/front.rst"
 
 
-# Takes effect with `--sdm apptainer` only: an image you build from requirements.lock.
-container: "patchvae.sif"
-
-
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/masks.smk"
@@ -26,3 +22,8 @@ rule all:
     default_target: True
     input:
         every_output(),
+
+
+# What every job needs, built with `--sdm conda` only; otherwise jobs run with the Python that runs Snakemake.
+for each in workflow.rules:
+    each.conda_env = str(ROOT / "workflow/envs/patchvae.yaml")

@@ -8,21 +8,16 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "src"))
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflow")]
 
+import reports  # noqa: E402
+from reports import METRICS, REPORTS, figure  # noqa: E402
+
+from patchvae import plan  # noqa: E402
 from patchvae.models import kinds  # noqa: E402
-from patchvae.plan import PARAMETER_TABLES, PARTS_FIGURES  # noqa: E402
+from patchvae.plan import PARTS_FIGURES  # noqa: E402
 from patchvae.provenance import PACKAGE, code_sha256, source_files  # noqa: E402
 from patchvae.variants import variants  # noqa: E402
-
-KINDS = ("csv", "md", "tex", "html")
-PICTURES = ("png", "pdf")
-
-
-def files(folder: str, suffixes: tuple[str, ...]) -> list[str]:
-    """One path per suffix."""
-    return [f"{folder}.{suffix}" for suffix in suffixes]
-
 
 ARRAYS = [f"data/packed/{{dataset}}/{split}_{what}.npy" for split in ("train", "test") for what in ("images", "labels")]
 OCCURRENCE = [f"data/packed/{{dataset}}/{split}_occurrence.npy" for split in ("train", "test")]
@@ -30,14 +25,6 @@ MANIFEST = "data/packed/{dataset}/manifest.json"
 # What the packed data and the masks were made from; no job depends on it, so it decides on no training
 DATA_RECORD, MASKS_RECORD = "data/packed/{dataset}/record.json", "data/masks/{dataset}/record.json"
 CHECKPOINT = "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt"
-METRICS = {
-    "pretrain": "results/{run}/metrics/pretrain/{dataset}/{variant}/seed{seed}.json",
-    "finetune": "results/{run}/metrics/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
-    "probe": "results/{run}/metrics/probe/{dataset}/{variant}/seed{seed}.json",
-    "reconstruct": "results/{run}/metrics/reconstruct/{dataset}/{variant}/seed{seed}.json",
-    "fid": "results/{run}/metrics/fid/{dataset}/{variant}/seed{seed}.json",
-    "parts": "results/{run}/metrics/parts/{dataset}/{variant}/seed{seed}.json",
-}
 
 # Rule -> its outputs, the one by which a job is asked for first
 OUTPUTS: dict[str, list[str]] = {
@@ -48,32 +35,9 @@ OUTPUTS: dict[str, list[str]] = {
     "inception": ["data/inception.json"],
     "pretrain": [CHECKPOINT, METRICS["pretrain"]],
     **{rule: [METRICS[rule]] for rule in ("finetune", "probe", "reconstruct", "fid", "parts")},
-    "table1": [*files("results/{run}/tables/table1", KINDS), "results/{run}/tables/table1_seeds.csv"],
-    "claims": [
-        *files("results/{run}/tables/claims", KINDS),
-        "results/{run}/tables/answer.md",
-        *files("results/{run}/figures/answer", PICTURES),
-    ],
-    "probe_table": files("results/{run}/tables/probe_{dataset}", KINDS),
-    "lengths": [
-        *files("results/{run}/tables/lengths_{dataset}", KINDS),
-        *files("results/{run}/figures/lengths_{dataset}", PICTURES),
-    ],
-    "sensitivity": files("results/{run}/tables/sensitivity_{dataset}", KINDS),
-    "table2": files("results/{run}/tables/table2", KINDS),
-    "table7": files("results/{run}/tables/table7", KINDS),
-    "sweep": [
-        *files("results/{run}/tables/sweep_{key}", KINDS),
-        *files("results/{run}/figures/sweep_{key}", PICTURES),
-    ],
-    "parts_table": files("results/{run}/tables/parts", KINDS),
-    "parameter_tables": [
-        path for table in PARAMETER_TABLES for path in files(f"results/{{run}}/tables/{table}", KINDS)
-    ],
-    "summary": ["results/{run}/summary.json"],
-    "curves": ["results/{run}/curves/pretrain.csv", "results/{run}/curves/finetune.csv"],
-    "figure_masks": files("results/{run}/figures/figure6_{dataset}", PICTURES),
-    "figure_parts": files("results/{run}/figures/{figure}_{dataset}", PICTURES),
+    **{name: reports.outputs(name) for name in REPORTS},
+    "figure_masks": [str(path) for path in figure("figure6_{dataset}").values()],
+    "figure_parts": [str(path) for path in figure("{figure}_{dataset}").values()],
 }
 
 # Command -> the module on whose source files, and all that they import, a job depends
@@ -88,21 +52,16 @@ MODULES = {
     "reconstruct": "patchvae.evaluation.reconstruction",
     "fid": "patchvae.evaluation.fid",
     "parts": "patchvae.evaluation.parts",
-    "table1": "patchvae.report.tables.table1",
-    "claims": "patchvae.report.claims",
-    "probe_table": "patchvae.report.tables.probe",
-    "lengths": "patchvae.report.lengths",
-    "sensitivity": "patchvae.report.tables.sensitivity",
-    "table2": "patchvae.report.tables.table2",
-    "table7": "patchvae.report.tables.table7",
-    "sweep": "patchvae.report.sweeps",
-    "parts_table": "patchvae.report.tables.parts",
-    "parameter_tables": "patchvae.report.tables.parameters",
-    "summary": "patchvae.report.summary",
-    "curves": "patchvae.report.curves",
-    "figure_masks": "patchvae.report.figures",
+    **{name: f"patchvae.report.tables.{name}" for name in REPORTS},
+    "figure_masks": "patchvae.report.figures.weight_masks",
     **PARTS_FIGURES,
 }
+
+
+def jobs(params: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every job of a run as (rule, wildcards), each once, none before what it needs."""
+    yield from plan.jobs(params)
+    yield from reports.reports(params)
 
 
 # Commands on a model of any kind, whose source files count as well
@@ -145,7 +104,7 @@ def shell_commands() -> dict[str, list[str]]:
             if shell:
                 for command in PARTS_FIGURES if name == "figure_parts" else [COMMANDS.get(name, name)]:
                     found[command].append(shell[1])
-    return found
+    return found | {name: [reports.SHELL] for name in REPORTS}
 
 
 def fingerprints(params: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

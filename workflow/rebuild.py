@@ -12,80 +12,45 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from layout import OUTPUTS, ROOT
+from layout import ROOT
+from reports import REPORTS, inputs, paths, reports
 
 from patchvae.checks import checked_params
 from patchvae.config import Params
 from patchvae.errors import PatchVAEError
-from patchvae.plan import jobs
 from patchvae.report import readme
-from patchvae.report.claims import report_claims
-from patchvae.report.lengths import report_lengths
-from patchvae.report.tables.probe import write_probe_table
-from patchvae.report.tables.sensitivity import write_sensitivity
-from patchvae.report.tables.table1 import write_table1
+from patchvae.report.job import writer
 from patchvae.resolve import resolve
 
-PAPER = ROOT / "paper"
-SPREAD = [PAPER / "sweep_num_parts.csv", PAPER / "sweep_part_dim.csv"]
-
-
-def metrics(run: str, folder: str) -> list[Path]:
-    """Metrics files in a folder of a run's."""
-    return sorted((ROOT / "results" / run / "metrics" / folder).rglob("*.json"))
-
-
-def table1(params: Params, config: Params, paths: list[Path], job: dict[str, Any]) -> None:
-    files = metrics(params["run"], "finetune/table1")
-    if files:
-        write_table1(config, PAPER / "table1.csv", files, *paths, partial=True)
-
-
-def claims(params: Params, config: Params, paths: list[Path], job: dict[str, Any]) -> None:
-    files = metrics(params["run"], "finetune/table1")
-    if files:
-        *texts, answer, png, pdf = paths
-        given = ROOT / params["claims"][0]
-        report_claims(config, given, PAPER / "table1.csv", SPREAD, files, tuple(texts), png, pdf, answer)
-
-
-def probe_table(params: Params, config: Params, paths: list[Path], job: dict[str, Any]) -> None:
-    files = metrics(params["run"], f"probe/{job['dataset']}")
-    if files:
-        write_probe_table(config, files, *paths)
-
-
-def lengths(params: Params, config: Params, paths: list[Path], job: dict[str, Any]) -> None:
-    files = metrics(params["run"], "finetune/lengths")
-    if files:
-        shared = metrics(params["run"], f"finetune/table1/{config['regime']}")
-        *texts, png, pdf = paths
-        probes = metrics(params["run"], f"probe/{job['dataset']}")
-        report_lengths(config, [*files, *shared], probes, tuple(texts), png, pdf)
-
-
-def sensitivity(params: Params, config: Params, paths: list[Path], job: dict[str, Any]) -> None:
-    files = metrics(params["run"], "finetune/sensitivity")
-    if files:
-        write_sensitivity(config, [*files, *metrics(params["run"], f"finetune/table1/{config['regime']}")], *paths)
-
-
-REPORTS = {function.__name__: function for function in (table1, claims, probe_table, lengths, sensitivity)}
+# What can do with fewer metrics files than a finished run has
+PARTIAL = ("table1", "claims", "probe_table", "lengths", "sensitivity")
+MEASURED = ("metrics_files", "finetune_files")  # inputs without which there is nothing to report
 
 
 def report(overlays: list[str]) -> None:
     """Write every report of a run of which there is any metrics file; raises PatchVAEError naming a wrong one."""
     params = checked_params([ROOT / "params.yaml", *overlays])
     run = params["run"]
-    if not metrics(run, ""):
+    if not any((ROOT / "results" / run / "metrics").rglob("*.json")):
         raise PatchVAEError(f"results/{run}/metrics holds no metrics file: run it, or `dvc pull`")
-    for rule, job in jobs(params):
-        if rule in REPORTS:
-            paths = [ROOT / path.format(**job) for path in OUTPUTS[rule]]
-            REPORTS[rule](params, resolve(params, rule, job), paths, job)
+    for name, job in reports(params):
+        if name in PARTIAL:
+            remake(name, params, job)
     answer = ROOT / "results" / run / "tables/answer.md"
     if answer.is_file() and readme.BEGIN.format(name=run) in (ROOT / "README.md").read_text(encoding="utf-8"):
         readme.insert(ROOT / "README.md", run, answer)
+
+
+def remake(name: str, params: Params, job: Params) -> None:
+    """Make a report from those of its inputs that are here, unless no metrics file is among them."""
+    values: dict[str, Any] = {"partial": True} if name == "table1" else {}
+    for key, files in inputs(name, params, job).items():
+        here = [path for path in map(ROOT.joinpath, paths(files)) if path.is_file()]
+        if key in MEASURED and not here:
+            return
+        values[key] = here[0] if isinstance(files, str) else here
+    values |= {key: ROOT / str(path).format(**job) for key, path in REPORTS[name].outputs.items()}
+    writer(name)(resolve(params, name, job), **values)
 
 
 if __name__ == "__main__":

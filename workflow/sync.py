@@ -33,7 +33,7 @@ from engines import (  # first, as it says what to do where a package is missing
     stages,
     unrecorded,
 )
-from layout import METRICS, OUTPUTS, ROOT
+from layout import METRICS, OUTPUTS, ROOT, jobs
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 from stale import stale
@@ -42,7 +42,6 @@ from patchvae.checks import checked_params, validate
 from patchvae.config import Params, load_params, merge, read_yaml
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, file_digest, write_text
-from patchvae.plan import jobs
 
 ASIDE = ROOT / "scratch/unlisted"
 ALTERED = ROOT / "scratch/altered"

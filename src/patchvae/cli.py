@@ -118,108 +118,16 @@ def parts(args: argparse.Namespace) -> None:
     score_parts(args.config, args.data, args.checkpoint, args.metrics, args.device, args.threads)
 
 
-def table1(args: argparse.Namespace) -> None:
-    """Write Table 1 beside the paper's numbers."""
-    from patchvae.report.tables.table1 import write_table1
+def report(args: argparse.Namespace) -> None:
+    """Write one table or figure from metrics files."""
+    from patchvae.report.job import write_report
 
-    metrics_as_wanted(args, args.metrics)
-    write_table1(args.config.given, args.paper, args.metrics, args.csv, args.md, args.tex, args.html, args.seeds_csv)
-
-
-def claims(args: argparse.Namespace) -> None:
-    """Write the table of claims with their verdicts, and draw the paper's Table 1 against ours."""
-    from patchvae.report.claims import report_claims
-
-    metrics_as_wanted(args, args.metrics)
-    texts = args.csv, args.md, args.tex, args.html
-    report_claims(
-        args.config.given, args.claims, args.paper, args.spread, args.metrics, texts, args.png, args.pdf, args.answer
-    )
-
-
-def probe_table(args: argparse.Namespace) -> None:
-    """Write the table of linear probes."""
-    from patchvae.report.tables.probe import write_probe_table
-
-    metrics_as_wanted(args, args.metrics)
-    write_probe_table(args.config.given, args.metrics, args.csv, args.md, args.tex, args.html)
-
-
-def lengths(args: argparse.Namespace) -> None:
-    """Write the table and draw the figure of accuracy against the length of pretraining."""
-    from patchvae.report.lengths import report_lengths
-
-    metrics_as_wanted(args, [*args.metrics, *args.probes])
-    texts = args.csv, args.md, args.tex, args.html
-    report_lengths(args.config.given, args.metrics, args.probes, texts, args.png, args.pdf)
-
-
-def sensitivity(args: argparse.Namespace) -> None:
-    """Write the table of the classifier's choices, each flipped alone."""
-    from patchvae.report.tables.sensitivity import write_sensitivity
-
-    metrics_as_wanted(args, args.metrics)
-    write_sensitivity(args.config.given, args.metrics, args.csv, args.md, args.tex, args.html)
-
-
-def table2(args: argparse.Namespace) -> None:
-    """Write Table 2 beside the paper's numbers."""
-    from patchvae.report.tables.table2 import write_table2
-
-    metrics_as_wanted(args, args.metrics)
-    write_table2(args.config.given, args.paper, args.metrics, args.csv, args.md, args.tex, args.html)
-
-
-def sweep(args: argparse.Namespace) -> None:
-    """Write the table and draw the figure of one swept key (Tables 3-6) beside the paper's numbers."""
-    from patchvae.report.sweeps import report_sweep
-
-    texts = args.csv, args.md, args.tex, args.html
-    metrics_as_wanted(args, args.metrics)
-    report_sweep(args.config.given, args.paper, args.metrics, texts, args.png, args.pdf)
-
-
-def table7(args: argparse.Namespace) -> None:
-    """Write Table 7 beside the paper's numbers."""
-    from patchvae.report.tables.table7 import write_table7
-
-    metrics_as_wanted(args, args.metrics)
-    write_table7(args.config.given, args.paper, args.metrics, args.csv, args.md, args.tex, args.html)
-
-
-def parts_table(args: argparse.Namespace) -> None:
-    """Write the table of part discovery."""
-    from patchvae.report.tables.parts import write_parts_table
-
-    metrics_as_wanted(args, args.metrics)
-    write_parts_table(args.config.given, args.metrics, args.csv, args.md, args.tex, args.html)
-
-
-def parameter_tables(args: argparse.Namespace) -> None:
-    """Write Tables 8-12, the parameter counts beside the paper's."""
-    from patchvae.report.tables.parameters import write_parameter_tables
-
-    write_parameter_tables(args.paper, args.csv, args.md, args.tex, args.html)
-
-
-def summary(args: argparse.Namespace) -> None:
-    """Write the means of all tables as one JSON, which `dvc metrics` compares."""
-    from patchvae.report.summary import write_summary
-
-    write_summary(args.tables, args.out)
-
-
-def curves(args: argparse.Namespace) -> None:
-    """Write the learning curves of all trainings as CSV, which `dvc plots` draws."""
-    from patchvae.report.curves import write_curves
-
-    metrics_as_wanted(args, [*args.pretrain, *args.finetune])
-    write_curves(args.pretrain, args.finetune, args.pretrain_csv, args.finetune_csv)
+    write_report(args.name, args.config.given, args.file, args.files, args.wanted, args.packed)
 
 
 def figure_masks(args: argparse.Namespace) -> None:
     """Draw weight masks, as Fig. 6."""
-    from patchvae.report.figures import draw_weight_masks
+    from patchvae.report.figures.weight_masks import draw_weight_masks
 
     data_as_wanted(args, args.images.parent)
     draw_weight_masks(args.images, args.config.given, args.png, args.pdf)
@@ -287,13 +195,6 @@ def checkpoint_as_wanted(args: argparse.Namespace) -> None:
     load_identified(args.checkpoint, args.config, wanted, {split: splits[split]["sha256"] for split in splits})
 
 
-def metrics_as_wanted(args: argparse.Namespace, files: Sequence[Path]) -> None:
-    """Refuse metrics files that are not as `--wanted` says, or of other data than those below `--packed`."""
-    from patchvae.records import check_metrics
-
-    check_metrics(files, args.wanted, args.packed)
-
-
 def json_or_file(text: str) -> dict[str, Any]:
     """Parse `--config`: JSON text, or @FILE holding it."""
 
@@ -359,12 +260,6 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--wanted", nargs="*", default=[], metavar="KEY=DIGEST", help=text)
         return sub
 
-    def compared_metrics(sub: argparse.ArgumentParser) -> None:
-        text = "what each metrics file must have been measured with (default: anything)"
-        sub.add_argument("--wanted", nargs="*", default=[], metavar="DIGEST", help=text)
-        text = "folder of the packed data sets, of which those that are there must be the measured ones"
-        sub.add_argument("--packed", type=Path, metavar="DIR", help=text)
-
     def parameterised(sub: argparse.ArgumentParser, default: str) -> None:
         text = f"parameters, then overlays (default: {default})"
         sub.add_argument("-p", "--params", action="extend", nargs="+", type=Path, metavar="FILE", help=text)
@@ -419,43 +314,16 @@ def parser() -> argparse.ArgumentParser:
     training(compared(job("parts", parts, **measured)))
 
     pictures = {"png": "picture to write", "pdf": "picture to write"}
-    texts = {"csv": "CSV to write", "md": "Markdown to write", "tex": "LaTeX to write", "html": "HTML to write"}
-    for name, function in (("table1", table1), ("table2", table2), ("sweep", sweep), ("table7", table7)):
-        sub = job(name, function, **texts, **(pictures if name == "sweep" else {}))
-        # `--paper` without a value means none: the paper has no table for some swept keys.
-        sub.add_argument("--paper", type=Path, nargs="?", metavar="PATH", help="the paper's numbers (CSV)")
-        sub.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="PATH", help="metrics files")
-        compared_metrics(sub)
-        if name == "table1":
-            sub.add_argument("--seeds-csv", type=Path, metavar="PATH", help="CSV of every seed's numbers to write")
-    reports = {"parts-table": parts_table, "probe-table": probe_table, "sensitivity": sensitivity}
-    for name, function in (reports | {"claims": claims, "lengths": lengths}).items():
-        sub = job(name, function, **texts, **({} if name in reports else pictures))
-        sub.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="PATH", help="metrics files")
-        compared_metrics(sub)
-        if name == "claims":
-            sub.add_argument("--claims", type=Path, required=True, metavar="PATH", help="the claims (CSV)")
-            sub.add_argument("--paper", type=Path, required=True, metavar="PATH", help="the paper's Table 1 (CSV)")
-            sub.add_argument(
-                "--answer", type=Path, required=True, metavar="PATH", help="Markdown of the answer to write"
-            )
-            text = "the paper's sweeps that repeat a row of its Table 1 (CSV)"
-            sub.add_argument("--spread", type=Path, nargs="+", required=True, metavar="PATH", help=text)
-        if name == "lengths":
-            text = "metrics files of linear probes"
-            sub.add_argument("--probes", type=Path, nargs="*", default=[], metavar="PATH", help=text)
-    sub = command("parameter-tables", parameter_tables)
-    sub.add_argument("--paper", type=Path, required=True, metavar="PATH", help="the paper's counts (CSV)")
-    for option, text in texts.items():
-        sub.add_argument(f"--{option}", type=Path, nargs=5, required=True, metavar="PATH", help=text + ", Tables 8-12")
-    sub = command("summary", summary)
-    sub.add_argument("--tables", type=Path, nargs="+", required=True, metavar="PATH", help="CSVs of the tables")
-    sub.add_argument("--out", type=Path, required=True, metavar="PATH", help="JSON to write")
-    sub = command("curves", curves)
-    for rule in ("pretrain", "finetune"):
-        sub.add_argument(f"--{rule}", type=Path, nargs="+", required=True, metavar="PATH", help="metrics files")
-        sub.add_argument(f"--{rule}-csv", type=Path, required=True, metavar="PATH", help="CSV to write")
-    compared_metrics(sub)
+    sub = job("report", report)
+    sub.add_argument("name", help="a module of patchvae.report.tables, such as table1")
+    text = "a parameter of the module's `write`, and the file that it takes: one to read, or one to write"
+    sub.add_argument("--file", nargs=2, action="append", default=[], metavar=("PARAMETER", "PATH"), help=text)
+    text = "a parameter that takes several files, and the files"
+    sub.add_argument("--files", nargs="+", action="append", default=[], metavar=("PARAMETER", "PATH"), help=text)
+    text = "what each metrics file must have been measured with (default: anything)"
+    sub.add_argument("--wanted", nargs="*", default=[], metavar="DIGEST", help=text)
+    text = "folder of the packed data sets, of which those that are there must be the measured ones"
+    sub.add_argument("--packed", type=Path, metavar="DIR", help=text)
     compared(job("figure-masks", figure_masks, images="images of one split (.npy)", **pictures))
     sub = job("figure-parts", figure_parts, data="packed data set", checkpoint="pretrained weights", **pictures)
     compared(sub)
@@ -526,7 +394,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "config" in args:
             from patchvae.job_configs import check_config
 
-            args.config = check_config(args.job, json_or_file(args.config))
+            command = args.name if args.job == "report" else args.job
+            args.config = check_config(command, json_or_file(args.config))
         args.function(args)
     except KeyboardInterrupt:
         logger.error("interrupted")

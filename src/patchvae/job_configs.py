@@ -25,14 +25,15 @@ MODELS = {
     "parts": "patchvae.training.run_config:Measured",
     "table1": "patchvae.report.tables.table1:Table1",
     "claims": "patchvae.report.tables.outcomes:Claims",
-    "probe-table": "patchvae.report.tables.probe:ProbeTable",
+    "probe_table": "patchvae.report.tables.probe_table:ProbeTable",
     "lengths": "patchvae.report.tables.lengths:Lengths",
     "sensitivity": "patchvae.report.tables.sensitivity:Sensitivity",
     "table2": "patchvae.report.tables.table2:Table2",
     "sweep": "patchvae.report.tables.sweep:Sweep",
     "table7": "patchvae.report.tables.table7:Table7",
-    "parts-table": "patchvae.report.tables.parts:PartsTable",
-    "figure-masks": "patchvae.report.figures:FigureMasks",
+    "parts_table": "patchvae.report.tables.parts_table:PartsTable",
+    **dict.fromkeys(("parameter_tables", "summary", "curves"), "patchvae.types:Strict"),  # are told nothing
+    "figure-masks": "patchvae.report.figures.weight_masks:FigureMasks",
     "figure-parts": "patchvae.report.parts_config:FigureParts",
 }
 
@@ -52,5 +53,7 @@ def _model(command: str, config: Mapping[str, Any]) -> type[Strict]:
         return KINDS[name].pretrain_config()
     if command == "prepare" and config.get("format") == "digit-scenes":
         return pkgutil.resolve_name("patchvae.data.prepare_config:DigitScenes")
+    if command not in MODELS:
+        raise PatchVAEError(f"unknown report {shown(command)}{did_you_mean(command, [*MODELS])}")
     model: type[Strict] = pkgutil.resolve_name(MODELS[command])
     return model

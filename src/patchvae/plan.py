@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from patchvae.config import Params, sweeps
 from patchvae.variants import SUFFIXES, pretrained, shortened, swept
 
-PARAMETER_TABLES = ("table8", "table9", "table10", "table11", "table12")
 # Figures of one PatchVAE, and what draws them
 PARTS_FIGURES = {
     "figure1": "patchvae.report.teaser",
@@ -98,7 +97,7 @@ def models(params: Params) -> Iterator[tuple[str, str]]:
 
 
 def jobs(params: Params) -> Iterator[tuple[str, Params]]:
-    """Every job of a run as (rule, wildcards), each once, none before what it needs."""
+    """Every job of a run but its reports as (rule, wildcards), each once, none before what it needs."""
     run, seeds, data = params["run"], params["seeds"], params["data"]
     for dataset in data["archives"]:
         yield "download", {"dataset": dataset}
@@ -116,7 +115,7 @@ def jobs(params: Params) -> Iterator[tuple[str, Params]]:
     for (dataset, variant), seed in itertools.product(probed(params), seeds):
         yield "probe", {"run": run, "dataset": dataset, "variant": variant, "seed": seed}
     yield from _measurements(params)
-    yield from _reports(params)
+    yield from _figures(params)
 
 
 def _measurements(params: Params) -> Iterator[tuple[str, Params]]:
@@ -132,28 +131,9 @@ def _measurements(params: Params) -> Iterator[tuple[str, Params]]:
         yield "parts", {"run": run, "dataset": dataset, "variant": variant, "seed": seed}
 
 
-def _reports(params: Params) -> Iterator[tuple[str, Params]]:
-    """Jobs that write tables and figures, and what compares runs."""
+def _figures(params: Params) -> Iterator[tuple[str, Params]]:
+    """Jobs that draw figures from data and pretrained models."""
     run = {"run": params["run"]}
-    yield "table1", run
-    for _ in params["claims"]:
-        yield "claims", run
-    for dataset in params["probe"]["datasets"]:
-        yield "probe_table", run | {"dataset": dataset}
-    for dataset in params["lengths"]["datasets"]:
-        yield "lengths", run | {"dataset": dataset}
-    for dataset in params["sensitivity"]["datasets"]:
-        yield "sensitivity", run | {"dataset": dataset}
-    for _ in params["table2"]["datasets"]:
-        yield "table2", run
-        yield "table7", run
-    for key in params["ablation_base"]["keys"]:
-        yield "sweep", run | {"key": key}
-    yield "parameter_tables", run
-    for _ in params["parts"]["variants"]:
-        yield "parts_table", run
-    yield "summary", run
-    yield "curves", run
     for dataset in params["figures"]["datasets"]:
         yield "figure_masks", run | {"dataset": dataset}
         for figure in PARTS_FIGURES:

@@ -20,11 +20,10 @@ from patchvae.records import RECORD
 sys.path.append(str(PACKAGE.parents[1] / "workflow"))
 
 from layout import OF_A_KIND, fingerprint
+from reports import REPORTS
 
-INPUTS = {"sources", "images", "data", "masks", "labels", "pretrained", "inception", "paper", "tables"}
-INPUTS |= {"pretrain", "finetune"}  # of curves
-INPUTS |= {"claims", "spread", "probes"}
-OUTPUTS = {"out", "csv", "md", "tex", "html", "png", "pdf", "pretrain-csv", "finetune-csv", "seeds-csv", "answer"}
+INPUTS = {"sources", "images", "data", "masks", "labels", "pretrained", "inception"}
+OUTPUTS = {"out", "png", "pdf"}
 # Outputs of the jobs that make them, inputs of those that read them
 MAKERS = {
     "checkpoint": {"pretrain"},
@@ -36,14 +35,19 @@ WEIGHTS = 2**15  # checksums in a checkpoint: 2 MB, so that a disk can be full
 
 
 def options(words: list[str]) -> dict[str, list[str]]:
-    """Option -> its values; an unknown one ends the job."""
+    """Option, or a report's parameter -> its values; an unknown one ends the job."""
     found: dict[str, list[str]] = {}
-    for word in words:
-        if word.startswith("--"):
+    known, rest = INPUTS | OUTPUTS | {*MAKERS} | OTHERS, iter(words)
+    for word in rest:
+        if word in ("--file", "--files"):
+            key = next(rest)
+            known.add(key)
+            values = found.setdefault(key, [])
+        elif word.startswith("--"):
             values = found.setdefault(word[2:], [])
         elif found:
             values.append(word)
-    unknown = set(found) - INPUTS - OUTPUTS - set(MAKERS) - OTHERS
+    unknown = set(found) - known
     if unknown:
         sys.exit(f"the stand-in does not know --{', --'.join(sorted(unknown))}")
     return found
@@ -61,10 +65,12 @@ class Job:
 
     def __init__(self, words: list[str]) -> None:
         self.command, self.given = words[0], options(words)
-        self.name = words[1] if self.command == "figure-parts" else self.command.replace("-", "_")
+        self.name = words[1] if self.command in ("figure-parts", "report") else self.command.replace("-", "_")
         self.config: dict[str, Any] = json.loads(self.given["config"][0]) if "config" in self.given else {}
         self.log = self.given["log"][0]
         self.outputs = OUTPUTS | {option for option, makers in MAKERS.items() if self.command in makers}
+        if self.command == "report":
+            self.outputs = set(REPORTS[self.name].outputs)
         self.digest = ""
 
     def paths(self, option: str) -> list[Path]:

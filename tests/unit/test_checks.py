@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 from helpers import changed
+from layout import jobs
 from ruamel.yaml import YAML
 
 from patchvae.checks import SOURCES, checked_params, validate
 from patchvae.config import load_params, merge
 from patchvae.data.prepare import FORMATS
 from patchvae.errors import PatchVAEError
-from patchvae.plan import jobs
 
 Params = dict[str, Any]
 
@@ -390,7 +390,7 @@ def test_an_overlay_that_changes_something_has_a_run_of_its_own(root: Path, tmp_
 
 
 def test_a_run_without_imagenet_is_a_few_empty_lists(params: Params) -> None:
-    """As the README says."""
+    """As docs/running.md says."""
     small = ["cifar100", "indoor67", "places205"]
     overlay = {
         "data": {"archives": small, "shared": {"datasets": []}, "weighted": small},

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from helpers import changed
+from layout import jobs
 
 from patchvae import plan, variants
 from patchvae.config import merge
 from patchvae.errors import PatchVAEError
-from patchvae.plan import jobs
 from patchvae.resolve import resolve
 
 Params = dict[str, Any]

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from layout import jobs
 
 from patchvae.config import load_params
 from patchvae.files import canonical
-from patchvae.plan import jobs
 from patchvae.resolve import resolve
 
 ROOT = Path(__file__).resolve().parents[2]

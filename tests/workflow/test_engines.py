@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,12 +14,12 @@ from helpers import ROOT, environment
 
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from layout import OUTPUTS, fingerprints, shell_commands
+from layout import OUTPUTS, fingerprints, jobs, shell_commands
 from ruamel.yaml import YAML
+from stages import with_stages
 
 from patchvae.config import load_params
 from patchvae.errors import PatchVAEError
-from patchvae.plan import jobs
 from patchvae.resolve import resolve
 from patchvae.variants import packed
 
@@ -142,7 +143,7 @@ def test_every_rule_has_its_shell_command_in_a_fingerprint() -> None:
     rules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk"))
     found = shell_commands()
     assert all(found.values())
-    assert len({text for texts in found.values() for text in texts}) == rules.count("\n    shell:\n")
+    assert len({text for texts in found.values() for text in texts}) == len(re.findall("^ +shell:\n", rules, re.M))
 
 
 def leaves(block: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -241,3 +242,8 @@ def test_every_value_of_the_paper_is_read_by_a_job_or_decides_which_there_are() 
         new = replaced(params, path, other(value))
         after = [resolved(new, rule, wildcards) for rule, wildcards in todo]
         assert before != after or todo != list(jobs(new)), (dotted, "no job reads it")
+
+
+def test_the_stages_of_the_reports_are_as_written_from_their_declarations() -> None:
+    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    assert with_stages(text) == text

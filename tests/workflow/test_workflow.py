@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from layout import jobs
 
 from patchvae.config import load_params
-from patchvae.plan import jobs
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.settings.types import DeploymentMethod
 
 ROOT = Path(workflow.basedir)
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflow")]
@@ -15,6 +16,8 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflow")]
 import layout
 import stale
 from layout import CHECKPOINT, METRICS, OUTPUTS
+import reports
+from reports import REPORTS, SHELL, options, outputs
 from patchvae import plan, variants
 from patchvae.checks import checked_params
 from patchvae.config import sweeps
@@ -24,11 +27,11 @@ from patchvae.training import states
 from patchvae.resolve import resolve
 from engines import as_recorded, dvc_at_work, some
 
-# Jobs run with the Python that runs Snakemake, and with this checkout's package, installed or not.
-shell.prefix(
-    "set -euo pipefail; "
-    f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH PYTHONPATH={shlex.quote(str(ROOT / 'src'))}; "
-)
+# Jobs run with the Python that runs Snakemake, or with that of the Conda environment where `--sdm conda` asks for it,
+# and with this checkout's package, installed or not.
+in_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+bin_folder = "" if in_conda else f"{shlex.quote(os.path.dirname(sys.executable))}:"
+shell.prefix(f"set -euo pipefail; export PATH={bin_folder}$PATH PYTHONPATH={shlex.quote(str(ROOT / 'src'))}; ")
 
 
 def read_parameters():
@@ -45,7 +48,7 @@ def read_parameters():
 PARAMS = read_parameters()
 
 
-JOBS = list(plan.jobs(PARAMS))
+JOBS = list(layout.jobs(PARAMS))
 MADE_BY = {path.format(**job): (rule, job) for rule, job in JOBS for path in OUTPUTS[rule]}
 
 
@@ -176,78 +179,51 @@ def drawn_checkpoint(wildcards):
     return CHECKPOINT.format(run=wildcards.run, dataset=wildcards.dataset, variant=variant, seed=seed)
 
 
-def finetunings(table, cells=None):
-    """Metrics files of a table's fine-tunings: of all its cells, or of these (data set, variant, regime, head)."""
-    return [
-        METRICS["finetune"].format(**job)
-        for rule, job in JOBS
-        if rule == "finetune" and job["table"] == table
-        if cells is None or (job["dataset"], job["variant"], job["regime"], job["head"]) in cells
-    ]
-
-
-def table1_metrics(wildcards):
-    return finetunings("table1")
-
-
-def probes_of(wildcards):
-    """Metrics files of all linear probes on a data set."""
-    return [
-        METRICS["probe"].format(**job) for rule, job in JOBS if rule == "probe" and job["dataset"] == wildcards.dataset
-    ]
-
-
-def at_regime(table):
-    """Table 1's cells in the regime of another table, of all data sets and rows, which the other shares."""
-    regime = PARAMS[table]["regime"]
-    return finetunings("table1", [cell for cell in plan.table1_cells(PARAMS) if cell[2] == regime])
-
-
-def lengths_metrics(wildcards):
-    return finetunings("lengths") + at_regime("lengths")
-
-
-def sensitivity_metrics(wildcards):
-    return finetunings("sensitivity") + at_regime("sensitivity")
-
-
-def table2_metrics(wildcards):
-    return finetunings("table2")
-
-
-def sweep_metrics(wildcards):
-    return finetunings(wildcards.key) + finetunings("table1", plan.base_cells(PARAMS))
-
-
-def sweep_paper(wildcards):
-    """The paper's numbers of a swept key, else nothing."""
-    return "paper/sweep_{key}.csv" if wildcards.key in variants.SWEEPS else []
-
-
-def every_metrics(*rules):
-    """An input function: all metrics files of these rules."""
+def inputs_of(name):
+    """An input function: the files of a report by parameter."""
 
     def files(wildcards):
-        return [METRICS[rule].format(**job) for rule, job in JOBS if rule in rules]
+        return reports.inputs(name, PARAMS, dict(wildcards))
 
     return files
 
 
-def table_files(wildcards):
-    """Everything that jobs make in the folder of tables, on which the stage of DVC depends as one."""
-    paths = [path.format(**job) for rule, job in JOBS for path in OUTPUTS[rule]]
-    return [path for path in paths if path.startswith(f"results/{wildcards.run}/tables/")]
+def outputs_of(name):
+    """The outputs of a report by parameter; its page and its picture are shown in `snakemake --report`."""
+    kind = REPORTS[name]
+    shown = {"html": f"../report/{name}.rst", "png": f"../report/{name}_figure.rst"} if kind.category else {}
+    labels = {"table": kind.title} | ({"data set": "{dataset}"} if "{dataset}" in outputs(name)[0] else {})
+    found = dict(kind.outputs)
+    for key, caption in shown.items():
+        if key in found:
+            # Several tables of one job are told apart by their file names.
+            words = {"labels": labels | {"kind": "table" if key == "html" else "figure"}}
+            several = isinstance(found[key], list)
+            found[key] = report(found[key], caption=caption, category=kind.category, **({} if several else words))
+    return found
 
 
-def measured_tables(wildcards):
-    """CSVs of the tables of means; not of those that count parameters, judge claims or list seeds."""
-    without = [*OUTPUTS["parameter_tables"], OUTPUTS["claims"][0], OUTPUTS["table1"][-1]]
-    others = {path.format(run=wildcards.run) for path in without if "{run}" in path}
-    return [path for path in table_files(wildcards) if path.endswith(".csv") and path not in others]
+def log_of(name):
+    """The log file of a report: named as its first output."""
+    return re.sub(r"^results/(.*)\.[a-z]+$", r"logs/\1.log", outputs(name)[0])
+
+
+def message_of(name):
+    """What a report's job is called."""
+    return REPORTS[name].title.replace("{", "{wildcards.") + " of run {wildcards.run}"
+
+
+def options_of(name):
+    """A params function: the files of a report as options of its command."""
+
+    def files(wildcards, input, output):  # with `input`, Snakemake does not compare it: the inputs it compares anyway
+        return shlex.join(options(name, PARAMS, dict(wildcards)))
+
+    return files
 
 
 def every_output():
-    """Everything a run makes, reports and what they do not need alike."""
+    """All that a run makes."""
     return [path.format(**job) for rule, job in JOBS for path in OUTPUTS[rule]]
 
 

@@ -14,8 +14,8 @@ from scipy import stats
 from table_files import Content, finetuning
 
 from patchvae.errors import PatchVAEError
-from patchvae.report import answer
-from patchvae.report.answer import draw_answer
+from patchvae.report.figures import answer
+from patchvae.report.figures.answer import draw_answer
 
 CONFIG = {
     "run": "quick_1",

@@ -6,7 +6,7 @@ import pytest
 from table_files import finetuning, metrics
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.curves import write_curves
+from patchvae.report.tables.curves import write as write_curves
 
 
 def pretraining(variant, seed, *losses):
@@ -34,7 +34,7 @@ def write(tmp_path):
 
     def texts(pretrainings, finetunings):
         outputs = tmp_path / "pretrain.csv", tmp_path / "finetune.csv"
-        write_curves(pretrainings, finetunings, *outputs)
+        write_curves({}, pretrainings, finetunings, *outputs)
         return tuple(path.read_text().splitlines() for path in outputs)
 
     return texts

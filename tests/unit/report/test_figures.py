@@ -14,7 +14,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.job_configs import check_config
 from patchvae.models.factory import build_model, network_of
 from patchvae.report import gallery, occurrence, swap, teaser
-from patchvae.report.figures import draw_weight_masks, stretch
+from patchvae.report.figures.weight_masks import draw_weight_masks, stretch
 from patchvae.report.occurrence import draw_occurrence_maps
 from patchvae.report.parts import Survey
 

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.sweeps import draw_sweep
+from patchvae.report.figures.sweep import draw_sweep
 
 HEADER = "value,dataset,stand_in,paper,mean,std,n\n"
 TABLE3 = (

@@ -5,10 +5,11 @@ from table_files import finetuning, metrics, write
 
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json
-from patchvae.report.summary import means, write_summary
-from patchvae.report.tables.parts import write_parts_table
+from patchvae.report.tables.parts_table import write as write_parts_table
+from patchvae.report.tables.summary import means
+from patchvae.report.tables.summary import write as write_summary
 from patchvae.report.tables.sweep import write_sweep
-from patchvae.report.tables.table1 import write_table1
+from patchvae.report.tables.table1 import write as write_table1
 
 
 def table(tmp_path, name, text):
@@ -45,7 +46,7 @@ def test_our_means_of_real_tables(tmp_path, root):
     text, _, _ = write(write_parts_table, tmp_path / "c", files, parts_config)
     parts = table(tmp_path, "parts", text)
 
-    write_summary([table1, sweep, parts], tmp_path / "summary.json")
+    write_summary({}, [table1, sweep, parts], tmp_path / "summary.json")
     found = {"ap_occupied": 0.5, "ap_repeated": 0.25}
     assert read_json(tmp_path / "summary.json") == {
         "table1": {"cifar100": {"conv1": {"table12": {"patchvae": 40.5, "random": 20.0}}}},
@@ -58,21 +59,27 @@ def test_tables_by_metric_and_keys_in_order(tmp_path):
     text = "model,metric,paper,mean\nvae,psnr,4,18.123456\nvae,fid,,\npatchvae,psnr,,19\n"
     table7 = table(tmp_path, "table7", text)
     table2 = table(tmp_path, "table2", text.replace("psnr", "top1"))
-    write_summary([table7, table2], tmp_path / "summary.json")
+    write_summary({}, [table7, table2], tmp_path / "summary.json")
     content = read_json(tmp_path / "summary.json")
     assert list(content) == ["table2", "table7"]
     assert content["table7"] == {"psnr": {"patchvae": 19.0, "vae": 18.1235}}
 
 
 def test_a_table_without_numbers_is_left_out(tmp_path):
-    write_summary([table(tmp_path, "table7", "model,metric,mean\nvae,fid,\n")], tmp_path / "summary.json")
+    write_summary({}, [table(tmp_path, "table7", "model,metric,mean\nvae,fid,\n")], tmp_path / "summary.json")
     assert read_json(tmp_path / "summary.json") == {}
+
+
+def test_a_new_table_is_nested_by_what_stands_before_its_numbers(tmp_path):
+    new = table(tmp_path, "new", "model,stand_in,dataset,paper,mean\nvae,false,small,2,1.5\n")
+    counts = table(tmp_path, "table8", "network,params\nvae,5\n")
+    write_summary({}, [new, counts, tmp_path / "new.md"], tmp_path / "summary.json")
+    assert read_json(tmp_path / "summary.json") == {"new": {"vae": {"small": 1.5}}}
 
 
 @pytest.mark.parametrize(
     ("name", "text", "part"),
     [
-        ("table8", "layer,mean\na,1\n", "not a table of measured numbers"),
         ("table1", "model,dataset,mean\nvae,small,1\n", "no column regime"),
         ("table1", "model,dataset,regime,mean\nvae,small,conv1,1\n", "no column head"),
         ("table7", "model,metric\nvae,fid\n", "no column mean"),
@@ -83,7 +90,7 @@ def test_a_table_without_numbers_is_left_out(tmp_path):
 def test_other_files_are_named(tmp_path, name, text, part):
     path = table(tmp_path, name, text)
     with pytest.raises(PatchVAEError, match=f"{name}.csv.*{part}"):
-        write_summary([path], tmp_path / "summary.json")
+        write_summary({}, [path], tmp_path / "summary.json")
     assert not (tmp_path / "summary.json").exists()
 
 

@@ -14,7 +14,7 @@ from table_files import STAND_INS, check_html, pretraining
 
 from patchvae.errors import PatchVAEError
 from patchvae.report.tables.sheet import escape
-from patchvae.report.tables.table1 import write_table1
+from patchvae.report.tables.table1 import write as write_table1
 from patchvae.report.tables.words import display_name
 
 ROOT = Path(__file__).parents[3]

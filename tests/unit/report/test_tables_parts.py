@@ -7,7 +7,7 @@ import pytest
 from table_files import Content, lines, metrics, pretraining, rows, write
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.tables.parts import write_parts_table
+from patchvae.report.tables.parts_table import write as write_parts_table
 
 
 @pytest.fixture

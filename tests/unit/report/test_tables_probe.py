@@ -7,7 +7,7 @@ import pytest
 from table_files import Content, finetuning, lines, pretraining, probing, rows, write
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.tables.probe import write_probe_table
+from patchvae.report.tables.probe_table import write as write_probe_table
 
 # Accuracies of seeds 0 and 1
 TOP1 = {"random+bn": (35.0, 35.5), "labelled": (60.0, 61.0), "patchvae": (40.0, 43.0), "beta-vae": (39.0, 39.4)}

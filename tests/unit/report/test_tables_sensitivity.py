@@ -7,7 +7,7 @@ import pytest
 from table_files import Content, finetuning, lines, rows, write
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.tables.sensitivity import write_sensitivity
+from patchvae.report.tables.sensitivity import write as write_sensitivity
 
 SETTINGS = {
     "table12": {"head_relu": True, "head_dropout": 0.0},

@@ -7,7 +7,7 @@ import pytest
 from table_files import Content, finetuning, lines, rows, write
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.tables.table2 import write_table2
+from patchvae.report.tables.table2 import write as write_table2
 
 
 @pytest.fixture

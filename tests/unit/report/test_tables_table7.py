@@ -7,7 +7,7 @@ import pytest
 from table_files import Content, lines, metrics, pretraining, rows, write
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.tables.table7 import write_table7
+from patchvae.report.tables.table7 import write as write_table7
 
 VALUES = {"beta-vae": (18.0, 20.0, 4.5, 0.31), "patchvae": (17.0, 17.5, 4.0, 0.22)}
 WHY = "the weights of\nInception are not here."

@@ -1,1 +1,1 @@
-"""The paper's tables beside our numbers, from metrics files and the paper's CSVs alone; one module per table."""
+"""The tables beside the paper's, from metrics files and the paper's CSVs alone; `write` of a module does one job."""

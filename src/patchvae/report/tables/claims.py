@@ -11,6 +11,7 @@ import pandas as pd
 
 from patchvae.errors import PatchVAEError
 from patchvae.report import statistics
+from patchvae.report.figures.answer import draw_answer
 from patchvae.report.tables.brief import brief
 from patchvae.report.tables.finetunings import schedules
 from patchvae.report.tables.metrics import comparable, read_paper, records, stand_ins
@@ -247,3 +248,22 @@ def write_claims(
     if answer is not None:
         texts[answer] = brief(config, comparable(paper, made_up), results, table)
     write_texts(texts)
+
+
+def write(
+    config: Mapping[str, Any],
+    claims_csv: Path | str,
+    paper_csv: Path | str,
+    spread_csvs: Sequence[Path | str],
+    metrics_files: Sequence[Path | str],
+    csv: Path | str,
+    md: Path | str,
+    tex: Path | str,
+    html: Path | str,
+    answer: Path | str,
+    png: Path | str,
+    pdf: Path | str,
+) -> None:
+    """Write the table and the answer (`write_claims`), and draw the numbers behind them (`draw_answer`)."""
+    write_claims(config, claims_csv, paper_csv, spread_csvs, metrics_files, csv, md, tex, html, answer)
+    draw_answer(config, paper_csv, metrics_files, png, pdf)

@@ -8,16 +8,21 @@ from typing import Any
 import pandas as pd
 
 from patchvae.errors import PatchVAEError
+from patchvae.report.figures.lengths import draw_lengths
 from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import CELL, accuracies, schedules
 from patchvae.report.tables.metrics import agreed, collect, records, stand_ins, summarise
-from patchvae.report.tables.probe import HEAD, REGIME, method, probes
+from patchvae.report.tables.probe_table import REGIME, method, probes
 from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import (
+    CONTROL,
+    PLAIN_CONTROL,
+    PROBE_HEAD,
     WHEN,
     dataset_name,
     demo_line,
     display_name,
+    head_name,
     in_order,
     measured,
     regime_name,
@@ -26,7 +31,6 @@ from patchvae.report.tables.words import (
 from patchvae.types import Epochs, Name, Regime, RowName, Some
 from patchvae.variants import shortened
 
-CONTROL, PLAIN_CONTROL = "random+bn", "random"  # no pretraining: where every row begins, and a row of its own
 UNKNOWN = "all"  # heads the column of a whole pretraining whose length no metrics file tells
 
 
@@ -38,11 +42,6 @@ class Lengths(Selected):
     epochs: Some[Epochs]
 
 
-def head_name(head: str) -> str:
-    """A head in words."""
-    return "linear probe" if head == HEAD else head
-
-
 def collect_lengths(config: Mapping[str, Any], files: Sequence[Path | str]) -> pd.DataFrame:
     """Every fine-tuning and probe that was run of the controls, the snapshots and the whole pretrainings.
 
@@ -51,7 +50,7 @@ def collect_lengths(config: Mapping[str, Any], files: Sequence[Path | str]) -> p
     """
     snapshots = {shortened(v, epoch): epoch for v, epoch in itertools.product(config["variants"], config["epochs"])}
     models = [CONTROL, PLAIN_CONTROL, *snapshots, *config["variants"]]
-    heads = [*((config["regime"], head) for head in config["heads"]), (REGIME, HEAD)]
+    heads = [*((config["regime"], head) for head in config["heads"]), (REGIME, PROBE_HEAD)]
     cells = itertools.product(models, config["datasets"], heads, config["seeds"])
     expected = [(model, dataset, *head, seed) for model, dataset, head, seed in cells]
     readers = {"finetune": accuracies(["top1"], config["select"], None), "probe": probes}
@@ -87,7 +86,7 @@ def places(config: Mapping[str, Any], lengths: Mapping[str, int | None]) -> pd.D
     lengths: data set -> epochs of the whole pretraining.
     """
     found: list[tuple[Any, ...]] = []
-    for dataset, head in itertools.product(config["datasets"], [*config["heads"], HEAD]):
+    for dataset, head in itertools.product(config["datasets"], [*config["heads"], PROBE_HEAD]):
         for variant in in_order([], config["variants"]):
             found.append((dataset, head, variant, 0, CONTROL))
             found += [(dataset, head, variant, epoch, shortened(variant, epoch)) for epoch in sorted(config["epochs"])]
@@ -170,3 +169,19 @@ def write_lengths(
         wide=True,
     )
     write_texts(texts_of(table, 2, sheet, csv, md, tex, html))
+
+
+def write(
+    config: Mapping[str, Any],
+    finetune_files: Sequence[Path | str],
+    probe_files: Sequence[Path | str],
+    csv: Path | str,
+    md: Path | str,
+    tex: Path | str,
+    html: Path | str,
+    png: Path | str,
+    pdf: Path | str,
+) -> None:
+    """Write the table (`write_lengths`) and draw its CSV (`draw_lengths`)."""
+    write_lengths(config, finetune_files, probe_files, csv, md, tex, html)
+    draw_lengths(csv, config, png, pdf)

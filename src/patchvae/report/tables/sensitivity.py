@@ -136,7 +136,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, with_order: bool) 
     return " ".join([*text, *pretrained_with_labels(results), measured(results, "fine-tuning")])
 
 
-def write_sensitivity(
+def write(
     config: Mapping[str, Any],
     metrics_files: Sequence[Path | str],
     csv: Path | str,

@@ -2,18 +2,18 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from patchvae.errors import PatchVAEError
+from patchvae.report.figures.sweep import draw_sweep
 from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import LEARNING, UNTOLD, collect_accuracies, schedules, selection
 from patchvae.report.tables.metrics import SUMMARY, agreed, best, comparable, read_paper, stand_ins, summarise
 from patchvae.report.tables.sheet import Sheet, side_by_side, texts_of, write_texts
-from patchvae.report.tables.words import dataset_name, demo_line, display_name, measured, regime_name
+from patchvae.report.tables.words import as_number, dataset_name, demo_line, display_name, measured, regime_name
 from patchvae.types import Name, Regime, RowName, Some, SweptKey
 
 # Swept key: the paper's table of it, and its symbol
@@ -33,14 +33,6 @@ class Sweep(Selected):
     key: SweptKey
     variants: dict[str, RowName]
     paper_column: str | None
-
-
-def as_number(value: Any) -> float:
-    """A value's place in the table: its number, of a fraction such as `1/16` too, or after all numbers for a word."""
-    try:
-        return float(Fraction(str(value)))
-    except (ValueError, ZeroDivisionError):
-        return math.inf
 
 
 def same(one: Any, other: Any) -> bool:
@@ -139,3 +131,19 @@ def write_sweep(
         wide=len(datasets) > 2,
     )
     write_texts(texts_of(table.drop(columns="best"), 2, sheet, csv, md, tex, html))
+
+
+def write(
+    config: Mapping[str, Any],
+    metrics_files: Sequence[Path | str],
+    csv: Path | str,
+    md: Path | str,
+    tex: Path | str,
+    html: Path | str,
+    png: Path | str,
+    pdf: Path | str,
+    paper_csv: Path | str | None = None,
+) -> None:
+    """Write the table (`write_sweep`) and draw its CSV (`draw_sweep`)."""
+    write_sweep(config, paper_csv, metrics_files, csv, md, tex, html)
+    draw_sweep(csv, config, png, pdf)

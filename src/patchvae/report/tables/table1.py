@@ -61,7 +61,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, with_paper: bool) 
     return " ".join([*text, *pretrained_with_labels(results), measured(results, "fine-tuning")])
 
 
-def write_table1(
+def write(
     config: Mapping[str, Any],
     paper_csv: Path | str,
     metrics_files: Sequence[Path | str],

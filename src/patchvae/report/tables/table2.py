@@ -64,7 +64,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     return " ".join([*text, *pretrained_with_labels(results), measured(results, "fine-tuning")])
 
 
-def write_table2(
+def write(
     config: Mapping[str, Any],
     paper_csv: Path | str,
     metrics_files: Sequence[Path | str],

@@ -114,7 +114,7 @@ def sampling(config: Mapping[str, Any]) -> str:
     return f"Latents are sampled, occurrences at temperature {config['temperature']}."
 
 
-def write_table7(
+def write(
     config: Mapping[str, Any],
     paper_csv: Path | str,
     metrics_files: Sequence[Path | str],

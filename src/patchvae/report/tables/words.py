@@ -1,12 +1,16 @@
 """What a table prints in words: names of models, data sets and regimes, and the sentences of its caption."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import pandas as pd
 
 # Without pretraining; last in every table.
 CONTROLS = {"random": "Random φ (control)", "random+bn": "Random φ, BatchNorm of the data (control)"}
+CONTROL, PLAIN_CONTROL = "random+bn", "random"  # no pretraining: where every row begins, and a row of its own
+PROBE_HEAD = "probe"  # stands for a head where the linear probe is beside the classifiers
 SHORT = {"random": "Random φ", "random+bn": "Random φ + BN"}
 MODELS = {"beta-vae": "β-VAE", "patchvae": "PatchVAE", "bigan": "BiGAN"}
 # Their φ saw labels: printed beside the others, never the best among them.
@@ -71,6 +75,19 @@ def demo_line(datasets: Sequence[str], made_up: Collection[str]) -> str:
     """The warning that made-up data and stand-ins call for, or nothing."""
     named = ", ".join(dataset for dataset in datasets if dataset in made_up)
     return f"DEMO on stand-in data - not comparable with the paper ({named})." if named else ""
+
+
+def head_name(head: str) -> str:
+    """A classifier in words."""
+    return "linear probe" if head == PROBE_HEAD else head
+
+
+def as_number(value: Any) -> float:
+    """A value's place in a table: its number, of a fraction such as `1/16` too, or after all numbers for a word."""
+    try:
+        return float(Fraction(str(value)))
+    except (ValueError, ZeroDivisionError):
+        return math.inf
 
 
 def plural(count: int, thing: str) -> str:

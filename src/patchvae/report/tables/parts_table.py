@@ -79,7 +79,7 @@ def best_method(table: pd.DataFrame) -> pd.Series:
     return best(table, ["dataset", "metric"], 3) & ~table.method.isin(TRIVIAL)
 
 
-def write_parts_table(
+def write(
     config: Mapping[str, Any],
     metrics_files: Sequence[Path | str],
     csv: Path | str,

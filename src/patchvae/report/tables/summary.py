@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,28 +26,33 @@ FAMILIES = {
 DIGITS = 4
 
 
-def levels(path: Path | str) -> tuple[str, ...]:
-    """The columns that lead to a number of a table, by its name; raises PatchVAEError for a table without any."""
+def levels(path: Path | str, header: Sequence[str]) -> tuple[str, ...]:
+    """The columns that lead to a number of a table: by its name, else all that stand before the numbers.
+
+    Empty for another table without a column `mean`: it holds no numbers of ours.
+    """
     name = Path(path).stem
     for family, columns in FAMILIES.items():
         if name.startswith(family):
             return columns
-    if name not in LEVELS:
-        known = ", ".join([*LEVELS, *(f"{family}*" for family in FAMILIES)])
-        raise PatchVAEError(f"{path}: not a table of measured numbers, which are {known}")
-    return LEVELS[name]
+    if name in LEVELS:
+        return LEVELS[name]
+    first = min(header.index(column) for column in ("paper", "mean") if column in header) if "mean" in header else 0
+    return tuple(column for column in header[:first] if column != "stand_in")
 
 
 def means(path: Path | str) -> dict[str, Any]:
     """Our means of one table's CSV in the table's units (percent, dB or none), nested by its `levels`.
 
-    Cells without a number of ours are left out. Raises PatchVAEError naming a file that is no such CSV.
+    Cells without a number of ours are left out; another table than those above may have none.
+    Raises PatchVAEError naming a file that is no such CSV.
     """
-    columns = levels(path)
     found: dict[str, Any] = {}
     try:
         with open(path, encoding="utf-8", newline="") as stream:
-            for row in csv.DictReader(stream):
+            reader = csv.DictReader(stream)
+            columns = levels(path, list(reader.fieldnames or []))
+            for row in reader if columns else ():
                 if row["mean"] == "":
                     continue
                 mean = float(row["mean"])
@@ -64,10 +69,11 @@ def means(path: Path | str) -> dict[str, Any]:
     return found
 
 
-def write_summary(tables: Sequence[Path | str], out: Path | str) -> None:
-    """Write the means of these tables (CSV) as JSON: table -> `levels` -> mean; a table without numbers is left out.
+def write(config: Mapping[str, Any], tables: Sequence[Path | str], out: Path | str) -> None:
+    """Write the means of the tables as JSON: table -> `levels` -> mean; a table without means is left out.
 
+    config: nothing; tables: all files of a folder of tables, of which the CSVs are read.
     Raises PatchVAEError naming the file that is wrong; then nothing is written.
     """
-    content = {Path(path).stem: means(path) for path in tables}
+    content = {path.stem: means(path) for path in map(Path, tables) if path.suffix == ".csv"}
     write_json(out, {name: block for name, block in content.items() if block})

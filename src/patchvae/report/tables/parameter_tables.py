@@ -1,8 +1,9 @@
 """Tables 8-12: trainable parameters of every network."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -79,7 +80,8 @@ def sheet(number: int, table: pd.DataFrame) -> Sheet:
     )
 
 
-def write_parameter_tables(
+def write(
+    config: Mapping[str, Any],
     paper_csv: Path | str,
     csv: Sequence[Path | str],
     md: Sequence[Path | str],

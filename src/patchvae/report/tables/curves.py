@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,8 @@ def tidy(paths: Iterable[Path | str], rule: str, columns: Sequence[str]) -> str:
     return text.getvalue()
 
 
-def write_curves(
+def write(
+    config: Mapping[str, Any],
     pretrain_files: Sequence[Path | str],
     finetune_files: Sequence[Path | str],
     pretrain_csv: Path | str,

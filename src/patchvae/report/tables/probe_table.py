@@ -12,11 +12,20 @@ from patchvae.report.tables.config import Report
 from patchvae.report.tables.finetunings import pretrained_with_labels, schedules
 from patchvae.report.tables.metrics import Row, agreed, best, collect, distinct, number, records, stand_ins, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
-from patchvae.report.tables.words import bold, dataset_name, demo_line, display_name, in_order, measured, seeds
+from patchvae.report.tables.words import (
+    PROBE_HEAD,
+    bold,
+    dataset_name,
+    demo_line,
+    display_name,
+    in_order,
+    measured,
+    seeds,
+)
 from patchvae.types import Name, RowName, Some
 from patchvae.variants import EPOCHS
 
-HEAD, REGIME = "probe", "frozen"  # where a probe stands among the heads and regimes of fine-tunings
+REGIME = "frozen"  # where a probe stands among the regimes of fine-tunings
 AT_EDGE = "‡: in some seed the best λ is the last that was tried, so a better one may lie beyond."
 FITTED: dict[str, tuple[str, Any]] = {
     "train_mean": ("train_top1", "mean"),
@@ -43,7 +52,7 @@ def probes(content: Row) -> Iterator[Row]:
         "value": accuracies["top1"],
         **accuracies,
         "regime": REGIME,
-        "head": HEAD,
+        "head": PROBE_HEAD,
         "epochs": math.nan,
         "lambda": f"{penalty:g}",
         "at_edge": content["at_edge"],
@@ -87,7 +96,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     return " ".join([*text, measured(results, "probing")])
 
 
-def write_probe_table(
+def write(
     config: Mapping[str, Any],
     metrics_files: Sequence[Path | str],
     csv: Path | str,

@@ -14,8 +14,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from patchvae.errors import PatchVAEError
 from patchvae.report.sheet import COLUMN, STYLE, save
-from patchvae.report.tables.sweep import as_number, write_sweep
-from patchvae.report.tables.words import dataset_name, regime_name
+from patchvae.report.tables.words import as_number, dataset_name, regime_name
 
 # Swept parameter -> label of the axis, and its scale where all values are positive numbers.
 AXES = {
@@ -137,16 +136,3 @@ def draw_sweep(path: Path | str, config: Mapping[str, Any], png: Path | str, pdf
             handles.values(), list(handles), loc="outside upper center", ncols=2, frameon=False, borderaxespad=0
         )
         save(figure, png, pdf)
-
-
-def report_sweep(
-    config: Mapping[str, Any],
-    paper_csv: Path | str | None,
-    metrics_files: Sequence[Path | str],
-    texts: tuple[Path | str, Path | str, Path | str, Path | str],
-    png: Path | str,
-    pdf: Path | str,
-) -> None:
-    """Write one sweep's table (texts: CSV, Markdown, LaTeX, HTML; see `write_sweep`) and draw the figure of its CSV."""
-    write_sweep(config, paper_csv, metrics_files, *texts)
-    draw_sweep(texts[0], config, png, pdf)

@@ -12,11 +12,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from patchvae.errors import PatchVAEError
+from patchvae.report.figures.sweep import finish_panel, label_of_means, read_points
 from patchvae.report.sheet import COLUMN, STYLE, save
-from patchvae.report.sweeps import finish_panel, label_of_means, read_points
-from patchvae.report.tables.lengths import CONTROL, PLAIN_CONTROL, head_name, write_lengths
-from patchvae.report.tables.probe import HEAD
-from patchvae.report.tables.words import dataset_name, short_name
+from patchvae.report.tables.words import CONTROL, PLAIN_CONTROL, PROBE_HEAD, dataset_name, head_name, short_name
 
 # Okabe and Ito's, told apart by every eye; without pretraining black and grey
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -36,8 +34,8 @@ ASIDE = 0.1  # steps of the axis between the points of two variants, whose bars 
 
 def styles(names: Sequence[str]) -> dict[str, Any]:
     """Marker and line of every head by name."""
-    tuned = [name for name in names if name != HEAD]
-    return {name: HEADS[place % len(HEADS)] for place, name in enumerate(tuned)} | {HEAD: PROBE}
+    tuned = [name for name in names if name != PROBE_HEAD]
+    return {name: HEADS[place % len(HEADS)] for place, name in enumerate(tuned)} | {PROBE_HEAD: PROBE}
 
 
 def colours(names: Sequence[str]) -> dict[str, str]:
@@ -128,16 +126,3 @@ def filled(columns: Sequence[list[Line2D]]) -> list[Line2D]:
     height = max(map(len, columns))
     blank = Line2D([], [], linestyle="none", label=" ")
     return [entry for column in columns for entry in column + [blank] * (height - len(column))]
-
-
-def report_lengths(
-    config: Mapping[str, Any],
-    finetune_files: Sequence[Path | str],
-    probe_files: Sequence[Path | str],
-    texts: tuple[Path | str, Path | str, Path | str, Path | str],
-    png: Path | str,
-    pdf: Path | str,
-) -> None:
-    """Write the table of lengths (texts: CSV, Markdown, LaTeX, HTML; see `write_lengths`) and draw its CSV."""
-    write_lengths(config, finetune_files, probe_files, *texts)
-    draw_lengths(texts[0], config, png, pdf)

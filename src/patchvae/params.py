@@ -83,7 +83,7 @@ def of_model(*kinds: str) -> AfterValidator:
 
     def check(name: str, info: ValidationInfo) -> str:
         kind = _found(info.context, "variants", name, "model")
-        if kind not in kinds:
+        if kind is not None and kind not in kinds:
             _refuse(f"{name} is of model {kind}, this list is for {' and '.join(kinds)}")
         return name
 
@@ -113,7 +113,7 @@ def scenes(otherwise: str) -> AfterValidator:
 
     def check(name: str, info: ValidationInfo) -> str:
         format = _found(info.context, "datasets", name, "format")
-        if format != "digit-scenes":
+        if format not in (None, "digit-scenes"):
             _refuse(otherwise.format(name=name, format=format))
         return name
 

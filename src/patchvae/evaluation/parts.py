@@ -152,9 +152,8 @@ def score_parts(
     test split. Two scores are trivial: `deviation`, that of a cell's values, and `occupied`, which knows which cells
     hold a digit and nothing else.
 
-    config: `dataset`, `variant`, `seed`, `image_size`, `input_scaling`, `precision`; data: packed digit scenes;
-    checkpoint: a pretraining checkpoint of a PatchVAE. Raises PatchVAEError for broken inputs, and for a model whose
-    grid is not that of the data.
+    data: packed digit scenes; checkpoint: a pretraining checkpoint of a PatchVAE. Raises PatchVAEError for broken
+    inputs, and for a model whose grid is not that of the data.
     """
     run = start("parts", __name__, config, data, device, threads, "patchvae")
     trained, pretrained = load_model(checkpoint, config, ("patchvae",), run.device)

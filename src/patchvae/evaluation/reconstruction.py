@@ -50,8 +50,8 @@ def reconstructions(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Images (n, S, S, 3) and their reconstructions, batch by batch: two (B, 3, S, S) float32 in [0, 1].
 
-    temperature: of the relaxed Bernoulli. The draws depend on the seed
-    alone, so every job that measures reconstructions measures the same ones, as long as nobody draws between batches.
+    temperature: of the relaxed Bernoulli. The draws depend on the seed alone, so every job that measures
+    reconstructions measures the same ones, as long as nobody draws between batches.
     """
     scaling = Scaling(config.input_scaling, run.device)
     torch.manual_seed(seed_for(config.seed, "reconstruct"))

@@ -74,8 +74,7 @@ def draw_gallery(
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
     """Draw Fig. 4 for one checkpoint, from its training images.
 
-    config: as for Fig. 1 (`teaser.draw`), and `rows`, the number of parts. Raises PatchVAEError for a variant or
-    checkpoint that is no such PatchVAE, and files that cannot be used.
+    Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
     """
     model = load_patchvae(path, config)
     split, classes = load_split(data, "train"), load_manifest(data)["classes"]

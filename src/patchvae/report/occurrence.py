@@ -68,7 +68,7 @@ def draw_occurrence_maps(
 
 
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
-    """Draw Fig. 3 for one checkpoint; config: the keys of `checkpoint.IDENTITY` and `rows`, the number of parts.
+    """Draw Fig. 3 for one checkpoint.
 
     Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
     """

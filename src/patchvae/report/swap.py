@@ -122,9 +122,8 @@ def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> N
     """Draw Fig. 5 for one checkpoint, from test images.
 
     The part, the source and the targets are those whose pictures change most where the part is lit, among PARTS
-    informative parts and POOL images each. config: the keys of `checkpoint.IDENTITY` and `max_images`, the most
-    images looked at. Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, files that
-    cannot be used, and fewer than two images.
+    informative parts and POOL images each. Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE,
+    files that cannot be used, and fewer than two images.
     """
     model, scaling = load_patchvae(path, config), config.input_scaling
     images = load_split(data, "test").images

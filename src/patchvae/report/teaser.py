@@ -77,9 +77,7 @@ def draw_teaser(
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
     """Draw Fig. 1 for one checkpoint, from its training images.
 
-    config: the keys of `checkpoint.IDENTITY`, `max_images`, the most images looked at, and `crop_cells`, the side of a
-    crop in cells (E37b). Raises PatchVAEError for a variant or checkpoint that is no such
-    PatchVAE, and files that cannot be used.
+    Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
     """
     model = load_patchvae(path, config)
     images = load_split(data, "train").images

@@ -203,8 +203,8 @@ def finetune(
 ) -> None:
     """Fine-tune one regime from one pretrained phi and write the metrics; an interrupted call goes on, on any machine.
 
-    config: a resolved `finetune` configuration; data: a packed data set; pretrained: a pretraining checkpoint of the
-    same variant; watch: is told how it goes; wanted: see `records`.
+    data: a packed data set; pretrained: a pretraining checkpoint of the same variant; watch: is told how it goes;
+    wanted: see `records`.
     Raises PatchVAEError for broken inputs, a checkpoint of another model, and NaN.
     """
     watch, wanted = watch or Watch(), wanted or {}

@@ -186,10 +186,9 @@ def pretrain(
 ) -> None:
     """Train one variant, write its checkpoint and metrics; an interrupted call goes on, on any machine.
 
-    config: a resolved `pretrain` configuration; data: a packed data set; masks: its weight masks or None; watch: is
-    told how it goes; wanted: see `records`. The checkpoint holds the weights (`model`), phi's at the epochs of
-    `snapshots`, the number of `steps`, how the `game` with a discriminator ended, `config`, `code_sha256` and
-    `data_sha256`.
+    data: a packed data set; masks: its weight masks or None; watch: is told how it goes; wanted: see `records`. The
+    checkpoint holds the weights (`model`), phi's at the epochs of `snapshots`, the number of `steps`, how the `game`
+    with a discriminator ended, `config`, `code_sha256` and `data_sha256`.
     Raises PatchVAEError for broken inputs and for NaN.
     """
     watch, wanted = watch or Watch(), wanted or {}

@@ -26,13 +26,14 @@ from torchvision import transforms
 
 from patchvae.config import load_params
 from patchvae.hardware import describe, pick_device, pick_precision
+from patchvae.job_configs import check_config
 from patchvae.models.patchvae import PatchVAE
 from patchvae.resolve import resolve
 from patchvae.training.pretrain import PretrainTask, seeded_model
 
 ROOT = Path(__file__).resolve().parents[1]
 JOB = {"dataset": "cifar100", "variant": "patchvae", "seed": 0}
-CONFIG = resolve(load_params([ROOT / "params.yaml"]), "pretrain", JOB)
+CONFIG: Any = check_config("pretrain", resolve(load_params([ROOT / "params.yaml"]), "pretrain", JOB))
 
 
 class Photographs(Dataset[Tensor]):
@@ -59,7 +60,7 @@ class Photographs(Dataset[Tensor]):
 
 def plain(pixels: Tensor, batch_size: int, device: torch.device) -> Callable[[int], int]:
     """A function that trains the given number of steps and returns the number of images."""
-    model = seeded_model(CONFIG).to(device).train()
+    model = seeded_model(CONFIG.model, CONFIG.image_size, CONFIG.seed).to(device).train()
     assert isinstance(model, PatchVAE)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, foreach=False)
     loader = DataLoader(Photographs(pixels), batch_size, shuffle=True, drop_last=True)
@@ -82,7 +83,7 @@ def plain(pixels: Tensor, batch_size: int, device: torch.device) -> Callable[[in
 
 def ours(pixels: Tensor, batch_size: int, device: torch.device, precision: str) -> Callable[[int], int]:
     """The same with patchvae's own task."""
-    config: dict[str, Any] = {**CONFIG, "batch_size": batch_size}
+    config = CONFIG.model_copy(update={"batch_size": batch_size})
     task = PretrainTask(config, pixels.to(device), None, device, precision)
 
     def run(steps: int) -> int:

@@ -55,6 +55,14 @@ def read_metrics(path: Path) -> dict[str, Any]:
     return content
 
 
+def untrained(config: dict[str, Any]) -> Any:
+    """The network of a pretraining's configuration at its initial weights."""
+    from patchvae.models.factory import network_of
+    from patchvae.training.pretrain import seeded_model
+
+    return seeded_model(network_of(config["model"]), config["image_size"], config["seed"])
+
+
 def changed(params: dict[str, Any], dotted: str, value: Any) -> dict[str, Any]:
     """A copy of the parameters with one value replaced or added."""
     new = copy.deepcopy(params)

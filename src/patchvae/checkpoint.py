@@ -13,6 +13,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, file_digest
 from patchvae.provenance import config_sha256
 from patchvae.records import AGAIN, check_config
+from patchvae.training.run_config import Measured
 
 FORMAT = 4
 # What a checkpoint's own configuration has to say alike, so that no number is filed under another model's name.
@@ -79,10 +80,10 @@ def load_pretrained(
 
 
 def load_identified(
-    path: Path | str, config: Mapping[str, Any], wanted: Mapping[str, str], data_sha256: Mapping[str, str] | None = None
+    path: Path | str, config: Measured, wanted: Mapping[str, str], data_sha256: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """`load_pretrained` for a job whose config has the keys of IDENTITY."""
-    return load_pretrained(path, {key: config[key] for key in IDENTITY}, wanted, data_sha256)
+    """`load_pretrained` for a job on that model, which agrees in the keys of IDENTITY."""
+    return load_pretrained(path, {key: getattr(config, key) for key in IDENTITY}, wanted, data_sha256)
 
 
 def pretraining(content: dict[str, Any], snapshot: int | None = None) -> dict[str, Any]:

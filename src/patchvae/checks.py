@@ -8,18 +8,13 @@ from typing import Any
 
 from patchvae.config import Params, did_you_mean, get, load_params, merge, put, refuse_odd, setting, sweeps
 from patchvae.errors import PatchVAEError
-from patchvae.models.sizes import REGIMES, STRIDES
+from patchvae.messages import checked
+from patchvae.models.sizes import STRIDES
+from patchvae.params import SIZES, Parameters
 from patchvae.plan import models
-from patchvae.schema import refuse_by_schema
 from patchvae.variants import Variant, base_value, family, objective_lists, packed, sources, variants
 
 MODEL_OF_PARTS = "patchvae"
-# Models that may stand in each list of `objectives`
-KINDS = {"bigan": ("bigan",), "labels": ("supervised",), "none": ("random",)} | dict.fromkeys(
-    ("plain", "lw", "gan", "gan+lw"), ("beta-vae", "patchvae")
-)
-SIZES = {"beta-vae": {"latent_dim"}, "bigan": {"latent_dim"}, "patchvae": {"num_parts", "part_dim"}}
-
 
 # What a format is read from, and may have besides; a format that is not here has one source of any name
 IMAGENET = ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar")
@@ -52,103 +47,40 @@ def checked_params(paths: Sequence[Path | str], config: Mapping[str, Any] | None
 
 
 def validate(params: Params) -> None:
-    """Check parameters against the closed schema and against each other, swept values included.
+    """Check parameters against their closed model and against each other, swept values included.
 
     Raises PatchVAEError with one sentence that holds the dotted key and what is wrong with it.
     """
     refuse_odd(params, "parameters")
-    refuse_by_schema(params, "")
+    checked(Parameters, params, "parameters: ")
     for key, problem in _cross_checks(params):
         raise PatchVAEError(f"parameters: {key}: {problem}")
     for key, values in sweeps(params).items():
         path = setting(params, key)
         for value in values:
             swept = put(params, path, value)
-            refuse_by_schema(swept, f"ablations.{key}: ")
+            checked(Parameters, swept, f"parameters: ablations.{key}: ")
             for where, problem in _datasets(swept):
                 raise PatchVAEError(f"parameters: ablations.{key}: {where}: {problem}")
 
 
 def _cross_checks(params: Params) -> Iterator[tuple[str, str]]:
-    """What a schema cannot say: (dotted key, problem). A check may take for granted what the ones before it refuse."""
-    for check in (_names, _sizes, _objectives, _rows, _sweeps, _measured, _models, _packed, _datasets):
+    """What is wrong between blocks: (dotted key, problem). A check takes for granted what those before it refuse."""
+    for check in (_objectives, _rows, _sweeps, _measured, _models, _packed, _datasets):
         yield from check(params)
 
 
-def _names(params: Params) -> Iterator[tuple[str, str]]:
-    """Every name is the name of something."""
-    datasets, blocks, heads = list(params["datasets"]), list(params["variants"]), list(params["heads"])
-    asked: list[tuple[str, str, list[str]]] = []
-    lists = ["data.archives", "data.shared.datasets", "data.scenes", "data.weighted", "table1.datasets"]
-    for path in [
-        *lists,
-        "table2.datasets",
-        "ablation_base.datasets",
-        "lengths.datasets",
-        "sensitivity.datasets",
-        "probe.datasets",
-        "parts.datasets",
-        "parts.pretrained",
-        "figures.datasets",
-    ]:
-        asked += [(path, name, datasets) for name in get(params, path.split("."))]
-    labelled, shared = params["table1"]["labelled"], params["data"]["shared"]
-    asked += [("data.shared.sources", shared["sources"], datasets)] if shared["datasets"] else []
-    asked += [("table1.labelled.dataset", labelled["dataset"], datasets)] if labelled["variants"] else []
-    asked += [("table1.labelled.variants", name, blocks) for name in labelled["variants"]]
-    asked += [("table2.supervised", name, blocks) for name in params["table2"]["supervised"]]
-    asked += [(key, base, blocks) for key, pairs in objective_lists(params).items() for base, _ in pairs]
-    asked += [("ablation_base.variant", params["ablation_base"]["variant"], blocks)]
-    asked += [("table1.regimes", name, list(REGIMES)) for name in params["table1"]["regimes"]]
-    for block in ("table2", "ablation_base", "lengths", "sensitivity"):
-        asked += [(f"{block}.regime", params[block]["regime"], list(REGIMES))]
-    asked += [(f"{block}.head", params[block]["head"], heads) for block in ("table2", "ablation_base")]
-    for block in ("table1", "lengths", "sensitivity"):
-        asked += [(f"{block}.heads", name, heads) for name in params[block]["heads"]]
-    for key, name, known in asked:
-        if name not in known:
-            kind = {id(datasets): "data set", id(blocks): "variant", id(heads): "head"}.get(id(known), "regime")
-            yield key, f"unknown {kind} {name!r}, known are {', '.join(known)}{did_you_mean(name, known)}"
-
-
-def _sizes(params: Params) -> Iterator[tuple[str, str]]:
-    """Sizes are those of a variant, and those that its model has."""
-    for path in ("model", "table2.model"):
-        for name, sizes in get(params, path.split(".")).items():
-            if not isinstance(sizes, dict):  # the backbone's
-                continue
-            if name not in params["variants"]:
-                yield f"{path}.{name}", f"unknown variant{did_you_mean(name, list(params['variants']))}"
-            kind = params["variants"][name]["model"]
-            for key in sorted(set(sizes) - SIZES.get(kind, set())):
-                yield f"{path}.{name}.{key}", f"{name} is of model {kind}, which has no {key}"
-
-
 def _objectives(params: Params) -> Iterator[tuple[str, str]]:
-    """A variant is pretrained in a way that its model can be, once, and with the sizes that it needs."""
+    """What is pretrained has the sizes that it needs, and every row is pretrained."""
     kinds = {name: block["model"] for name, block in params["variants"].items()}
     for key, pairs in objective_lists(params).items():
-        wanted = KINDS[key.rpartition(".")[2]]
+        model = ("table2", "model") if key.startswith("table2") else ("model",)
         for base, _ in pairs:
-            if kinds[base] not in wanted:
-                yield key, f"{base} is of model {kinds[base]}, this list is for {' and '.join(wanted)}"
-            model = ("table2", "model") if key.startswith("table2") else ("model",)
-            heat = params["variants"][base].get("temperature")
-            if heat and heat["floor"] > heat["start"]:
-                yield f"variants.{base}.temperature.floor", f"{heat['floor']} is above its start = {heat['start']}"
             for size in sorted(SIZES.get(kinds[base], set()) - set(get(params, model).get(base, {}))):
                 yield ".".join((*model, base, size)), f"missing, {key} names {base}"
     for name in params["table1"]["objectives"]["labels"]:
         if params["variants"][name]["epochs"] == "dataset":
             yield f"variants.{name}.epochs", "must be a number, table1.objectives.labels names it"
-    for name in params["table1"]["labelled"]["variants"]:
-        if kinds[name] != "supervised":
-            yield "table1.labelled.variants", f"{name} is of model {kinds[name]}, this list is for supervised"
-    for name in params["table2"]["supervised"]:
-        if kinds[name] != "random":
-            yield "table2.supervised", f"{name} must be of model random, which is then trained whole"
-        if name in params["table2"]["variants"] and params["table2"]["regime"] == "none":
-            yield "table2.regime", f"none is the regime of {name} as table2.supervised, choose another"
     for table in ("table1", "table2"):
         rows = {row for key, pairs in objective_lists(params).items() for _, row in pairs if key.startswith(table)}
         for key in ("variants", "supervised") if params[table]["datasets"] else ():
@@ -158,26 +90,13 @@ def _objectives(params: Params) -> Iterator[tuple[str, str]]:
 
 
 def _rows(params: Params) -> Iterator[tuple[str, str]]:
-    """What more is measured of rows of Table 1, and at which lengths of their pretraining."""
-    table, snapshots = params["table1"], params["pretrain"]["snapshots"]
-    for block in ("lengths", "sensitivity", "probe"):
-        for key in ("datasets", "variants"):
-            for name in params[block][key]:
-                if name not in table[key]:
-                    yield f"{block}.{key}", f"{name} must be among table1.{key}{did_you_mean(name, table[key])}"
-        if bool(params[block]["datasets"]) != bool(params[block]["variants"]):
-            yield f"{block}.variants", f"must name rows where {block}.datasets names data sets, else none"
-    for name in params["sensitivity"]["heads"]:
-        if name in table["heads"]:
-            yield "sensitivity.heads", f"leave out {name}, it is among table1.heads"
-    for name in params["lengths"]["heads"] if params["lengths"]["datasets"] else ():
-        if name not in table["heads"]:
-            yield "lengths.heads", f"{name} must be among table1.heads, whose cells are the whole pretraining's"
+    """At which lengths of their pretraining rows of Table 1 are measured."""
+    snapshots = params["pretrain"]["snapshots"]
     kinds = {name: params["variants"][variant.base]["model"] for name, variant in variants(params).items()}
     for name in params["lengths"]["variants"]:
         if kinds[name] in ("random", "supervised"):
             yield "lengths.variants", f"{name} is of model {kinds[name]}, which keeps no snapshots"
-    trained = {*table["datasets"], *params["parts"]["pretrained"]}
+    trained = {*params["table1"]["datasets"], *params["parts"]["pretrained"]}
     for key, names in (("pretrain", trained), ("table2.pretrain", params["table2"]["datasets"])):
         for name, epoch in itertools.product(names, get(params, key.split("."))["snapshots"]):
             epochs = params["datasets"][name]["pretrain_epochs"]
@@ -248,11 +167,6 @@ def _packed(params: Params) -> Iterator[tuple[str, str]]:
     for name in data["weighted"]:
         if name not in packed(params):
             yield "data.weighted", f"{name} must be in data.archives or data.scenes too"
-    for key in ("archives", "scenes"):
-        for name in data[key]:
-            if (datasets[name]["format"] == "digit-scenes") != (key == "scenes"):
-                other = "archives" if key == "scenes" else "scenes"
-                yield f"data.{key}", f"{name} is of format {datasets[name]['format']}, see data.{other}"
     for name in data["archives"]:
         if "sources" not in datasets[name]:
             yield f"datasets.{name}.sources", "missing, data.archives names it (or share those of another: data.shared)"
@@ -295,26 +209,17 @@ def _measured(params: Params) -> Iterator[tuple[str, str]]:
         elif (dataset, variant) not in there:
             yield key, f"{variant} is not pretrained on {dataset}: add it to objectives or choose another"
     parts = params["parts"]
-    if bool(parts["variants"]) != bool(parts["datasets"]):
-        yield "parts.variants", "must name a variant where parts.datasets names data sets, and none where it does not"
     for name, variant in itertools.product(parts["pretrained"], parts["variants"]):
-        if name not in parts["datasets"]:
-            yield "parts.pretrained", f"{name} must be among parts.datasets"
         if known[variant] != Variant(variant, gan=False, weighted=False):
             yield "parts.pretrained", f"{variant} is pretrained for Table 1 only, so {name} cannot be here"
-    for name in parts["datasets"]:
-        if params["datasets"][name]["format"] != "digit-scenes":
-            yield "parts.datasets", f"{name} has no true occurrence maps, only digit scenes have"
 
 
 def _datasets(params: Params) -> Iterator[tuple[str, str]]:
-    """Sizes of images fit the networks and the masks."""
+    """Images fit the networks, and their masks are known where they are needed."""
     for name, dataset in params["datasets"].items():
-        size, patch = dataset["image_size"], dataset.get("mask_patch_size")
-        if patch is None and name in (*params["data"]["weighted"], *params["figures"]["datasets"]):
+        size = dataset["image_size"]
+        if "mask_patch_size" not in dataset and name in (*params["data"]["weighted"], *params["figures"]["datasets"]):
             yield f"datasets.{name}.mask_patch_size", "missing, and data.weighted or figures.datasets needs it"
-        if patch is not None and size % patch:
-            yield f"datasets.{name}.image_size", f"{size} is not a multiple of its mask_patch_size = {patch}"
         phi = family(params, name)["model"]["backbone"]
         if size % STRIDES[phi]:
             yield f"datasets.{name}.image_size", f"{size} is not a multiple of {phi}'s stride {STRIDES[phi]}"

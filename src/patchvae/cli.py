@@ -41,14 +41,14 @@ def download(args: argparse.Namespace) -> None:
     """Fetch the sources of a data set, check them, and record what they are."""
     from patchvae.data import sources
 
-    sources.fetch_all(args.config, args.raw_dir, args.out)
+    sources.fetch_all(args.config.given, args.raw_dir, args.out)
 
 
 def prepare(args: argparse.Namespace) -> None:
     """Pack a data set into arrays."""
     from patchvae.data.prepare import prepare
 
-    prepare(args.config, args.sources, args.raw_dir, args.out_dir, args.threads)
+    prepare(args.config.given, args.sources, args.raw_dir, args.out_dir, args.threads)
 
 
 def masks(args: argparse.Namespace) -> None:
@@ -56,7 +56,7 @@ def masks(args: argparse.Namespace) -> None:
     from patchvae.data.masks import write_masks
 
     data_as_wanted(args, args.images.parent)
-    write_masks(args.config, args.images, args.out)
+    write_masks(args.config.given, args.images, args.out)
 
 
 def pretrain(args: argparse.Namespace) -> None:
@@ -99,7 +99,7 @@ def inception(args: argparse.Namespace) -> None:
     """Fetch the weights of FID's network to where pytorch-fid looks for them."""
     from patchvae.evaluation.inception import fetch_inception
 
-    fetch_inception(args.config, args.out)
+    fetch_inception(args.config.given, args.out)
 
 
 def fid(args: argparse.Namespace) -> None:
@@ -122,7 +122,7 @@ def report(args: argparse.Namespace) -> None:
     """Write one table or figure from metrics files."""
     from patchvae.report.job import write_report
 
-    write_report(args.name, args.config, args.file, args.files, args.wanted, args.packed)
+    write_report(args.name, args.config.given, args.file, args.files, args.wanted, args.packed)
 
 
 def figure_masks(args: argparse.Namespace) -> None:
@@ -130,7 +130,7 @@ def figure_masks(args: argparse.Namespace) -> None:
     from patchvae.report.figures.weight_masks import draw_weight_masks
 
     data_as_wanted(args, args.images.parent)
-    draw_weight_masks(args.images, args.config, args.png, args.pdf)
+    draw_weight_masks(args.images, args.config.given, args.png, args.pdf)
 
 
 def figure_parts(args: argparse.Namespace) -> None:
@@ -394,8 +394,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "config" in args:
             from patchvae.job_configs import check_config
 
-            args.config = json_or_file(args.config)
-            check_config(args.name if args.job == "report" else args.job, args.config)
+            command = args.name if args.job == "report" else args.job
+            args.config = check_config(command, json_or_file(args.config))
         args.function(args)
     except KeyboardInterrupt:
         logger.error("interrupted")

@@ -151,8 +151,8 @@ def setting(params: Params, key: str) -> tuple[str, ...]:
     return path
 
 
-def get(params: Params, path: Sequence[str]) -> Any:
-    """The value at a path."""
+def get(params: Any, path: Sequence[Any]) -> Any:
+    """The value at a path of keys, and of places in lists."""
     for part in path:
         params = params[part]
     return params

@@ -1,80 +1,58 @@
-"""The schema of the parameters, and what it refuses in one sentence each."""
+"""The JSON schema of params.yaml, which editors read.
 
-import functools
-import re
-from collections.abc import Iterator
-from pathlib import Path
+It is committed: `python -m patchvae.schema > workflow/schemas/params.schema.json`.
+"""
+
+import ast
+import inspect
+import io
+import json
+import tokenize
 from typing import Any
 
-from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import ValidationError
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
-from patchvae.config import Params, did_you_mean, read_yaml, shown
-from patchvae.errors import PatchVAEError
-
-SCHEMA = Path(__file__).parent / "schemas/params.schema.yaml"
+from patchvae.params import Parameters
 
 
-@functools.cache
-def _schema() -> Any:
-    """Stricter than JSON Schema in two things: 512.0 is no integer, and a pattern is one of the whole text."""
+class EditorSchema(GenerateJsonSchema):
+    """Describes a key by the comment beside it in its model; a title would repeat it, and a default it has none."""
 
-    def pattern(validator: Any, wanted: str, text: Any, schema: Any) -> Iterator[ValidationError]:
-        # `$` alone matches before a newline at the end too.
-        if isinstance(text, str) and not re.fullmatch(wanted, text):
-            yield ValidationError(f"{text!r} does not match")
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        made, cls = super().model_schema(schema), schema["cls"]
+        for name, text in descriptions(cls).items():
+            made["properties"][cls.model_fields[name].alias or name]["description"] = text
+        return made
 
-    types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
-    strict = validators.extend(Draft202012Validator, {"pattern": pattern}, type_checker=types)
-    return strict(read_yaml(SCHEMA))
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
 
-
-def refuse_by_schema(params: Params, prefix: str) -> None:
-    """Raise PatchVAEError if the schema refuses the parameters: one sentence with `prefix` and the dotted key."""
-    errors = list(_schema().iter_errors(params))
-    if errors:
-        # A misspelt key is also a missing one: say the former.
-        errors.sort(key=lambda e: (e.validator != "additionalProperties", [str(part) for part in e.absolute_path]))
-        raise PatchVAEError(f"parameters: {prefix}{_sentence(errors[0])}")
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
 
 
-TYPES = {
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "string": "text",
-    "array": "a list",
-    "object": "a mapping of keys to values",
-    "null": "null",
-}
+def descriptions(cls: type[BaseModel]) -> dict[str, str]:
+    """The comments beside a model's fields, its bases' included."""
+    found = {}
+    for base in reversed(cls.__mro__[: cls.__mro__.index(BaseModel)]):
+        source = inspect.getsource(base)
+        tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+        comments = {token.start[0]: token.string for token in tokens if token.type == tokenize.COMMENT}
+        (tree,) = ast.parse(source).body
+        assert isinstance(tree, ast.ClassDef)
+        for node in tree.body:
+            match node:
+                case ast.AnnAssign(target=ast.Name(id=name), end_lineno=int(line)) if line in comments:
+                    found[name] = comments[line].removeprefix("# ")
+    return found
 
 
-def _sentence(error: ValidationError) -> str:
-    path = [str(part) for part in error.absolute_path]
-    key, value = ".".join(path) or "top level", error.instance
-    if error.validator == "additionalProperties":
-        known = list(error.schema["properties"])
-        unknown = next(str(name) for name in value if name not in known)
-        return f"{'.'.join([*path, shown(unknown)[1:-1]])}: unknown key{did_you_mean(unknown, known)}"
-    if error.validator == "required":
-        missing = next(name for name in error.validator_value if name not in value)
-        return f"{'.'.join([*path, missing])}: missing"
-    if error.validator == "enum":
-        known = [str(value) for value in error.validator_value]
-        return f"{key}: {shown(value)} is none of {', '.join(known)}{did_you_mean(str(value), known)}"
-    if error.validator in ("anyOf", "pattern"):
-        return f"{key}: {shown(value)} does not fit: {error.schema['description']}{_whole(value, error.schema)}"
-    if error.validator == "type":
-        kinds = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-        return f"{key}: {shown(value)} is not {' or '.join(TYPES[kind] for kind in kinds)}{_whole(value, error.schema)}"
-    if error.validator == "maxItems" and error.validator_value == 1:
-        return f"{key}: {shown(value)} is more than one"
-    return f"{key}: {error.message.replace(repr(value), shown(value))}"
+def json_schema() -> str:
+    """The schema as it is committed."""
+    return json.dumps(Parameters.model_json_schema(schema_generator=EditorSchema), indent=1, sort_keys=True) + "\n"
 
 
-def _whole(value: Any, schema: Any) -> str:
-    """A hint at the whole number that a number with a point may mean, if the schema takes it, or nothing."""
-    if not isinstance(value, float) or not value.is_integer():
-        return ""
-    fits = _schema().evolve(schema=schema).is_valid(int(value))
-    return f"; write {int(value)}" if fits else ""
+if __name__ == "__main__":
+    print(json_schema(), end="")

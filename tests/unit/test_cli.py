@@ -97,7 +97,7 @@ def masks(config: str) -> list[str]:
         (masks('{"image_size": 32, "image_size": 64}'), "'image_size' is there twice"),
         (masks('{"image_size": ' + "[" * 100_000), "--config: not readable as JSON"),
         (masks('{"image_size": ' + "9" * 5000 + "}"), "--config: not readable as JSON"),
-        (masks(json.dumps(MASKS | {"image_size": 32.0})), "image_size: input should be a valid integer, not 32.0"),
+        (masks(json.dumps(MASKS | {"image_size": 32.0})), "image_size: 32.0 is not a whole number; write 32"),
         (masks(json.dumps(MASKS | {"patchsize": 8})), "patchsize: unknown key; did you mean patch_size?"),
         (masks(json.dumps(MASKS | {"patch_size": 7})), "image_size: 32 is not a multiple of patch_size = 7"),
     ],

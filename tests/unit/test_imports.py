@@ -49,8 +49,7 @@ from patchvae.training.optimizers import adam, sgd
 import patchvae.training.pretrain, patchvae.training.finetune, patchvae.training.watch
 import patchvae.models.patchvae, patchvae.models.beta_vae, patchvae.training.objectives.vae
 model = torch.nn.Linear(2, 2)
-options = dict(lr=0.1, momentum=0.9, weight_decay=0)
-for optimizer in (adam(model, 0.1, [0.5, 0.9]), sgd(list(model.parameters()), options)):
+for optimizer in (adam(model, 0.1, [0.5, 0.9]), sgd(list(model.parameters()), 0.1, 0.9, 0.0)):
     optimizer.zero_grad(set_to_none=True)
     model(torch.ones(1, 2)).sum().backward()
     optimizer.step()

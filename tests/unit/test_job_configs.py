@@ -1,10 +1,10 @@
-"""What `--config` may hold: all that resolve() returns, and nothing that the parameters' schema would refuse."""
+"""What `--config` may hold: all that resolve() returns, and nothing that the parameters' model would refuse."""
 
 import copy
 import math
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,11 @@ from helpers import ROOT
 from layout import jobs
 from reports import REPORTS
 
-from patchvae.config import get, load_params, put
+from patchvae.config import get, load_params
 from patchvae.errors import PatchVAEError
 from patchvae.files import canonical
 from patchvae.job_configs import check_config
-from patchvae.provenance import PACKAGE, source_files
 from patchvae.resolve import resolve
-from patchvae.schema import refuse_by_schema
 
 Params = dict[str, Any]
 
@@ -54,59 +52,11 @@ def test_every_job_of_every_run_passes_unchanged(root: Path, overlay: str | None
     overlays = [root / f"configs/{overlay}.yaml"] if overlay else []
     seen = set()
     for name, config in configs(load_params([root / "params.yaml", *overlays])):
-        assert canonical(check_config(name, config).model_dump(mode="json", exclude_unset=True)) == canonical(config)
+        assert canonical(check_config(name, config).given) == canonical(config)
         seen.add(name)
     assert {"pretrain", "finetune", "table1", "figure-parts"} <= seen
     if overlay in ("cifar100", "test"):
         assert {"probe", "claims", "probe_table", "lengths", "sensitivity"} <= seen
-
-
-def numbers(block: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    for key, value in block.items():
-        if isinstance(value, dict):
-            yield from numbers(value, (*path, key))
-        elif isinstance(value, int | float | str):
-            yield (*path, key)
-
-
-def accepted(check: Callable[..., Any], *arguments: Any) -> bool:
-    try:
-        check(*arguments)
-    except PatchVAEError:
-        return False
-    return True
-
-
-def readable(params: Params, rule: str, wildcards: Params) -> Params | None:
-    try:
-        return resolve(params, rule, wildcards)
-    except (PatchVAEError, TypeError, AttributeError):  # the value is of a kind that cannot be read at all
-        return None
-
-
-def test_the_limits_are_those_of_the_schema(params: Params) -> None:
-    """Whatever the schema refuses, and a job would read, is refused in the job's configuration too."""
-    todo = {}
-    for rule, wildcards in jobs(params):
-        config = resolve(params, rule, wildcards)
-        todo.setdefault((rule, config.get("model", {}).get("name")), (rule, wildcards))
-    before = {key: resolve(params, *job) for key, job in todo.items()}
-    compared = 0
-    for path in numbers(params):
-        for value in (True, "odd", -1, 2.0, 2**40):
-            if path[-1] in ("format", "model", "regime") or value == get(params, path):
-                continue  # decides on what other keys there are, or the schema has no list of its names
-            if path[-2:] == ("temperature", "floor") and value == 2.0:
-                continue  # above `start`, which no schema can say
-            new = put(params, path, value)
-            edited = {
-                key: config for key, job in todo.items() if (config := readable(new, *job)) not in (None, before[key])
-            }
-            allowed = bool(edited) and accepted(refuse_by_schema, new, "")
-            for (rule, _), config in edited.items():
-                compared += 1
-                assert accepted(check_config, command(rule), config) == allowed, (path, value, rule)
-    assert compared > 300
 
 
 PRETRAIN = ("pretrain", {"dataset": "cifar100", "variant": "patchvae-gan", "seed": 0})
@@ -120,53 +70,53 @@ FINETUNE = ("finetune", {"dataset": "cifar100", "variant": "patchvae", "regime":
             PRETRAIN,
             "precision",
             "fp16",
-            "precision: input should be 'auto', 'fp32' or 'bf16', not 'fp16'; did you mean",
+            "precision: 'fp16' is not 'auto', 'fp32' or 'bf16'; did you mean",
         ),
-        (PRETRAIN, "epochs", 90.0, "epochs: input should be a valid integer, not 90.0"),
-        (PRETRAIN, "epochs", True, "epochs: input should be a valid integer, not True"),
-        (PRETRAIN, "epochs", "90", "epochs: input should be a valid integer, not '90'"),
-        (PRETRAIN, "lr", True, "lr: input should be a valid number, not True"),
-        (PRETRAIN, "lr", math.nan, "lr: input should be"),
-        (PRETRAIN, "lr", 10**400, "lr: input should be"),
-        (PRETRAIN, "flip", 0, "flip: input should be a valid boolean, not 0"),
-        (PRETRAIN, "epoch_images", 2e4, "epoch_images: input should be 'dataset' or input should be a valid integer"),
-        (PRETRAIN, "seed", 2**32, "seed: input should be less than 4294967296"),
-        (PRETRAIN, "image_size", 36, "image_size: input should be a multiple of 8"),
-        (PRETRAIN, "dataset", "../up", "dataset: string should match"),
-        (PRETRAIN, "dataset", "cifar100\n", "dataset: string should match"),
+        (PRETRAIN, "epochs", 90.0, "epochs: 90.0 is not a whole number; write 90"),
+        (PRETRAIN, "epochs", True, "epochs: True is not a whole number"),
+        (PRETRAIN, "epochs", "90", "epochs: '90' is not a whole number"),
+        (PRETRAIN, "lr", True, "lr: True is not a number"),
+        (PRETRAIN, "lr", math.nan, "lr: nan is not"),
+        (PRETRAIN, "lr", 10**400, "lr: 0x"),
+        (PRETRAIN, "flip", 0, "flip: 0 is not true or false"),
+        (PRETRAIN, "epoch_images", 2e4, "epoch_images: 20000.0 is not 'dataset' or a whole number; write 20000"),
+        (PRETRAIN, "seed", 2**32, "seed: 4294967296 is not at most 4294967295"),
+        (PRETRAIN, "image_size", 36, "image_size: 36 is not a multiple of 8"),
+        (PRETRAIN, "dataset", "../up", "dataset: '../up' is not a name of at most 64"),
+        (PRETRAIN, "dataset", "cifar100\n", "dataset: 'cifar100\\n' is not a name"),
         (PRETRAIN, "epohcs", 3, "epohcs: unknown key; did you mean epochs?"),
         (PRETRAIN, "epochs", KeyError, "epochs: missing"),
-        (PRETRAIN, "gan", [], "gan: input should be a JSON object, not []"),
-        (PRETRAIN, "gan.weight", -1, "gan.weight: input should be greater than or equal to 0"),
+        (PRETRAIN, "gan", [], "gan: [] is not a mapping of keys to values"),
+        (PRETRAIN, "gan.weight", -1, "gan.weight: -1 is not at least 0"),
         (PRETRAIN, "model", KeyError, "model.name: None is none of"),
         (PRETRAIN, "model", "patchvae", "model.name: None is none of"),
         (PRETRAIN, "model.name", "patchvea", "model.name: 'patchvea' is none of"),
         (PRETRAIN, "model.name", ["patchvae"], "model.name: ['patchvae'] is none of"),
-        (PRETRAIN, "model.name", "beta-vae", "does not belong here"),
-        (PRETRAIN, "model.num_parts", 1, "model.num_parts: input should be greater than or equal to 2"),
+        (PRETRAIN, "model.name", "beta-vae", "unknown key"),
+        (PRETRAIN, "model.num_parts", 1, "model.num_parts: 1 is not at least 2"),
         (PRETRAIN, "model.beta_occ", KeyError, "model.beta_occ: missing"),
-        (PRETRAIN, "model.latent_dim", 96, "model.latent_dim: does not belong here"),
-        (PRETRAIN, "model.occurrence_prior", "1/n", "model.occurrence_prior: input should be '1/N'"),
+        (PRETRAIN, "model.latent_dim", 96, "model.latent_dim: unknown key"),
+        (PRETRAIN, "model.occurrence_prior", "1/n", "model.occurrence_prior: '1/n' is not '1/N'"),
         (PRETRAIN, "model.temperature.strat", 1.0, "model.temperature.strat: unknown key; did you mean start?"),
         (PRETRAIN, "model.temperature.floor", 2.0, "floor: 2.0 is above start = 1.0"),
         (PRETRAIN, "snapshots", [3, 90], "snapshots: 90 is not before the last of 90 epochs"),
-        (PRETRAIN, "adam_betas", [0.9], "adam_betas: list should have at least 2 items"),
-        (PRETRAIN, "adam_betas", [0.9, 1.0], "adam_betas.1: input should be less than 1"),
-        (FINETUNE, "regime", "conv2", "regime: input should be"),
-        (FINETUNE, "head", "a/b", "head: string should match"),
+        (PRETRAIN, "adam_betas", [0.9], "adam_betas: [0.9] is not of length 2 or more"),
+        (PRETRAIN, "adam_betas", [0.9, 1.0], "adam_betas.1: 1.0 is not less than 1"),
+        (FINETUNE, "regime", "conv2", "regime: 'conv2' is not"),
+        (FINETUNE, "head", "a/b", "head: 'a/b' is not a name"),
         (FINETUNE, "head_relu", KeyError, "head_relu: missing"),
-        (FINETUNE, "pretrained.snapshot", 0, "pretrained.snapshot: input should be greater than or equal to 1"),
+        (FINETUNE, "pretrained.snapshot", 0, "pretrained.snapshot: 0 is not at least 1"),
         (FINETUNE, "pretrained.snapshot", KeyError, "pretrained.snapshot: missing"),
         (FINETUNE, "backbone", "resnet18", ""),
         (FINETUNE, "image_size", 40, ""),
-        (FINETUNE, "pretrained.variant", "a/b", "pretrained.variant: string should match"),
+        (FINETUNE, "pretrained.variant", "a/b", "pretrained.variant: 'a/b' is not a row's name"),
         (("masks", {"dataset": "cifar100"}), "patch_size", 7, "image_size: 32 is not a multiple of patch_size = 7"),
-        (("download", {"dataset": "cifar100"}), "sources", {}, "sources: dictionary should have at least 1 item"),
+        (("download", {"dataset": "cifar100"}), "sources", {}, "sources: {} is not of length 1 or more"),
         (("download", {"dataset": "cifar100"}), "sources", {"../x": {}}, "sources"),
         (("prepare", {"dataset": "cifar100"}), "format", "cifar10", "did you mean cifar100?"),
-        (("digit_scenes", {"dataset": "digits"}), "num_classes", 9, "num_classes: input should be 10"),
-        (("table1", {}), "seeds", [0, 0], "seeds: input should hold nothing twice"),
-        (("table1", {}), "run", "../up", "run: string should match"),
+        (("digit_scenes", {"dataset": "digits"}), "num_classes", 9, "num_classes: 9 is not 10"),
+        (("table1", {}), "seeds", [0, 0], "seeds: [0, 0] is not a list that holds nothing twice"),
+        (("table1", {}), "run", "../up", "run: '../up' is not a name"),
     ],
 )
 def test_a_configuration_by_hand_is_held_to_its_model(
@@ -191,8 +141,21 @@ def test_a_configuration_by_hand_is_held_to_its_model(
     assert "\n" not in str(caught.value)
 
 
+def test_a_whole_number_stays_as_it_is_written(params: Params) -> None:
+    """1.0 for 1 would be another configuration of a job that was run."""
+    config = resolve(params, *PRETRAIN) | {"lr": 1}
+    assert canonical(check_config("pretrain", config).given) == canonical(config)
+
+
 def test_only_a_command_with_a_configuration_waits_for_pydantic() -> None:
     script = "import sys; from patchvae import cli; cli.parser(); sys.exit('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], env={"PYTHONPATH": "src"}, cwd=ROOT).returncode == 0
-    for module in ("patchvae.training.pretrain", "patchvae.training.finetune", "patchvae.data.prepare"):
-        assert PACKAGE / "job_configs.py" not in source_files(module)
+
+
+@pytest.mark.parametrize("job", [PRETRAIN, FINETUNE, ("probe", FINETUNE[1]), ("masks", FINETUNE[1])])
+def test_a_configuration_is_checked_without_torch(params: Params, job: tuple[str, Params]) -> None:
+    config = canonical(resolve(params, *job))
+    script = "import sys, json; from patchvae.job_configs import check_config;"
+    script += f"check_config({job[0]!r}, json.loads(sys.argv[1])); sys.exit('torch' in sys.modules)"
+    command = [sys.executable, "-c", script, config]
+    assert subprocess.run(command, env={"PYTHONPATH": "src"}, cwd=ROOT).returncode == 0

@@ -34,6 +34,35 @@ def test_a_kind_of_model_has_files_of_its_own(root: Path) -> None:
     assert len({code_sha256("patchvae.training.pretrain", *modules(kind)) for kind in kinds}) == len(kinds)
 
 
+def test_a_field_of_one_jobs_configuration_touches_no_other_job(root: Path) -> None:
+    jobs = {
+        "patchvae": ("patchvae.training.pretrain", *modules("patchvae")),
+        "beta-vae": ("patchvae.training.pretrain", *modules("beta-vae")),
+        "bigan": ("patchvae.training.pretrain", *modules("bigan")),
+        "finetune": ("patchvae.training.finetune",),
+        "probe": ("patchvae.evaluation.probe",),
+        "table1": ("patchvae.report.tables.table1",),
+        "table2": ("patchvae.report.tables.table2",),
+        "sensitivity": ("patchvae.report.tables.sensitivity",),
+    }
+    files = {job: names(root, *found) for job, found in jobs.items()}
+    for config, users in {
+        "models/patchvae_config.py": ["patchvae"],
+        "models/beta_vae_config.py": ["beta-vae"],
+        "training/objectives/vae_config.py": ["patchvae", "beta-vae"],
+        "training/objectives/bigan_config.py": ["bigan"],
+        "training/pretrain_config.py": ["patchvae", "beta-vae", "bigan"],
+        "training/finetune_config.py": ["finetune"],
+        "training/head_config.py": ["finetune", "sensitivity"],
+        "evaluation/probe_config.py": ["probe"],
+        "report/tables/table2.py": ["table2"],
+        "params.py": [],
+        "messages.py": [],
+        "job_configs.py": [],
+    }.items():
+        assert [job for job in jobs if config in files[job]] == users, config
+
+
 def test_code_hashes_differ_between_modules() -> None:
     assert code_sha256("patchvae.data.masks") == code_sha256("patchvae.data.masks")
     assert code_sha256("patchvae.data.masks") != code_sha256("patchvae.data.prepare")

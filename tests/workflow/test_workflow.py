@@ -157,7 +157,7 @@ def test_a_broken_overlay_is_one_sentence_with_its_name(
         ("finetune.lr=0.1", "--config: Snakemake cannot read it: Invalid config definition"),
         ("seeds=nan", "--config: seeds: nan is not a finite number"),
         ("precision=fp32", "--config: results would mix with those of run paper"),
-        ("run=../up", "parameters: run: '../up' does not fit"),
+        ("run=../up", "parameters: run: '../up' is not a name"),
     ],
 )
 def test_a_wrong_value_on_the_command_line_is_one_sentence(snakemake: Run, root: Path, value: str, part: str) -> None:

@@ -17,6 +17,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.evaluation.inception import weights_or_reason
 from patchvae.evaluation.pretrained import load_model, open_split
 from patchvae.evaluation.reconstruction import KINDS, reconstructions, temperature_of
+from patchvae.evaluation.reconstruction_config import Reconstruct
 from patchvae.training.run import Run, start
 
 FEATURES = 2048  # of the last block, the FID's usual one
@@ -86,18 +87,20 @@ def features(network: torch.nn.Module, images: Tensor) -> Tensor:
     return output.flatten(1)
 
 
-def measure(run: Run, model: nn.Module, images: npt.NDArray[np.uint8], temperature: float, weights: Path) -> float:
+def measure(
+    run: Run, config: Reconstruct, model: nn.Module, images: npt.NDArray[np.uint8], temperature: float, weights: Path
+) -> float:
     """The FID between images (n, S, S, 3), n > 1, and what the model makes of them at a temperature."""
     network = load_inception(weights, run.device)
     real, fake = Moments(FEATURES, run.device), Moments(FEATURES, run.device)
-    for originals, copies in reconstructions(run, model, images, temperature):
+    for originals, copies in reconstructions(run, config, model, images, temperature):
         real.add(features(network, originals))
         fake.add(features(network, copies))
     return frechet_distance(real, fake)
 
 
 def fid(
-    config: dict[str, Any],
+    config: Reconstruct,
     data: Path,
     checkpoint: Path,
     inception: Path,
@@ -125,6 +128,6 @@ def fid(
         record["why"] = weights
     else:
         record["temperature"] = temperature_of(config, model, pretrained)
-        record["fid"] = measure(run, model, images, record["temperature"], weights)
+        record["fid"] = measure(run, config, model, images, record["temperature"], weights)
         seen = len(images)
     run.finish(metrics, record, time.perf_counter() - began, seen)

@@ -17,10 +17,12 @@ from patchvae.checkpoint import pretraining
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.pretrained import batches, for_measuring, load_model, open_split
 from patchvae.hardware import autocast
+from patchvae.models.factory import network_of
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Scaling, open_array
 from patchvae.training.pretrain import estimate_statistics, seeded_model
 from patchvae.training.run import Run, start
+from patchvae.training.run_config import Measured
 
 MAX_IMAGES = 2000  # per split; every image has 16 cells
 NONE = -1  # the assignment of a cell in which no part is likely
@@ -41,7 +43,7 @@ class Cells:
     digits: npt.NDArray[np.int64]  # (cells,): the class; tells a cell's digit where `repeated`
 
 
-def read_cells(data: Path, split: str, config: dict[str, Any]) -> Cells:
+def read_cells(data: Path, split: str, config: Measured) -> Cells:
     """The first MAX_IMAGES scenes of a split, cut along the grid of its occurrence maps.
 
     The maps hold the repeated digit only. Which cells hold any digit is seen exactly: the others are flat.
@@ -76,14 +78,14 @@ def occurrence_logits(run: Run, model: nn.Module, cells: Cells) -> Floats:
 
     Raises PatchVAEError when the model's grid is not that of the cells.
     """
-    scaling = Scaling(run.config["input_scaling"], run.device)
+    scaling = Scaling(run.config.input_scaling, run.device)
     found = []
     for batch in batches(cells.images, run.device):
         with autocast(run.device, run.precision):
             logits = model.encoder(scaling(batch)).occurrence_logits  # type: ignore[operator]
         if logits.shape[2:] != (cells.grid, cells.grid):
             grids = f"{tuple(logits.shape[2:])}, that of {run.data} is {(cells.grid, cells.grid)}"
-            raise PatchVAEError(f"model: the occurrence grid of {run.config['variant']} is {grids}")
+            raise PatchVAEError(f"model: the occurrence grid of {run.config.variant} is {grids}")
         found.append(logits.permute(0, 2, 3, 1).flatten(0, 2).float().cpu().numpy())
     return np.concatenate(found)
 
@@ -135,7 +137,7 @@ def trivial(scores: Mapping[str, npt.NDArray[Any]], train: Cells, test: Cells) -
 
 
 def score_parts(
-    config: dict[str, Any],
+    config: Measured,
     data: Path,
     checkpoint: Path,
     metrics: Path,
@@ -150,13 +152,13 @@ def score_parts(
     test split. Two scores are trivial: `deviation`, that of a cell's values, and `occupied`, which knows which cells
     hold a digit and nothing else.
 
-    config: `dataset`, `variant`, `seed`, `image_size`, `input_scaling`, `precision`; data: packed digit scenes;
-    checkpoint: a pretraining checkpoint of a PatchVAE. Raises PatchVAEError for broken inputs, and for a model whose
-    grid is not that of the data.
+    data: packed digit scenes; checkpoint: a pretraining checkpoint of a PatchVAE. Raises PatchVAEError for broken
+    inputs, and for a model whose grid is not that of the data.
     """
     run = start("parts", __name__, config, data, device, threads, "patchvae")
     trained, pretrained = load_model(checkpoint, config, ("patchvae",), run.device)
-    untrained = seeded_model(pretrained["config"])
+    block = pretrained["config"]["model"]
+    untrained = seeded_model(network_of(block), config.image_size, config.seed)
     # As every trained one has; else most of its difference would be normalisation.
     estimate_statistics(untrained, open_array(data / "train_images.npy", run.device), run)
     untrained = for_measuring(untrained, run.device)
@@ -166,7 +168,7 @@ def score_parts(
     for name, model in (("trained", trained), ("untrained", untrained)):
         logits = {"train": occurrence_logits(run, model, train), "test": occurrence_logits(run, model, test)}
         record[name] = score(logits, assign(logits["test"]), train, test)
-    clusters = cluster_scores(train.patches, test.patches, pretrained["config"]["model"]["num_parts"], config["seed"])
+    clusters = cluster_scores(train.patches, test.patches, pretrained["config"]["model"]["num_parts"], config.seed)
     record["kmeans"] = score(clusters, clusters["test"].argmax(axis=1), train, test)
     splits = {"train": train, "test": test}
     record["deviation"] = trivial({split: cells.patches.std(axis=1) for split, cells in splits.items()}, train, test)

@@ -12,18 +12,19 @@ from torch import Tensor, nn
 from patchvae import checkpoint
 from patchvae.data.packed import PackedSplit, load_split
 from patchvae.errors import PatchVAEError
-from patchvae.models.factory import build_model
+from patchvae.models.factory import build_model, network_of
 from patchvae.training.batches import Scaling
+from patchvae.training.run_config import Measured
 
 BATCH = 50
 
 
 def load_model(
-    path: Path, config: dict[str, Any], kinds: tuple[str, ...], device: torch.device
+    path: Path, config: Measured, kinds: tuple[str, ...], device: torch.device
 ) -> tuple[nn.Module, dict[str, Any]]:
     """The model of a pretraining checkpoint in evaluation mode, on a device, and the checkpoint's content.
 
-    config: has the keys of `checkpoint.IDENTITY`; kinds: the values of `model.name` that the job can measure.
+    kinds: the values of `model.name` that the job can measure.
     Raises PatchVAEError for a model of another kind, and for a checkpoint that is broken or of another model.
     """
     content = checkpoint.load_identified(path, config, {})
@@ -31,9 +32,9 @@ def load_model(
     if not isinstance(block, dict) or "name" not in block:
         raise PatchVAEError(f"checkpoint {path} is of no pretraining: its config has no model")
     if block["name"] not in kinds:
-        raise PatchVAEError(f"{config['variant']} is a {block['name']}, this needs a {' or '.join(kinds)}")
-    model = build_model(block, config["image_size"])
-    checkpoint.load_weights(model, content["model"], config["variant"])
+        raise PatchVAEError(f"{config.variant} is a {block['name']}, this needs a {' or '.join(kinds)}")
+    model = build_model(network_of(block), config.image_size)
+    checkpoint.load_weights(model, content["model"], config.variant)
     return for_measuring(model, device), content
 
 
@@ -42,12 +43,12 @@ def for_measuring(model: nn.Module, device: torch.device) -> nn.Module:
     return model.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
-def open_split(data: Path, split: str, config: dict[str, Any]) -> PackedSplit:
+def open_split(data: Path, split: str, config: Measured) -> PackedSplit:
     """One split mapped into memory; raises PatchVAEError when it is broken or its images have another side."""
     opened = load_split(data, split)
     size = opened.images.shape[1]
-    if size != config["image_size"]:
-        raise PatchVAEError(f"{data}: images of side {size}, but image_size is {config['image_size']}")
+    if size != config.image_size:
+        raise PatchVAEError(f"{data}: images of side {size}, but image_size is {config.image_size}")
     return opened
 
 

@@ -16,6 +16,7 @@ from patchvae import checkpoint
 from patchvae.bits import packed_bits
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.pretrained import for_measuring
+from patchvae.evaluation.probe_config import Probe
 from patchvae.evaluation.ridge import Ridge, choose, moments
 from patchvae.hardware import autocast
 from patchvae.models.resnet import Backbone
@@ -29,13 +30,13 @@ BATCH = 250
 class Features:
     """What a frozen phi makes of packed images, batch by batch: all features of ImageNet would take 84 GB."""
 
-    def __init__(self, run: Run, pretrained: dict[str, Any]) -> None:
-        self.run = run
-        backbone = Backbone(run.config["backbone"])
-        weights = checkpoint.backbone_weights(pretrained, run.config["pretrained"]["snapshot"])
-        checkpoint.load_weights(backbone, weights, run.config["pretrained"]["variant"])
+    def __init__(self, run: Run, config: Probe, pretrained: dict[str, Any]) -> None:
+        self.run, self.pool = run, config.pool
+        backbone = Backbone(config.backbone)
+        weights = checkpoint.backbone_weights(pretrained, config.pretrained.snapshot)
+        checkpoint.load_weights(backbone, weights, config.pretrained.variant)
         self.phi = for_measuring(backbone, run.device)
-        self.scaling = Scaling(run.config["input_scaling"], run.device)
+        self.scaling = Scaling(config.input_scaling, run.device)
         self.pixels = {split: open_array(run.data / f"{split}_images.npy", run.device) for split in ("train", "test")}
         self.labels = {split: open_array(run.data / f"{split}_labels.npy", run.device) for split in ("train", "test")}
 
@@ -51,7 +52,7 @@ class Features:
 
     def pooled(self, maps: Tensor) -> Tensor:
         """Maps (B, C, h, w) averaged to a grid of side `pool`, or of their own where that is smaller: (B, D)."""
-        side = min(self.run.config["pool"], *maps.shape[2:])
+        side = min(self.pool, *maps.shape[2:])
         return F.adaptive_avg_pool2d(maps.float(), side).flatten(1).double()
 
 
@@ -70,7 +71,7 @@ def parted(labels: Tensor, holdout: float, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def probe(
-    config: dict[str, Any],
+    config: Probe,
     data: Path,
     pretrained: Path,
     metrics: Path,
@@ -87,19 +88,18 @@ def probe(
     Raises PatchVAEError for broken inputs, a checkpoint of another model, and features that are no finite numbers.
     """
     run = start("probe", __name__, config, data, device, threads)
-    expected = {**config["pretrained"], "seed": config["seed"]}
-    snapshot = expected.pop("snapshot")
-    own_images = run.data_sha256 if config["pretrained"]["dataset"] == config["dataset"] else None
+    expected = {"dataset": config.pretrained.dataset, "variant": config.pretrained.variant, "seed": config.seed}
+    own_images = run.data_sha256 if config.pretrained.dataset == config.dataset else None
     content = checkpoint.load_pretrained(pretrained, expected, wanted or {}, own_images)
-    features, classes = Features(run, content), config["num_classes"]
-    fitted, held = parted(features.labels["train"], config["holdout"], config["seed"])
+    features, classes = Features(run, config, content), config.num_classes
+    fitted, held = parted(features.labels["train"], config.holdout, config.seed)
     began = time.perf_counter()
     sums = moments(features.batches("train", fitted), classes)
     rest = moments(features.batches("train", held), classes, sums.pivot)
     for part in (sums, rest):
         if not part.gram.diagonal().isfinite().all():
             raise PatchVAEError(f"{pretrained}: its phi gives features that are no finite numbers")
-    choice = choose(Ridge(sums), lambda: features.batches("train", held), config["lambdas"])
+    choice = choose(Ridge(sums), lambda: features.batches("train", held), config.lambdas)
     sums += rest
     ridge = Ridge(sums)
     weights = ridge.weights(choice.penalty)
@@ -107,7 +107,7 @@ def probe(
     on_train = ridge.right(features.batches("train", labelled), weights)
     on_test = ridge.right(features.batches("test", torch.arange(run.counts["test"])), weights, min(5, classes))
     record = {
-        "pretraining": checkpoint.pretraining(content, snapshot),
+        "pretraining": checkpoint.pretraining(content, config.pretrained.snapshot),
         "split": "test",
         "count": len(on_test),
         "top1": percent(on_test[:, 0]),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from patchvae.checkpoint import pretraining
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.pretrained import batches, load_model, open_split, to_unit
+from patchvae.evaluation.reconstruction_config import Reconstruct
 from patchvae.hardware import autocast
 from patchvae.models.beta_vae import BetaVAE
 from patchvae.models.patchvae import PatchVAE, patch_code, sample_occurrence
@@ -45,26 +46,25 @@ def decode(model: nn.Module, images: Tensor, temperature: float, sample: bool) -
 
 @torch.no_grad()
 def reconstructions(
-    run: Run, model: nn.Module, images: npt.NDArray[np.uint8], temperature: float
+    run: Run, config: Reconstruct, model: nn.Module, images: npt.NDArray[np.uint8], temperature: float
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Images (n, S, S, 3) and their reconstructions, batch by batch: two (B, 3, S, S) float32 in [0, 1].
 
-    run.config: `seed`, `sample`, `input_scaling`; temperature: of the relaxed Bernoulli. The draws depend on the seed
-    alone, so every job that measures reconstructions measures the same ones, as long as nobody draws between batches.
+    temperature: of the relaxed Bernoulli. The draws depend on the seed alone, so every job that measures
+    reconstructions measures the same ones, as long as nobody draws between batches.
     """
-    config = run.config
-    scaling = Scaling(config["input_scaling"], run.device)
-    torch.manual_seed(seed_for(config["seed"], "reconstruct"))
+    scaling = Scaling(config.input_scaling, run.device)
+    torch.manual_seed(seed_for(config.seed, "reconstruct"))
     for batch in batches(images, run.device):
         with autocast(run.device, run.precision):
-            output = decode(model, scaling(batch), temperature, config["sample"])
+            output = decode(model, scaling(batch), temperature, config.sample)
         yield batch.permute(0, 3, 1, 2).float() / 255, to_unit(output.float(), scaling)
 
 
-def temperature_of(config: dict[str, Any], model: nn.Module, pretrained: dict[str, Any]) -> float:
+def temperature_of(config: Reconstruct, model: nn.Module, pretrained: dict[str, Any]) -> float:
     """The temperature that a configuration asks for; `last` is that of the pretraining's last step (deviation E14)."""
-    if config["temperature"] != "last":
-        return float(config["temperature"])
+    if config.temperature != "last":
+        return float(config.temperature)
     return float(model.temperature_at(pretrained["steps"] - 1))  # type: ignore[operator]
 
 
@@ -101,7 +101,7 @@ def similarity(images: Tensor, reconstructions: Tensor) -> dict[str, Tensor]:
 
 
 def reconstruct(
-    config: dict[str, Any],
+    config: Reconstruct,
     data: Path,
     checkpoint: Path,
     metrics: Path,
@@ -110,9 +110,8 @@ def reconstruct(
 ) -> None:
     """Measure the reconstructions of all test images by one pretrained model and write the metrics (Table 7).
 
-    config: `dataset`, `variant`, `seed`, `image_size`, `input_scaling`, `precision`, `sample`, `temperature`; data: a
-    packed data set; checkpoint: a pretraining checkpoint, which tells the model. Deviations E14, E60, E61; the table's
-    rows are the plain variants, without L_w (E63). Raises PatchVAEError for broken inputs, for a model without
+    data: a packed data set; checkpoint: a pretraining checkpoint, which tells the model. Deviations E14, E60, E61; the
+    table's rows are the plain variants, without L_w (E63). Raises PatchVAEError for broken inputs, for a model without
     reconstructions, and for NaN.
     """
     run = start("reconstruct", __name__, config, data, device, threads)
@@ -122,7 +121,7 @@ def reconstruct(
     began = time.perf_counter()
     sums: dict[str, float] = dict.fromkeys(("psnr", "ssim", "psnr_normalised"), 0.0)
     temperature = temperature_of(config, model, pretrained)
-    for originals, copies in reconstructions(run, model, images, temperature):
+    for originals, copies in reconstructions(run, config, model, images, temperature):
         for name, values in similarity(originals, copies).items():
             sums[name] += float(values.double().sum())
     means = {name: total / len(images) for name, total in sums.items()}

@@ -1,11 +1,10 @@
 """The beta-VAE baseline (eq. 1-3)."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from patchvae.losses import gaussian_kl
+from patchvae.models.beta_vae_config import BetaVAENetwork
 from patchvae.models.generators import GlobalDecoder
 from patchvae.models.global_encoder import GlobalEncoder
 from patchvae.models.output import Output
@@ -15,14 +14,14 @@ from patchvae.models.resnet import initialise
 class BetaVAE(nn.Module):
     """Encoder with one Gaussian latent per image, decoder, and beta x KL (eq. 3)."""
 
-    def __init__(self, backbone: str, image_size: int, latent_dim: int, beta: float, init: str) -> None:
+    def __init__(self, config: BetaVAENetwork, image_size: int) -> None:
         super().__init__()
-        self.beta = beta
+        self.beta = config.beta
         # deviation E13: the table's "sigma^2" head holds the logarithm of the variance
-        self.encoder = GlobalEncoder(backbone, image_size, latent_dim, heads=2)
+        self.encoder = GlobalEncoder(config.backbone, image_size, config.latent_dim, heads=2)
         stride = self.encoder.backbone.stride
-        self.decoder = GlobalDecoder(latent_dim, image_size // stride, stride)
-        initialise(self, init)
+        self.decoder = GlobalDecoder(config.latent_dim, image_size // stride, stride)
+        initialise(self, config.init)
 
     def temperature_at(self, step: int) -> float:
         """Of a relaxed Bernoulli, of which there is none."""
@@ -36,6 +35,4 @@ class BetaVAE(nn.Module):
         return Output(self.decoder(latent), {"kl": self.beta * gaussian_kl(mean, variance)})
 
 
-def build(image_size: int, **config: Any) -> BetaVAE:
-    """The model of a `model` block for images of this side."""
-    return BetaVAE(image_size=image_size, **config)
+build = BetaVAE

@@ -1,10 +1,10 @@
 """BiGAN's encoder, generator and discriminator (Tables 8-11, deviation E34)."""
 
 import math
-from typing import Any
 
 from torch import Tensor, nn
 
+from patchvae.models.bigan_config import BiGANNetwork
 from patchvae.models.generators import GlobalDecoder
 from patchvae.models.global_encoder import GlobalEncoder
 from patchvae.models.resnet import initialise
@@ -16,14 +16,14 @@ class BiGAN(nn.Module):
     `encode` standardises each of the encoder's outputs over the batch, as the prior is; that has no weights.
     """
 
-    def __init__(self, backbone: str, image_size: int, latent_dim: int, init: str) -> None:
+    def __init__(self, config: BiGANNetwork, image_size: int) -> None:
         super().__init__()
-        self.latent_dim = latent_dim
-        self.encoder = GlobalEncoder(backbone, image_size, latent_dim, heads=1)
+        self.latent_dim = config.latent_dim
+        self.encoder = GlobalEncoder(config.backbone, image_size, config.latent_dim, heads=1)
         stride = self.encoder.backbone.stride
-        self.decoder = GlobalDecoder(latent_dim, image_size // stride, stride)
-        self.standardise = nn.BatchNorm1d(latent_dim, affine=False)
-        initialise(self, init)
+        self.decoder = GlobalDecoder(config.latent_dim, image_size // stride, stride)
+        self.standardise = nn.BatchNorm1d(config.latent_dim, affine=False)
+        initialise(self, config.init)
 
     def encode(self, images: Tensor) -> Tensor:
         """E: images (B, 3, S, S) -> latents (B, latent_dim)."""
@@ -64,6 +64,4 @@ class JointDiscriminator(nn.Module):
         return logits
 
 
-def build(image_size: int, **config: Any) -> BiGAN:
-    """The model of a `model` block for images of this side."""
-    return BiGAN(image_size=image_size, **config)
+build = BiGAN

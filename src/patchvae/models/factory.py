@@ -1,25 +1,31 @@
 """From a resolved configuration to its model."""
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
 from torch import nn
 
 from patchvae.errors import PatchVAEError
 from patchvae.models.kinds import KINDS
+from patchvae.models.network_config import Network
 
 
-def build_model(config: dict[str, Any], image_size: int) -> nn.Module:
-    """Build the model of a `model` block (its `name` and arguments) for images of side `image_size`.
-
-    Every model keeps phi under `encoder.backbone`. Raises PatchVAEError for an unknown name or argument.
-    """
-    arguments = {key: value for key, value in config.items() if key != "name"}
-    name = config.get("name")
+def network_of(block: Mapping[str, Any]) -> Network:
+    """What makes a network, from the `model` block of a checkpoint; raises PatchVAEError for another one."""
+    name = block.get("name")
     if name not in KINDS:
         raise PatchVAEError(f"model.name: unknown model {name!r}, known are {', '.join(sorted(KINDS))}")
     try:
-        model: nn.Module = importlib.import_module(KINDS[name].model).build(image_size=image_size, **arguments)
-    except TypeError as error:
-        raise PatchVAEError(f"model: {error}") from error
+        network: Network = KINDS[name].network_config().model_validate(block)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise PatchVAEError(f"{'.'.join(map(str, ('model', *first['loc'])))}: {first['msg']}") from error
+    return network
+
+
+def build_model(network: Network, image_size: int) -> nn.Module:
+    """The model for images of side `image_size`, which keeps phi under `encoder.backbone`."""
+    model: nn.Module = importlib.import_module(KINDS[network.name].model).build(network, image_size)
     return model

@@ -1,8 +1,7 @@
 """PatchVAE (Sec. 3.2-3.3, eq. 4-11): N parts, each an occurrence map and one appearance per image."""
 
 import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from patchvae.losses import EPSILON, bernoulli_kl, gaussian_kl
 from patchvae.models.generators import Decoder
 from patchvae.models.output import Output
+from patchvae.models.patchvae_config import PatchVAENetwork, Temperature
 from patchvae.models.resnet import Backbone, initialise
 
 CLAMP = 1e7  # E16: bounds of a cell's variance
@@ -80,32 +80,17 @@ class PatchEncoder(nn.Module):
 class PatchVAE(nn.Module):
     """Encoder, patch code, decoder, and the KL terms of eq. 11 (deviation E1: beta_occ weights the occurrence KL)."""
 
-    def __init__(
-        self,
-        backbone: str,
-        num_parts: int,
-        part_dim: int,
-        occurrence_prior: float | str,
-        occurrence_kl: str,
-        hard_occurrence: bool,
-        detach_occurrence: bool,
-        beta_app: float,
-        beta_occ: float,
-        temperature: Mapping[str, Any],
-        init: str,
-    ) -> None:
+    def __init__(self, config: PatchVAENetwork) -> None:
         super().__init__()
-        self.temperature = temperature
-        self.prior = 1 / num_parts if occurrence_prior == "1/N" else float(occurrence_prior)
-        self.occurrence_kl, self.hard_occurrence = occurrence_kl, hard_occurrence
-        self.beta_app, self.beta_occ = beta_app, beta_occ
-        self.encoder = PatchEncoder(backbone, num_parts, part_dim, detach_occurrence)
-        self.decoder = Decoder(num_parts * part_dim, self.encoder.backbone.stride)
-        initialise(self, init)
+        self.config, self.hard_occurrence = config, config.hard_occurrence
+        self.prior = 1 / config.num_parts if config.occurrence_prior == "1/N" else float(config.occurrence_prior)
+        self.encoder = PatchEncoder(config.backbone, config.num_parts, config.part_dim, config.detach_occurrence)
+        self.decoder = Decoder(config.num_parts * config.part_dim, self.encoder.backbone.stride)
+        initialise(self, config.init)
 
     def temperature_at(self, step: int) -> float:
         """Of the relaxed Bernoulli at optimiser step `step` = 0, 1, ..., see the function of this name."""
-        return temperature_at(step, **self.temperature)
+        return temperature_at(step, self.config.temperature)
 
     def forward(self, images: Tensor, temperature: float) -> Output:
         """Encode, sample, decode: images (B, 3, S, S); temperature of the relaxed Bernoulli > 0."""
@@ -114,25 +99,26 @@ class PatchVAE(nn.Module):
         # deviation E14: sampled in evaluation as in training
         appearance = mean + variance.sqrt() * torch.randn_like(mean)
         kl = {
-            "kl_occ": self.beta_occ * bernoulli_kl(logits, self.prior, self.occurrence_kl),
-            "kl_app": self.beta_app * gaussian_kl(mean, variance),
+            "kl_occ": self.config.beta_occ * bernoulli_kl(logits, self.prior, self.config.occurrence_kl),
+            "kl_app": self.config.beta_app * gaussian_kl(mean, variance),
         }
         return Output(self.decoder(patch_code(occurrence, appearance)), kl)
 
 
-def temperature_at(step: int, start: float, rate: float, floor: float, schedule: str, interval: int) -> float:
+def temperature_at(step: int, config: Temperature) -> float:
     """Temperature of the relaxed Bernoulli at optimiser step `step` = 0, 1, ... (Appendix, deviation E10).
 
     `exponential`: max(start exp(-rate t), floor) with t = step rounded down to a multiple of `interval`.
     `compounding`: each update multiplies the current value by exp(-rate step), as the authors' code does.
     """
-    if schedule == "exponential":
-        return max(start * math.exp(-rate * (step // interval * interval)), floor)
+    start, rate, interval = config.start, config.rate, config.interval
+    if config.schedule == "exponential":
+        return max(start * math.exp(-rate * (step // interval * interval)), config.floor)
     # The authors count steps from 1 and update behind steps 1, interval + 1, 2 interval + 1, ...: the exponents add up.
     updates = 0 if step == 0 else (step - 1) // interval + 1
-    return max(start * math.exp(-rate * (interval * updates * (updates - 1) // 2 + updates)), floor)
+    return max(start * math.exp(-rate * (interval * updates * (updates - 1) // 2 + updates)), config.floor)
 
 
-def build(image_size: int, **config: Any) -> PatchVAE:
+def build(config: PatchVAENetwork, image_size: int) -> PatchVAE:
     """The model of a `model` block; it is the same for images of any side."""
-    return PatchVAE(**config)
+    return PatchVAE(config)

@@ -1,9 +1,8 @@
 """The controls: phi without any pretraining."""
 
-from typing import Any
-
 from torch import nn
 
+from patchvae.models.random_config import RandomNetwork
 from patchvae.models.resnet import Backbone, initialise
 
 
@@ -14,13 +13,12 @@ class Random(nn.Module):
     who makes the model has to estimate them.
     """
 
-    def __init__(self, backbone: str, init: str, statistics: str) -> None:
+    def __init__(self, config: RandomNetwork) -> None:
         super().__init__()
-        self.statistics = statistics
-        self.encoder = nn.ModuleDict({"backbone": Backbone(backbone)})
-        initialise(self, init)
+        self.encoder = nn.ModuleDict({"backbone": Backbone(config.backbone)})
+        initialise(self, config.init)
 
 
-def build(image_size: int, **config: Any) -> Random:
+def build(config: RandomNetwork, image_size: int) -> Random:
     """The model of a `model` block; phi is the same for images of any side."""
-    return Random(**config)
+    return Random(config)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -10,6 +9,7 @@ import numpy.typing as npt
 
 from patchvae.data.packed import load_manifest, load_split
 from patchvae.report.parts import Survey, crops, distinct_parts, load_patchvae, ranked, survey
+from patchvae.report.parts_config import FigureParts
 from patchvae.report.sheet import EDGE, LINE, PAGE, STYLE, Sheet
 
 CLASSES = 7  # per part
@@ -71,14 +71,13 @@ def draw_gallery(
         sheet.save(png, pdf)
 
 
-def draw(config: dict[str, Any], data: Path, path: Path, png: Path, pdf: Path) -> None:
+def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
     """Draw Fig. 4 for one checkpoint, from its training images.
 
-    config: as for Fig. 1 (`teaser.draw`), and `rows`, the number of parts. Raises PatchVAEError for a variant or
-    checkpoint that is no such PatchVAE, and files that cannot be used.
+    Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
     """
     model = load_patchvae(path, config)
     split, classes = load_split(data, "train"), load_manifest(data)["classes"]
-    seen = survey(model, split.images, config["input_scaling"], config["max_images"])
-    parts = distinct_parts(seen, config["rows"])
-    draw_gallery(split.images, split.labels, classes, seen, parts, config["crop_cells"], png, pdf)
+    seen = survey(model, split.images, config.input_scaling, config.max_images)
+    parts = distinct_parts(seen, config.rows)
+    draw_gallery(split.images, split.labels, classes, seen, parts, config.crop_cells, png, pdf)

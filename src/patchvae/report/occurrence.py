@@ -1,7 +1,6 @@
 """Occurrence maps of a trained PatchVAE on test images (Fig. 3)."""
 
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -10,6 +9,7 @@ from matplotlib.cm import ScalarMappable
 
 from patchvae.data.packed import load_split
 from patchvae.report.parts import MEAN_RANGE, informative_parts, load_patchvae, occurrence_logits, sigmoid, spread
+from patchvae.report.parts_config import FigureParts
 from patchvae.report.sheet import GAP, STEP, STYLE, Sheet
 
 MAX_IMAGES = 2000  # enough to find where each part fires
@@ -67,13 +67,13 @@ def draw_occurrence_maps(
         sheet.save(png, pdf)
 
 
-def draw(config: dict[str, Any], data: Path, path: Path, png: Path, pdf: Path) -> None:
-    """Draw Fig. 3 for one checkpoint; config: the keys of `checkpoint.IDENTITY` and `rows`, the number of parts.
+def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
+    """Draw Fig. 3 for one checkpoint.
 
     Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
     """
     model = load_patchvae(path, config)
     images = load_split(data, "test").images
     index = spread(len(images), MAX_IMAGES)
-    logits = np.concatenate(list(occurrence_logits(model, images, index, config["input_scaling"])))
-    draw_occurrence_maps(np.array(images[index]), sigmoid(logits), config["rows"], png, pdf)
+    logits = np.concatenate(list(occurrence_logits(model, images, index, config.input_scaling)))
+    draw_occurrence_maps(np.array(images[index]), sigmoid(logits), config.rows, png, pdf)

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
-from patchvae.models.factory import build_model
+from patchvae.models.factory import build_model, network_of
 from patchvae.models.patchvae import PatchVAE
 from patchvae.training.batches import Scaling
+from patchvae.training.run_config import Measured
 
 BATCH_PIXELS = 2**20  # pixels that go through the encoder at once
 # Mean probability of a part that neither sleeps nor fires everywhere; a prior of 1/64 asks for 0.016.
@@ -32,15 +33,15 @@ class Survey(NamedTuple):
     variance: npt.NDArray[np.float64]  # (N, h, w): over the images
 
 
-def load_patchvae(path: Path | str, config: dict[str, Any]) -> PatchVAE:
-    """The PatchVAE of a pretraining checkpoint, in evaluation mode; config has the keys of `checkpoint.IDENTITY`.
+def load_patchvae(path: Path | str, config: Measured) -> PatchVAE:
+    """The PatchVAE of a pretraining checkpoint, in evaluation mode.
 
     Raises PatchVAEError when the checkpoint is of another model, or the variant no PatchVAE.
     """
     content = checkpoint.load_identified(path, config, {})
-    model = build_model(content["config"]["model"], config["image_size"])
+    model = build_model(network_of(content["config"]["model"]), config.image_size)
     if not isinstance(model, PatchVAE):
-        raise PatchVAEError(f"figures.variant: {config['variant']} has no occurrence maps, choose a patchvae variant")
+        raise PatchVAEError(f"figures.variant: {config.variant} has no occurrence maps, choose a patchvae variant")
     model.load_state_dict(content["model"])
     return model.eval()
 

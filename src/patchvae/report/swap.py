@@ -14,6 +14,7 @@ from patchvae.data.packed import load_split
 from patchvae.errors import PatchVAEError
 from patchvae.models.patchvae import PatchVAE, patch_code
 from patchvae.report.parts import Survey, informative_parts, load_patchvae, network_input, sigmoid, survey
+from patchvae.report.parts_config import FigureParts
 from patchvae.report.sheet import COLUMN, EDGE, LINE, STYLE, Sheet
 from patchvae.training.batches import Scaling
 
@@ -117,19 +118,18 @@ def draw_swap(
         sheet.save(png, pdf)
 
 
-def draw(config: dict[str, Any], data: Path, path: Path, png: Path, pdf: Path) -> None:
+def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
     """Draw Fig. 5 for one checkpoint, from test images.
 
     The part, the source and the targets are those whose pictures change most where the part is lit, among PARTS
-    informative parts and POOL images each. config: the keys of `checkpoint.IDENTITY` and `max_images`, the most
-    images looked at. Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, files that
-    cannot be used, and fewer than two images.
+    informative parts and POOL images each. Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE,
+    files that cannot be used, and fewer than two images.
     """
-    model, scaling = load_patchvae(path, config), config["input_scaling"]
+    model, scaling = load_patchvae(path, config), config.input_scaling
     images = load_split(data, "test").images
-    if min(len(images), config["max_images"]) < 2:
+    if min(len(images), config.max_images) < 2:
         raise PatchVAEError(f"{data}: an appearance swap needs at least two test images")
-    seen = survey(model, images, scaling, config["max_images"])
+    seen = survey(model, images, scaling, config.max_images)
     found = []
     for part in informative_parts(seen.mean, seen.variance, PARTS):
         coded = encode(model, np.array(images[local_images(seen, part)]), scaling)

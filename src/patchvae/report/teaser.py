@@ -1,7 +1,6 @@
 """What parts are, at a glance: one image, the map of one part in it, and crops of several parts (Fig. 1)."""
 
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -18,6 +17,7 @@ from patchvae.report.parts import (
     sigmoid,
     survey,
 )
+from patchvae.report.parts_config import FigureParts
 from patchvae.report.sheet import COLUMN, EDGE, LINE, STYLE, Sheet
 
 FURTHER = 4  # parts below the first one
@@ -74,17 +74,15 @@ def draw_teaser(
         sheet.save(png, pdf)
 
 
-def draw(config: dict[str, Any], data: Path, path: Path, png: Path, pdf: Path) -> None:
+def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
     """Draw Fig. 1 for one checkpoint, from its training images.
 
-    config: the keys of `checkpoint.IDENTITY`, `max_images`, the most images looked at, and `crop_cells`, the side of a
-    crop in cells (E37b). Raises PatchVAEError for a variant or checkpoint that is no such
-    PatchVAE, and files that cannot be used.
+    Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
     """
     model = load_patchvae(path, config)
     images = load_split(data, "train").images
-    seen = survey(model, images, config["input_scaling"], config["max_images"])
+    seen = survey(model, images, config.input_scaling, config.max_images)
     parts = distinct_parts(seen, 1 + FURTHER)
     shown = most_local(seen, parts[0])
-    logits = next(occurrence_logits(model, images, seen.places[[shown]], config["input_scaling"]))
-    draw_teaser(images, seen, shown, sigmoid(logits[0, parts[0]]), parts, config["crop_cells"], png, pdf)
+    logits = next(occurrence_logits(model, images, seen.places[[shown]], config.input_scaling))
+    draw_teaser(images, seen, shown, sigmoid(logits[0, parts[0]]), parts, config.crop_cells, png, pdf)

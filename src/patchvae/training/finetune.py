@@ -17,6 +17,7 @@ from patchvae.models.resnet import Classifier
 from patchvae.models.sizes import REGIMES
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Feed, Order, Scaling, mirror, open_array
+from patchvae.training.finetune_config import Finetune
 from patchvae.training.loop import Watch, train
 from patchvae.training.optimizers import sgd
 from patchvae.training.run import Run, start
@@ -34,54 +35,53 @@ class FinetuneTask:
     once and kept in memory. With flips, or where frozen BatchNorm statistics move (deviation E53), they run each step.
     """
 
-    def __init__(self, run: Run, pretrained: dict[str, Any]) -> None:
-        config = self.config = run.config
-        self.run, self.device = run, run.device
-        torch.manual_seed(seed_for(config["seed"], "classifier"))
+    def __init__(self, run: Run, config: Finetune, pretrained: dict[str, Any]) -> None:
+        self.run, self.config, self.device = run, config, run.device
+        torch.manual_seed(seed_for(config.seed, "classifier"))
         network = Classifier(
-            config["backbone"],
-            config["image_size"],
-            config["num_classes"],
-            config["hidden_dim"],
-            config["head_relu"],
-            config["head_dropout"],
-            config["head_pool"],
-            config["init"],
+            config.backbone,
+            config.image_size,
+            config.num_classes,
+            config.hidden_dim,
+            config.head_relu,
+            config.head_dropout,
+            config.head_pool,
+            config.init,
         )
-        weights = checkpoint.backbone_weights(pretrained, config["pretrained"]["snapshot"])
-        checkpoint.load_weights(network.backbone, weights, config["pretrained"]["variant"])
+        weights = checkpoint.backbone_weights(pretrained, config.pretrained.snapshot)
+        checkpoint.load_weights(network.backbone, weights, config.pretrained.variant)
         network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        stages, cut = list(network.backbone.stages()), REGIMES[config["regime"]]
+        stages, cut = list(network.backbone.stages()), REGIMES[config.regime]
         self.frozen = nn.Sequential(*stages[:cut]).requires_grad_(False)
         self.trained = nn.Sequential(*stages[cut:], network.head)
-        if not config["train_batch_norm"]:
+        if not config.train_batch_norm:
             for module in self.trained.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.requires_grad_(False)
         self.set_mode(training=True)
         parameters = [p for p in self.trained.parameters() if p.requires_grad]
-        self.optimizer = sgd(parameters, config)
-        self.scaling = Scaling(config["input_scaling"], self.device)
+        self.optimizer = sgd(parameters, config.lr, config.momentum, config.weight_decay)
+        self.scaling = Scaling(config.input_scaling, self.device)
         self.pixels = {split: open_array(run.data / f"{split}_images.npy", self.device) for split in ("train", "test")}
         self.labels = {split: open_array(run.data / f"{split}_labels.npy", self.device) for split in ("train", "test")}
-        labelled = chosen_images(self.labels["train"].cpu(), config["labels_per_class"], config["seed"])
-        self.order = Order(labelled, config["batch_size"], config["epoch_images"], config["flip"], config["seed"])
-        self.epochs, self.steps_per_epoch = config["epochs"], self.order.steps_per_epoch
+        labelled = chosen_images(self.labels["train"].cpu(), config.labels_per_class, config.seed)
+        self.order = Order(labelled, config.batch_size, config.epoch_images, config.flip, config.seed)
+        self.epochs, self.steps_per_epoch = config.epochs, self.order.steps_per_epoch
         self.images = self.epochs * self.steps_per_epoch * self.order.batch_size
         self.right: Tensor | None = None
         self.cache: dict[str, Tensor] = {}
-        if cut and not config["flip"] and config["frozen_batch_norm"] == "eval":
+        if cut and not config.flip and config.frozen_batch_norm == "eval":
             self.fill_cache()
-        if config["standardise"]:
+        if config.standardise:
             self.standardise()
         arrays = [self.cache.get("train", self.pixels["train"]), self.labels["train"]]
         self.feed = Feed(self.order, arrays, self.device)
-        torch.manual_seed(seed_for(config["seed"], "finetune"))
+        torch.manual_seed(seed_for(config.seed, "finetune"))
 
     def set_mode(self, training: bool) -> None:
         """Training or evaluation; frozen stages stay in evaluation mode unless their statistics are to move."""
         self.trained.train(training)
-        self.frozen.train(training and self.config["frozen_batch_norm"] == "train")
+        self.frozen.train(training and self.config.frozen_batch_norm == "train")
 
     def fill_cache(self) -> None:
         """Compute the frozen stages' features (n, h, w, C) of both splits, if they fit."""
@@ -128,7 +128,7 @@ class FinetuneTask:
         (rows, labels), flips = self.feed(step)
         epoch = step // self.steps_per_epoch
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config["lr"] * 0.1 ** (epoch // self.config["decay_every"])
+            group["lr"] = self.config.lr * 0.1 ** (epoch // self.config.decay_every)
         logits = self.classify(mirror(rows, flips))
         loss = F.cross_entropy(logits, labels)
         self.optimizer.zero_grad(set_to_none=True)
@@ -145,7 +145,7 @@ class FinetuneTask:
         for first in range(0, len(labels), TEST_BATCH):
             chosen = slice(first, first + TEST_BATCH)
             with torch.no_grad():
-                best = self.classify(rows[chosen]).topk(min(5, self.config["num_classes"])).indices
+                best = self.classify(rows[chosen]).topk(min(5, self.config.num_classes)).indices
             hits = best == labels[chosen, None].to(self.device)
             self.right[chosen] = torch.stack([hits[:, 0], hits.any(1)], dim=1).cpu()
         self.set_mode(training=True)
@@ -191,7 +191,7 @@ def chosen_images(labels: Tensor, per_class: int | str, seed: int) -> Tensor:
 
 
 def finetune(
-    config: dict[str, Any],
+    config: Finetune,
     data: Path,
     pretrained: Path,
     metrics: Path,
@@ -203,24 +203,23 @@ def finetune(
 ) -> None:
     """Fine-tune one regime from one pretrained phi and write the metrics; an interrupted call goes on, on any machine.
 
-    config: a resolved `finetune` configuration; data: a packed data set; pretrained: a pretraining checkpoint of the
-    same variant; watch: is told how it goes; wanted: see `records`.
+    data: a packed data set; pretrained: a pretraining checkpoint of the same variant; watch: is told how it goes;
+    wanted: see `records`.
     Raises PatchVAEError for broken inputs, a checkpoint of another model, and NaN.
     """
     watch, wanted = watch or Watch(), wanted or {}
     run = start("finetune", __name__, config, data, device, threads)
-    expected = {**config["pretrained"], "seed": config["seed"]}
-    snapshot = expected.pop("snapshot")
-    own_images = run.data_sha256 if config["pretrained"]["dataset"] == config["dataset"] else None
+    expected = {"dataset": config.pretrained.dataset, "variant": config.pretrained.variant, "seed": config.seed}
+    own_images = run.data_sha256 if config.pretrained.dataset == config.dataset else None
     content = checkpoint.load_pretrained(pretrained, expected, wanted, own_images)
     state_path = run.state_path(scratch, [metrics], pretrained=content["sha256"])
-    task = FinetuneTask(run, content)
-    task.order.tell_if_clipped(config["batch_size"], run.label, watch)
+    task = FinetuneTask(run, config, content)
+    task.order.tell_if_clipped(config.batch_size, run.label, watch)
     training = train(task, state_path, run.device, run.label, run.machine, watch)
     history = training.history
     assert task.right is not None
     record = {
-        "pretraining": checkpoint.pretraining(content, snapshot),
+        "pretraining": checkpoint.pretraining(content, config.pretrained.snapshot),
         "split": "test",
         "count": run.counts["test"],
         "top1": last_and_best([record["test_top1"] for record in history]),

@@ -30,8 +30,8 @@ def adam(module: nn.Module, lr: float, betas: list[float]) -> Optimizer:
     return made
 
 
-def sgd(parameters: list[nn.Parameter], config: dict[str, Any]) -> Optimizer:
-    """SGD with `lr`, `momentum` and `weight_decay` of a resolved `finetune` configuration (E51), by one kernel."""
-    options = {key: config[key] for key in ("lr", "momentum", "weight_decay")}
+def sgd(parameters: list[nn.Parameter], lr: float, momentum: float, weight_decay: float) -> Optimizer:
+    """SGD (E51), all weights updated by one kernel."""
+    options = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
     made: Optimizer = eager(torch.optim.SGD)(parameters, **options, fused=True)
     return made

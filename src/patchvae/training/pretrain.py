@@ -14,12 +14,14 @@ from patchvae.files import file_digest
 from patchvae.hardware import autocast
 from patchvae.models.factory import build_model
 from patchvae.models.kinds import KINDS
+from patchvae.models.network_config import Network
 from patchvae.models.resnet import initialise
 from patchvae.records import check_masks
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Feed, Order, Scaling, mirror, open_array
 from patchvae.training.loop import Training, Watch, train
 from patchvae.training.objectives.objective import AdversarialObjective, Objective
+from patchvae.training.pretrain_config import Pretrain, Trained
 from patchvae.training.run import Run, start
 
 STATISTICS_BATCH = 250
@@ -33,26 +35,27 @@ class PretrainTask:
     """
 
     def __init__(
-        self, config: dict[str, Any], pixels: Tensor, target: Tensor | None, device: torch.device, precision: str
+        self, config: Trained[Any], pixels: Tensor, target: Tensor | None, device: torch.device, precision: str
     ) -> None:
-        self.epochs, self.seed = config["epochs"], config["seed"]
-        self.labels = config["model"]["name"] == "supervised"
+        self.epochs, self.seed = config.epochs, config.seed
+        self.labels = getattr(config, "labels", None)  # of a kind that is trained with them
         images = torch.arange(len(pixels))
         if self.labels:
             assert target is not None
             images = (target >= 0).nonzero().flatten().cpu()
-            if config["labels"] == "shuffled":
-                target = shuffled(target, images, config["seed"])
-        self.order = Order(images, config["batch_size"], config["epoch_images"], config["flip"], config["seed"])
+            if self.labels == "shuffled":
+                target = shuffled(target, images, config.seed)
+        self.order = Order(images, config.batch_size, config.epoch_images, config.flip, config.seed)
         self.feed = Feed(self.order, [pixels] if target is None else [pixels, target], device)
         self.steps_per_epoch = self.order.steps_per_epoch
         self.images = self.epochs * self.steps_per_epoch * self.order.batch_size
-        self.scaling = Scaling(config["input_scaling"], device)
-        self.objective = objective_of(seeded_model(config), config, device, precision)
+        self.scaling = Scaling(config.input_scaling, device)
+        model = seeded_model(config.model, config.image_size, config.seed)
+        self.objective = objective_of(model, config, device, precision)
         self.snapshots: dict[int, dict[str, Tensor]] = {}
-        self.snapshot_epochs = config["snapshots"]
+        self.snapshot_epochs = config.snapshots
         # Behind all that draws weights: twins of one architecture see the same noise, with a discriminator or without.
-        torch.manual_seed(seed_for(config["seed"], "pretrain"))
+        torch.manual_seed(seed_for(config.seed, "pretrain"))
 
     def step(self, step: int) -> dict[str, Tensor]:
         (pixels, *rest), flips = self.feed(step)
@@ -112,20 +115,20 @@ def shuffled(labels: Tensor, images: Tensor, seed: int) -> Tensor:
     return dealt
 
 
-def objective_of(model: torch.nn.Module, config: dict[str, Any], device: torch.device, precision: str) -> Objective:
+def objective_of(model: torch.nn.Module, config: Trained[Any], device: torch.device, precision: str) -> Objective:
     """The step of a model's kind."""
-    module = KINDS[config["model"]["name"]].objective
+    module = KINDS[config.model.name].objective
     assert module is not None
     objective: Objective = importlib.import_module(module).OBJECTIVE(model, config, device, precision)
     return objective
 
 
-def seeded_model(config: dict[str, Any]) -> torch.nn.Module:
-    """The model of a config at its initial weights; phi starts alike in every variant of one seed."""
-    torch.manual_seed(seed_for(config["seed"], "model"))
-    model = build_model(config["model"], config["image_size"])
-    torch.manual_seed(seed_for(config["seed"], "phi"))
-    initialise(model.encoder.backbone, config["model"]["init"])  # type: ignore[union-attr, arg-type]
+def seeded_model(network: Network, image_size: int, seed: int) -> torch.nn.Module:
+    """A model at its initial weights; phi starts alike in every variant of one seed."""
+    torch.manual_seed(seed_for(seed, "model"))
+    model = build_model(network, image_size)
+    torch.manual_seed(seed_for(seed, "phi"))
+    initialise(model.encoder.backbone, network.init)  # type: ignore[union-attr, arg-type]
     return model
 
 
@@ -137,8 +140,8 @@ def estimate_statistics(model: torch.nn.Module, pixels: Tensor, run: Run) -> Non
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = None  # PyTorch's word for an average over all batches
-    scaling = Scaling(run.config["input_scaling"], run.device)
-    order = Order(torch.arange(len(pixels)), STATISTICS_BATCH, "dataset", False, run.config["seed"])
+    scaling = Scaling(run.config.input_scaling, run.device)
+    order = Order(torch.arange(len(pixels)), STATISTICS_BATCH, "dataset", False, run.config.seed)
     feed = Feed(order, [pixels], run.device)
     for step in range(order.steps_per_epoch):
         (batch,), _ = feed(step)
@@ -148,16 +151,21 @@ def estimate_statistics(model: torch.nn.Module, pixels: Tensor, run: Run) -> Non
         norm.momentum = momentum
 
 
+def weighted(config: Pretrain[Any]) -> bool:
+    """Whether a variant trains with L_w, which only some kinds can."""
+    return bool(getattr(config, "weighted_loss", False))
+
+
 def open_target(
-    data: Path, masks: Path | None, config: dict[str, Any], images: Tensor, device: torch.device
+    data: Path, masks: Path | None, config: Trained[Any], images: Tensor, device: torch.device
 ) -> Tensor | None:
     """Weight masks (n, h, w, C) for a variant with L_w, labels (n,) for one trained with labels, else None."""
-    if config["model"]["name"] == "supervised":
+    if config.model.name == "supervised":
         return open_array(data / "train_labels.npy", device)
-    if not config["weighted_loss"]:
+    if not weighted(config):
         return None
     if masks is None:
-        raise PatchVAEError(f"--masks: variant {config['variant']} has weighted_loss and needs weight masks")
+        raise PatchVAEError(f"--masks: variant {config.variant} has weighted_loss and needs weight masks")
     weights = open_array(masks, device)
     if weights.ndim != 4 or len(weights) != len(images) or images.shape[2] % weights.shape[2]:
         raise PatchVAEError(f"{masks}: masks of shape {tuple(weights.shape)} do not fit images {tuple(images.shape)}")
@@ -165,7 +173,7 @@ def open_target(
 
 
 def pretrain(
-    config: dict[str, Any],
+    config: Pretrain[Any],
     data: Path,
     masks: Path | None,
     output: Path,
@@ -178,38 +186,37 @@ def pretrain(
 ) -> None:
     """Train one variant, write its checkpoint and metrics; an interrupted call goes on, on any machine.
 
-    config: a resolved `pretrain` configuration; data: a packed data set; masks: its weight masks or None; watch: is
-    told how it goes; wanted: see `records`. The checkpoint holds the weights (`model`), phi's at the epochs of
-    `snapshots`, the number of `steps`, how the `game` with a discriminator ended, `config`, `code_sha256` and
-    `data_sha256`.
+    data: a packed data set; masks: its weight masks or None; watch: is told how it goes; wanted: see `records`. The
+    checkpoint holds the weights (`model`), phi's at the epochs of `snapshots`, the number of `steps`, how the `game`
+    with a discriminator ended, `config`, `code_sha256` and `data_sha256`.
     Raises PatchVAEError for broken inputs and for NaN.
     """
-    watch, wanted, kind = watch or Watch(), wanted or {}, config["model"]["name"]
-    run = start("pretrain", __name__, config, data, device, threads, kind)
+    watch, wanted = watch or Watch(), wanted or {}
+    run = start("pretrain", __name__, config, data, device, threads, config.model.name)
     masks_sha256 = ""
-    if config.get("weighted_loss") and masks is not None:
+    if weighted(config) and masks is not None:
         masks_sha256 = check_masks(masks, run.data_sha256["train"], wanted)
     training, batch, seen, steps = Training([], 0.0, []), 0, 0, 0
     snapshots: dict[int, dict[str, Tensor]] = {}
     fresh: float | None = None
     task: PretrainTask | None = None
     images = open_array(data / "train_images.npy", run.device)
-    if kind == "random":
-        model = seeded_model(config)
-        if config["model"]["statistics"] == "data":
-            estimate_statistics(model, images, run)
-    else:
+    if isinstance(config, Trained):
         state_path = run.state_path(scratch, [output, metrics], masks=masks_sha256)
         target = open_target(data, masks, config, images, run.device)
         task = PretrainTask(config, images, target, run.device, run.precision)
-        task.order.tell_if_clipped(config["batch_size"], run.label, watch)
+        task.order.tell_if_clipped(config.batch_size, run.label, watch)
         training = train(task, state_path, run.device, run.label, run.machine, watch)
         model, steps, seen = task.objective.networks["model"], task.epochs * task.steps_per_epoch, task.images
         batch, snapshots = task.order.batch_size, task.snapshots
+    else:
+        model = seeded_model(config.model, config.image_size, config.seed)
+        if config.model.statistics == "data":
+            estimate_statistics(model, images, run)
     history = training.history
     loss = {name: value for name, value in history[-1].items() if name != "epoch"} if history else {}
     # deviation E46: the last epoch is fine-tuned, nothing is picked on the test set
-    content = {"model": copied(model.state_dict()), "snapshots": snapshots, "steps": steps, "config": config}
+    content = {"model": copied(model.state_dict()), "snapshots": snapshots, "steps": steps, "config": config.given}
     if task is not None:
         fresh = task.fresh_accuracy()
     game = None if fresh is None else {"accuracy": loss["discriminator_accuracy"], "fresh": fresh}

@@ -13,6 +13,7 @@ from patchvae.files import write_json
 from patchvae.hardware import describe, peak_memory, pick_device, pick_precision, set_threads
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256, commit, config_sha256, versions
+from patchvae.training.run_config import Measured
 from patchvae.training.states import state_path
 
 SCHEMA = 1
@@ -24,7 +25,7 @@ class Run:
 
     rule: str
     module: str
-    config: dict[str, Any]
+    config: Measured
     device: torch.device
     precision: str
     threads: int
@@ -37,14 +38,9 @@ class Run:
     @property
     def label(self) -> str:
         """A short name for logs and progress bars."""
-        parts = [
-            self.config["variant"],
-            self.config.get("regime"),
-            self.config.get("head"),
-            self.config["dataset"],
-            f"seed {self.config['seed']}",
-        ]
-        return " ".join(part for part in parts if part)
+        given = self.config.given
+        parts = [given.get(key) for key in ("variant", "regime", "head", "dataset")]
+        return " ".join([*filter(None, parts), f"seed {self.config.seed}"])
 
     @property
     def machine(self) -> dict[str, Any]:
@@ -62,7 +58,7 @@ class Run:
         """
         key = {
             "rule": self.rule,
-            "config": self.config,
+            "config": self.config.given,
             "code": self.code,
             "data": [self.data_sha256, self.labels_sha256],
             "precision": self.precision,
@@ -79,7 +75,7 @@ class Run:
         machines: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Write the metrics file; `machines` are those of a training that moved, else it is this one."""
-        config, machines = self.config, [*machines] or [self.machine]
+        config, machines = self.config.given, [*machines] or [self.machine]
         identity = {key: config[key] for key in ("dataset", "variant", "regime", "head", "seed") if key in config}
         write_json(
             metrics,
@@ -109,7 +105,7 @@ class Run:
 def start(
     rule: str,
     module: str,
-    config: dict[str, Any],
+    config: Measured,
     data: Path,
     device: str,
     threads: int | None,
@@ -122,10 +118,8 @@ def start(
     """
     chosen = pick_device(device)
     manifest = load_manifest(data)
-    if manifest["image_size"] != config["image_size"]:
-        raise PatchVAEError(
-            f"{data}: images of side {manifest['image_size']}, but image_size is {config['image_size']}"
-        )
+    if manifest["image_size"] != config.image_size:
+        raise PatchVAEError(f"{data}: images of side {manifest['image_size']}, but image_size is {config.image_size}")
     for split in manifest["splits"]:
         check_arrays(data, split, manifest)
     splits = manifest["splits"]
@@ -134,7 +128,7 @@ def start(
         module=module,
         config=config,
         device=chosen,
-        precision=pick_precision(config["precision"], chosen),
+        precision=pick_precision(config.precision, chosen),
         threads=set_threads(threads),
         data=data,
         data_sha256={split: entry["sha256"] for split, entry in splits.items()},

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from helpers import untrained
 
 from patchvae import checkpoint
 from patchvae.data.digits import read_digit_scenes
 from patchvae.data.packed import write_packed
-from patchvae.training.pretrain import seeded_model
+from patchvae.job_configs import check_config
 
 MODELS = {
     "beta-vae": {"latent_dim": 8, "beta": 1.0},
@@ -46,8 +47,8 @@ def scenes(tmp_path_factory):
 def config():
     """A function of variant and changes, giving the configuration of a measuring job."""
 
-    def build(variant="patchvae", **changes):
-        return {
+    def build(variant="patchvae", command="reconstruct", **changes):
+        config = {
             "dataset": "digits",
             "variant": variant,
             "seed": 0,
@@ -55,10 +56,9 @@ def config():
             "input_scaling": "symmetric",
             "precision": "fp32",
             "stand_in": True,
-            "sample": True,
-            "temperature": 1.0,
-            **changes,
         }
+        own = {"reconstruct": {"sample": True, "temperature": 1.0}}
+        return check_config(command, config | own.get(command, {}) | changes)
 
     return build
 
@@ -88,7 +88,7 @@ def save_model(tmp_path):
 
     def save(config, model=None):
         path = tmp_path / f"{config['variant']}.pt"
-        model = model or seeded_model(config)
+        model = model or untrained(config)
         made = {"config": config, "code_sha256": "c" * 64, "data_sha256": {"train": "d" * 64}}
         made |= {"snapshots": {}, "steps": 10, "game": None}
         checkpoint.save(path, {"model": model.state_dict(), **made})

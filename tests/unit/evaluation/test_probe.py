@@ -5,14 +5,13 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from helpers import read_metrics
+from helpers import read_metrics, untrained
 from sklearn import linear_model
 
 from patchvae.bits import unpacked_bits
 from patchvae.data.packed import PackedSplit, load_manifest, write_manifest, write_packed
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.probe import BATCH, Features, parted, probe
-from patchvae.training.pretrain import seeded_model
 from patchvae.training.run import start
 
 CLASSES = ["red", "green", "blue"]
@@ -51,7 +50,7 @@ def probe_config(config):
         own = {"num_classes": 3, "backbone": "resnet9"}
         block = {"pool": 1, "holdout": 0.2, "lambdas": [0.01, 0.1, 1.0]}
         source = {"dataset": "elsewhere", "variant": "beta-vae", "snapshot": None}
-        return config("beta-vae", dataset="squares", pretrained=source, **own) | block | changes
+        return config("beta-vae", "probe", **{"dataset": "squares", "pretrained": source, **own, **block, **changes})
 
     return build
 
@@ -79,7 +78,7 @@ def found(record):
 def test_the_metrics(squares, weights, probe_config, tmp_path):
     record = measured(probe_config(), squares, weights, tmp_path)
     assert (record["rule"], record["split"], record["count"], record["variant"]) == ("probe", "test", TEST, "beta-vae")
-    assert record["pretraining"]["dataset"] == "elsewhere" and record["config"] == probe_config()
+    assert record["pretraining"]["dataset"] == "elsewhere" and record["config"] == probe_config().given
     assert (record["train_count"], record["held_out"], record["features"]) == (TRAIN, TRAIN // 5, 128)
     assert record["top1"] > 90 and record["top5"] == 100  # three classes
     assert record["train_top1"] >= 95 and record["constant_features"] < 128
@@ -93,7 +92,7 @@ def test_the_metrics(squares, weights, probe_config, tmp_path):
 def test_a_direct_computation(squares, weights, pretrained, probe_config, tmp_path):
     """All features in memory, NumPy's statistics, scikit-learn's regression."""
     record = measured(probe_config(pool=2), squares, weights, tmp_path)
-    backbone, features = seeded_model(pretrained).encoder.backbone.eval(), {}
+    backbone, features = untrained(pretrained).encoder.backbone.eval(), {}
     for split in ("train", "test"):
         images = torch.from_numpy(np.load(squares / f"{split}_images.npy")).permute(0, 3, 1, 2).float() / 127.5 - 1
         with torch.no_grad():
@@ -167,9 +166,10 @@ def test_one_label_is_too_few():
 
 @pytest.mark.parametrize(("pool", "window", "stride"), [(1, 4, 4), (2, 2, 2), (3, 2, 1), (4, 1, 1), (9, 1, 1)])
 def test_maps_are_averaged_to_a_grid(pool, window, stride, squares, weights, pretrained, probe_config):
-    run = start("probe", "patchvae.evaluation.probe", probe_config(pool=pool), squares, "cpu", 1)
+    config = probe_config(pool=pool)
+    run = start("probe", "patchvae.evaluation.probe", config, squares, "cpu", 1)
     maps = torch.randn(2, 128, 4, 4)
-    pooled = Features(run, {"model": seeded_model(pretrained).state_dict()}).pooled(maps)
+    pooled = Features(run, config, {"model": untrained(pretrained).state_dict()}).pooled(maps)
     expected = maps.unfold(2, window, stride).unfold(3, window, stride).mean((4, 5)).flatten(1)
     assert pooled.dtype == torch.float64
     torch.testing.assert_close(pooled, expected.double(), rtol=0, atol=1e-6)
@@ -210,7 +210,7 @@ def test_a_pretraining_on_other_images_of_its_name_is_refused(
 
 
 def test_features_that_are_no_numbers_are_refused(squares, pretrained, save_model, probe_config, tmp_path):
-    model = seeded_model(pretrained)
+    model = untrained(pretrained)
     model.encoder.backbone.conv4_5[1].bn2.bias.data[3] = torch.nan
     path = save_model(pretrained, model)
     with pytest.raises(PatchVAEError, match="beta-vae.pt: its phi gives features that are no finite numbers"):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from helpers import read_metrics
+from helpers import read_metrics, untrained
 
 from patchvae.checkpoint import load, pretraining
 from patchvae.data.packed import load_split
@@ -15,7 +15,6 @@ from patchvae.evaluation.reconstruction import decode, reconstruct, reconstructi
 from patchvae.files import file_digest
 from patchvae.models.patchvae import patch_code
 from patchvae.training.batches import IMAGENET_STD, Scaling
-from patchvae.training.pretrain import seeded_model
 from patchvae.training.run import start
 
 CPU = torch.device("cpu")
@@ -85,9 +84,9 @@ def test_codes_without_sampling(pretrain_config):
     torch.manual_seed(1)
     images = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
-        model = seeded_model(pretrain_config("beta-vae")).eval()
+        model = untrained(pretrain_config("beta-vae")).eval()
         assert torch.equal(decode(model, images, 1.0, False), model.decoder(model.encoder(images)[0]))
-        model = seeded_model(pretrain_config("patchvae")).eval()
+        model = untrained(pretrain_config("patchvae")).eval()
         logits, mean, _ = model.encoder(images)
         expected = model.decoder(patch_code(torch.sigmoid(logits), mean))
         assert torch.equal(decode(model, images, 1.0, False), expected)
@@ -98,7 +97,7 @@ def test_codes_without_sampling(pretrain_config):
 
 @pytest.mark.parametrize("variant", ["beta-vae", "patchvae"])
 def test_sampling_is_that_of_training(variant, pretrain_config):
-    model = seeded_model(pretrain_config(variant)).eval()
+    model = untrained(pretrain_config(variant)).eval()
     images = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         torch.manual_seed(7)
@@ -123,7 +122,8 @@ def test_metrics_are_means_over_all_test_images(
     pixels = load_split(scenes, "test").images
     run = start("reconstruct", "patchvae.evaluation.reconstruction", settings, scenes, "cpu", 1)
     model, _ = load_model(path, settings, ("beta-vae", "patchvae"), CPU)
-    originals, copies = (torch.cat(parts) for parts in zip(*reconstructions(run, model, pixels, 1.0), strict=True))
+    pairs = reconstructions(run, settings, model, pixels, 1.0)
+    originals, copies = (torch.cat(parts) for parts in zip(*pairs, strict=True))
     assert np.array_equal((originals * 255).round().permute(0, 2, 3, 1).numpy(), pixels)
     squared = (originals - copies).pow(2).mean((1, 2, 3))
     assert record["psnr"] == pytest.approx(float((-10 * squared.log10()).mean()), rel=1e-5)
@@ -179,7 +179,7 @@ def test_bad_inputs(saved, asked, message, config, pretrain_config, scenes, save
 
 
 def test_a_broken_model_gives_no_number(config, pretrain_config, scenes, save_model, tmp_path):
-    model = seeded_model(pretrain_config())
+    model = untrained(pretrain_config())
     with torch.no_grad():
         model.decoder.layers[0].weight[:] = math.nan
     path = save_model(pretrain_config(), model)

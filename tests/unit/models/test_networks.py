@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from patchvae.errors import PatchVAEError
-from patchvae.models.beta_vae import BetaVAE
 from patchvae.models.bigan import JointDiscriminator
 from patchvae.models.discriminator import Discriminator
-from patchvae.models.factory import build_model
+from patchvae.models.factory import build_model, network_of
 from patchvae.models.parameters import networks, write_csv
 from patchvae.models.resnet import Backbone, Classifier, count_parameters
 
@@ -37,6 +36,11 @@ def test_derived_counts():
     assert count_parameters(head) == 1_100_388
 
 
+def beta_vae_of(backbone, image_size, latent_dim):
+    options = {"backbone": backbone, "init": "kaiming", "latent_dim": latent_dim, "beta": 1.0}
+    return build_model(network_of({"name": "beta-vae", **options}), image_size)
+
+
 def test_derived_counts_of_imagenets_networks():
     """paper.md (b.6): ResNet-18, N = 64, d_p = 16, 224 x 224."""
     options = {"backbone": "resnet18", "init": "torch"}
@@ -51,12 +55,12 @@ def test_derived_counts_of_imagenets_networks():
         "part_dim": 16,
         "beta_app": 1.0,
         "beta_occ": 1.0,
-        "temperature": {},
+        "temperature": {"start": 1.0, "rate": 0.0, "floor": 0.1, "schedule": "exponential", "interval": 1},
         "detach_occurrence": True,
     }
     with torch.device("meta"):
-        patchvae = build_model({"name": "patchvae", **options, **occurrence, **parts}, 224)
-        beta_vae = build_model({"name": "beta-vae", **options, "latent_dim": 1024, "beta": 1.0}, 224)
+        patchvae = build_model(network_of({"name": "patchvae", **options, **occurrence, **parts}), 224)
+        beta_vae = beta_vae_of("resnet18", 224, 1024)
         assert count_parameters(Backbone("resnet18")) == 11_176_512
         assert count_parameters(patchvae.encoder) == 20_910_720
         assert count_parameters(patchvae.decoder) == 12_196_736
@@ -69,7 +73,7 @@ def test_derived_counts_of_imagenets_networks():
 def test_resnet18_reconstructs_and_classifies():
     images = torch.randn(2, 3, 64, 64)
     assert Backbone("resnet18")(images).shape == (2, 512, 2, 2)
-    assert BetaVAE("resnet18", 64, 8, 1.0, "kaiming")(images, 1.0).reconstruction.shape == images.shape
+    assert beta_vae_of("resnet18", 64, 8)(images, 1.0).reconstruction.shape == images.shape
     assert Classifier("resnet18", 64, 7, pool="average")(images).shape == (2, 7)
 
 
@@ -80,7 +84,7 @@ def test_shapes(size):
     assert Discriminator()(images).shape == (2,)
     assert JointDiscriminator(96)(images, torch.randn(2, 96)).shape == (2,)
     assert Classifier("resnet9", size, 7)(images).shape == (2, 7)
-    output = BetaVAE("resnet9", size, 96, 1.0, "kaiming")(images, 1.0)
+    output = beta_vae_of("resnet9", size, 96)(images, 1.0)
     assert output.reconstruction.shape == images.shape and output.kl["kl"].ndim == 0
 
 
@@ -112,9 +116,9 @@ def test_dropout_and_relu_of_the_head_are_optional():
 
 def test_unknown_model_or_argument_is_one_sentence():
     with pytest.raises(PatchVAEError, match="unknown model 'vea', known are"):
-        build_model({"name": "vea"}, 32)
+        network_of({"name": "vea"})
     with pytest.raises(PatchVAEError, match="betta"):
-        build_model({"name": "beta-vae", "latent_dim": 4, "backbone": "resnet9", "init": "torch", "betta": 1}, 32)
+        network_of({"name": "beta-vae", "latent_dim": 4, "backbone": "resnet9", "init": "torch", "betta": 1})
 
 
 @pytest.mark.parametrize(("name", "stages"), [("resnet9", 2), ("resnet18", 4)])

@@ -13,12 +13,14 @@ from patchvae.models.patchvae import (
     sample_occurrence,
     temperature_at,
 )
+from patchvae.models.patchvae_config import PatchVAENetwork, Temperature
 
 TEMPERATURE = {"start": 1.0, "rate": 3e-5, "floor": 0.1}
 
 
 def patchvae(**changes):
     config = {
+        "name": "patchvae",
         "backbone": "resnet9",
         "num_parts": 4,
         "part_dim": 2,
@@ -31,7 +33,7 @@ def patchvae(**changes):
         "temperature": {"start": 1.0, "rate": 1e-3, "floor": 0.1, "schedule": "exponential", "interval": 1},
         "init": "kaiming",
     }
-    return PatchVAE(**{**config, **changes})
+    return PatchVAE(PatchVAENetwork.model_validate({**config, **changes}))
 
 
 def test_pooling_is_a_weighted_mean_of_means_and_of_variances():
@@ -128,18 +130,18 @@ def test_one_appearance_per_part_and_image():
 
 
 def test_temperature_schedules():
-    exponential = {**TEMPERATURE, "schedule": "exponential", "interval": 1}
-    compounding = {**TEMPERATURE, "schedule": "compounding", "interval": 1000}
-    assert temperature_at(0, **exponential) == 1
-    assert temperature_at(10_000, **exponential) == pytest.approx(math.exp(-0.3))
-    assert temperature_at(76_753, **exponential) == 0.1
+    exponential = Temperature(**TEMPERATURE, schedule="exponential", interval=1)
+    compounding = Temperature(**TEMPERATURE, schedule="compounding", interval=1000)
+    assert temperature_at(0, exponential) == 1
+    assert temperature_at(10_000, exponential) == pytest.approx(math.exp(-0.3))
+    assert temperature_at(76_753, exponential) == 0.1
     # paper.md E10: 0.64 and 0.19 at the authors' steps 5001 and 10001, the floor at 12001
     # They set them behind the step, and ours count from 0: the next step is the first that has them.
-    assert temperature_at(5_001, **compounding) == pytest.approx(0.64, abs=0.005)
-    assert temperature_at(10_001, **compounding) == pytest.approx(0.19, abs=0.005)
-    assert temperature_at(12_000, **compounding) > 0.1 and temperature_at(12_001, **compounding) == 0.1
+    assert temperature_at(5_001, compounding) == pytest.approx(0.64, abs=0.005)
+    assert temperature_at(10_001, compounding) == pytest.approx(0.19, abs=0.005)
+    assert temperature_at(12_000, compounding) > 0.1 and temperature_at(12_001, compounding) == 0.1
     temperature = 1.0
     for step in range(1, 7_002):
-        assert temperature_at(step - 1, **compounding) == pytest.approx(temperature, rel=1e-12)
+        assert temperature_at(step - 1, compounding) == pytest.approx(temperature, rel=1e-12)
         if step % 1000 == 1:
             temperature = max(temperature * math.exp(-3e-5 * step), 0.1)

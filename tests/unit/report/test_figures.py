@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from patchvae import checkpoint
 from patchvae.data.packed import PackedSplit, write_packed
 from patchvae.errors import PatchVAEError
-from patchvae.models.factory import build_model
+from patchvae.job_configs import check_config
+from patchvae.models.factory import build_model, network_of
 from patchvae.report import gallery, occurrence, swap, teaser
 from patchvae.report.figures.weight_masks import draw_weight_masks, stretch
 from patchvae.report.occurrence import draw_occurrence_maps
@@ -30,10 +31,11 @@ MODEL = {
     "detach_occurrence": True,
     "beta_app": 1.0,
     "beta_occ": 1.0,
-    "temperature": {},
+    "temperature": {"start": 1.0, "rate": 0.0, "floor": 0.1, "schedule": "exponential", "interval": 1},
 }
 DRAWN = {
     "dataset": "tiny",
+    "stand_in": False,
     "variant": "patchvae",
     "seed": 0,
     "image_size": 32,
@@ -43,6 +45,10 @@ DRAWN = {
     "crop_cells": 2,
     "max_images": 20,
 }
+
+
+def drawn(**changes: Any) -> Any:
+    return check_config("figure-parts", DRAWN | changes)
 
 
 @pytest.fixture
@@ -201,7 +207,7 @@ def trained(tmp_path: Path) -> tuple[Path, Path]:
 def saved(folder: Path, model: dict[str, Any], variant: str = "patchvae") -> Path:
     torch.manual_seed(0)
     identity = {key: DRAWN[key] for key in checkpoint.IDENTITY} | {"variant": variant}
-    weights = build_model(model, 32).state_dict()
+    weights = build_model(network_of(model), 32).state_dict()
     content = {"model": weights, "config": {**identity, "model": model}, "snapshots": {}, "steps": 1, "game": None}
     content |= {"code_sha256": "c" * 64, "data_sha256": {"train": "d" * 64}}
     checkpoint.save(folder / "model.pt", content)
@@ -225,8 +231,8 @@ def test_from_a_checkpoint(
     figure: Any, pictures: int, trained: tuple[Path, Path], shown: list[Any], tmp_path: Path
 ) -> None:
     first, second = both(tmp_path / "new", "a"), both(tmp_path / "new", "b")
-    figure.draw(DRAWN, *trained, *first)
-    figure.draw(DRAWN, *trained, *second)
+    figure.draw(drawn(), *trained, *first)
+    figure.draw(drawn(), *trained, *second)
     check_files(first, second)
     assert len(shown[0][0]) == pictures
 
@@ -246,7 +252,7 @@ def test_wrong_models(
     figure: Any, change: dict[str, Any], message: str, trained: tuple[Path, Path], tmp_path: Path
 ) -> None:
     with pytest.raises(PatchVAEError, match=message):
-        figure.draw(DRAWN | change, *trained, *both(tmp_path / "new", "a"))
+        figure.draw(drawn(**change), *trained, *both(tmp_path / "new", "a"))
     assert not (tmp_path / "new").exists()
 
 
@@ -255,11 +261,12 @@ def test_a_variant_without_parts(figure: Any, trained: tuple[Path, Path], tmp_pa
     model = {"name": "beta-vae", "backbone": "resnet9", "init": "kaiming", "latent_dim": 8, "beta": 1.0}
     path = saved(tmp_path, model, "beta-vae+lw")
     with pytest.raises(PatchVAEError, match=r"figures\.variant: beta-vae\+lw has no occurrence maps"):
-        figure.draw(DRAWN | {"variant": "beta-vae+lw"}, trained[0], path, *both(tmp_path / "new", "a"))
+        figure.draw(drawn(variant="beta-vae+lw"), trained[0], path, *both(tmp_path / "new", "a"))
     assert not (tmp_path / "new").exists()
 
 
 def test_a_swap_needs_two_images(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    config = drawn().model_copy(update={"max_images": 1})
     with pytest.raises(PatchVAEError, match="at least two test images"):
-        swap.draw(DRAWN | {"max_images": 1}, *trained, *both(tmp_path / "new", "a"))
+        swap.draw(config, *trained, *both(tmp_path / "new", "a"))
     assert not (tmp_path / "new").exists()

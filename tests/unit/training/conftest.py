@@ -5,6 +5,7 @@ import pytest
 
 from patchvae.data.masks import write_masks
 from patchvae.data.packed import PackedSplit, write_packed
+from patchvae.job_configs import check_config
 
 CLASSES = 3
 
@@ -49,27 +50,34 @@ def pretrain_config():
                 "beta_occ": 1.0,
             },
         }
-        return {
+        config = {
             "dataset": "squares",
             "image_size": 32,
+            "stand_in": False,
             "flip": False,
             "input_scaling": "symmetric",
             "precision": "fp32",
             "variant": name,
             "model": {"name": name, "backbone": "resnet9", "init": "kaiming", **models[name]},
+            "seed": 0,
+        }
+        trained = {
             "epochs": 2,
             "batch_size": 8,
             "lr": 1e-3,
             "adam_betas": [0.9, 0.999],
             "epoch_images": "dataset",
             "snapshots": [],
-            "seed": 0,
-            **({"labels": "given"} if name == "supervised" else {}),
-            **({"gradient_penalty": 0.05} if name == "bigan" else {}),
-            "weighted_loss": False,
-            "gan": None,
-            **changes,
         }
+        vae = {"weighted_loss": False, "gan": None}
+        own = {
+            "beta-vae": trained | vae,
+            "patchvae": trained | vae,
+            "bigan": trained | vae | {"gradient_penalty": 0.05},
+            "supervised": trained | {"labels": "given"},
+            "random": {},
+        }
+        return check_config("pretrain", config | own[name] | changes)
 
     return build
 
@@ -79,8 +87,9 @@ def finetune_config():
     """A function of changes, giving a resolved `finetune` configuration."""
 
     def build(**changes):
-        return {
+        config = {
             "dataset": "squares",
+            "stand_in": False,
             "variant": "patchvae",
             "pretrained": {"dataset": "squares", "variant": "patchvae", "snapshot": None},
             "regime": "conv1-5",
@@ -108,7 +117,7 @@ def finetune_config():
             "labels_per_class": "all",
             "train_batch_norm": True,
             "frozen_batch_norm": "eval",
-            **changes,
         }
+        return check_config("finetune", config | changes)
 
     return build

@@ -32,9 +32,8 @@ def weights(packed, pretrain_config, tmp_path):
 
 
 def task_of(config, data, weights):
-    return FinetuneTask(
-        start("finetune", "patchvae.training.finetune", config, data, "cpu", 1), checkpoint.load(weights)
-    )
+    run = start("finetune", "patchvae.training.finetune", config, data, "cpu", 1)
+    return FinetuneTask(run, config, checkpoint.load(weights))
 
 
 def run(config, packed, weights, out):
@@ -56,7 +55,7 @@ def test_it_learns_and_reports_last_and_best(packed, weights, finetune_config, t
         "variant": "patchvae",
         "epochs": 2,
         "model": config["model"],
-        "stand_in": False,  # older checkpoints do not say it
+        "stand_in": False,
         "game": None,
         "config_sha256": config_sha256(config),
         "code_sha256": content["code_sha256"],
@@ -71,9 +70,12 @@ def test_it_learns_and_reports_last_and_best(packed, weights, finetune_config, t
 
 
 def test_the_pretraining_of_a_control_on_a_stand_in(pretrain_config):
-    config = pretrain_config("random", stand_in=True)
-    del config["epochs"]
-    content = {"config": config, "game": None, "code_sha256": "c" * 64, "data_sha256": {"train": "d" * 64}}
+    content = {
+        "config": pretrain_config("random", stand_in=True).given,
+        "game": None,
+        "code_sha256": "c" * 64,
+        "data_sha256": {"train": "d" * 64},
+    }
     content["sha256"] = "e" * 64
     told = checkpoint.pretraining(content)
     assert (told["variant"], told["epochs"], told["stand_in"]) == ("random", 0, True)

@@ -20,7 +20,7 @@ from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256
 from patchvae.training import loop
 from patchvae.training.batches import open_array
-from patchvae.training.pretrain import PretrainTask, open_target, pretrain, shuffled
+from patchvae.training.pretrain import PretrainTask, open_target, pretrain, shuffled, weighted
 from patchvae.training.watch import Watcher
 
 GAN = {"weight": 1.0, "generator_step": "joint", "lr": 1e-4, "adam_betas": [0.5, 0.999]}
@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
 def run(config, packed, out, **changes):
     data, masks = packed
     paths = {"output": out / "model.pt", "metrics": out / "metrics.json", "scratch": out / "scratch"}
-    masks = masks if config.get("weighted_loss") else None
+    masks = masks if weighted(config) else None
     pretrain(config, data, masks, **paths, device="cpu", threads=1, **changes)
     return checkpoint.load(out / "model.pt"), read_metrics(out / "metrics.json")
 
@@ -51,7 +51,7 @@ def run(config, packed, out, **changes):
 def test_every_kind_trains(name, changes, packed, pretrain_config, tmp_path):
     config = pretrain_config(name, **changes)
     content, metrics = run(config, packed, tmp_path)
-    assert content["config"] == config
+    assert content["config"] == metrics["config"] == config.given
     assert [record["epoch"] for record in metrics["history"]] == [1, 2]
     assert all(value == value for value in metrics["loss"].values())
     assert metrics["epochs"] == 2 and metrics["seed"] == 0 and metrics["threads"] == 1
@@ -85,7 +85,7 @@ def test_the_control_can_have_the_statistics_of_the_data(packed, pretrain_config
     born, _ = run(pretrain_config("random"), packed, tmp_path)
     assert checkpoint.backbone_weights(born)["conv1.1.running_mean"].abs().max() == 0
     config = pretrain_config("random")
-    config["model"]["statistics"] = "data"
+    config = config.model_copy(update={"model": config.model.model_copy(update={"statistics": "data"})})
     random, _ = run(config, packed, tmp_path)
     data, _ = packed
     phi = checkpoint.backbone_weights(random)
@@ -261,6 +261,7 @@ import os, signal
 from pathlib import Path
 from patchvae.training import loop, pretrain as p
 import functools, json
+from patchvae.job_configs import check_config
 p.train = functools.partial(loop.train, save_every=0.0)
 step = p.PretrainTask.step
 def stopping(self, number):
@@ -269,8 +270,8 @@ def stopping(self, number):
     return step(self, number)
 p.PretrainTask.step = stopping
 out = Path({str(tmp_path / "cut")!r})
-p.pretrain(json.loads({json.dumps(config)!r}), Path({str(data)!r}), None, out / "model.pt", out / "metrics.json",
-           out / "scratch", "cpu", 1)
+config = check_config("pretrain", json.loads({json.dumps(config.given)!r}))
+p.pretrain(config, Path({str(data)!r}), None, out / "model.pt", out / "metrics.json", out / "scratch", "cpu", 1)
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(patchvae.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
@@ -312,7 +313,7 @@ def test_nan_stops_the_run_names_the_step_and_keeps_the_last_good_state(packed, 
 
 def test_real_divergence_is_caught(packed, pretrain_config, tmp_path):
     with pytest.raises(PatchVAEError, match="NaN or infinite"):
-        run(pretrain_config(lr=1e30), packed, tmp_path)
+        run(pretrain_config().model_copy(update={"lr": 1e30}), packed, tmp_path)
 
 
 def test_weighted_variant_without_fitting_masks_is_refused(packed, pretrain_config):

@@ -9,6 +9,7 @@ import pandas as pd
 
 from patchvae.errors import PatchVAEError
 from patchvae.report.figures.lengths import draw_lengths
+from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import CELL, accuracies, schedules
 from patchvae.report.tables.metrics import agreed, collect, records, stand_ins, summarise
 from patchvae.report.tables.probe_table import REGIME, method, probes
@@ -27,9 +28,18 @@ from patchvae.report.tables.words import (
     regime_name,
     seeds,
 )
+from patchvae.types import Epochs, Name, Regime, RowName, Some
 from patchvae.variants import shortened
 
 UNKNOWN = "all"  # heads the column of a whole pretraining whose length no metrics file tells
+
+
+class Lengths(Selected):
+    datasets: Some[Name]
+    variants: Some[RowName]
+    regime: Regime
+    heads: Some[Name]
+    epochs: Some[Epochs]
 
 
 def collect_lengths(config: Mapping[str, Any], files: Sequence[Path | str]) -> pd.DataFrame:

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from patchvae.bits import unpacked_bits
+from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import CELL, accuracies
 from patchvae.report.tables.metrics import Row, agreed, collect
+from patchvae.types import Name, Regime, RowName, Some
 
 
 def right_images(content: Row) -> np.ndarray | None:
@@ -40,6 +42,13 @@ def outcomes(select: str) -> Callable[[Row], Iterator[Row]]:
             yield {**row, "right": right if select == "last" else None}
 
     return rows
+
+
+class Claims(Selected):
+    datasets: Some[Name]
+    variants: Some[RowName]
+    regimes: Some[Regime]
+    heads: Some[Name]
 
 
 def collect_outcomes(config: Mapping[str, Any], files: Sequence[Path | str]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from patchvae.data.digits import BLOCK, CELL, DISTRACTORS, REPEATS
+from patchvae.report.tables.config import Report
 from patchvae.report.tables.metrics import (
     ORIGIN,
     Row,
@@ -21,6 +22,7 @@ from patchvae.report.tables.metrics import (
 )
 from patchvae.report.tables.sheet import Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import dataset_name, demo_line, display_name, measured, plural, seeds
+from patchvae.types import Name, RowName, Some
 
 METHODS = {
     "trained": "{}",
@@ -41,6 +43,11 @@ def scores(content: Row) -> Iterator[Row]:
             value = number(f"{method}.{metric}", value, 0, 1, "a number from 0 to 1")
         value = float("nan") if value is None else value
         yield {"method": method, "metric": metric, "value": value, "test_images": content["count"]}
+
+
+class PartsTable(Report):
+    datasets: Some[Name]
+    variant: RowName
 
 
 def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:

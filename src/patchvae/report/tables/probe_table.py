@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from patchvae.report.tables.config import Report
 from patchvae.report.tables.finetunings import pretrained_with_labels, schedules
 from patchvae.report.tables.metrics import Row, agreed, best, collect, distinct, number, records, stand_ins, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
@@ -21,6 +22,7 @@ from patchvae.report.tables.words import (
     measured,
     seeds,
 )
+from patchvae.types import Name, RowName, Some
 from patchvae.variants import EPOCHS
 
 REGIME = "frozen"  # where a probe stands among the regimes of fine-tunings
@@ -32,6 +34,11 @@ FITTED: dict[str, tuple[str, Any]] = {
     "lambdas": ("lambda", distinct),
     "at_edge": ("at_edge", "any"),
 }
+
+
+class ProbeTable(Report):
+    datasets: Some[Name]
+    variants: Some[RowName]
 
 
 def probes(content: Row) -> Iterator[Row]:

@@ -28,6 +28,8 @@ from patchvae.report.tables.words import (
     regime_name,
     short_name,
 )
+from patchvae.training.head_config import HeadSettings
+from patchvae.types import Name, Regime, RowName, Run, Seed, Select, Some, Strict
 from patchvae.variants import text_of
 
 PAIR = ("patchvae", "beta-vae")  # the order of these two is the paper's claim
@@ -42,6 +44,18 @@ ORDER = "order changes"
 def listed(settings: Mapping[str, Any]) -> str:
     """`head_relu true, head_dropout 0.5`."""
     return ", ".join(f"{key} {text_of(value)}" for key, value in settings.items())
+
+
+class Sensitivity(Strict):
+    run: Run
+    seed: Seed
+    select: Select
+    datasets: Some[Name]
+    variants: Some[RowName]
+    regime: Regime
+    base_head: Name
+    heads: Some[Name]
+    settings: dict[Name, HeadSettings]
 
 
 def changes(config: Mapping[str, Any], head: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import (
     LEARNING,
     collect_accuracies,
@@ -19,11 +20,19 @@ from patchvae.report.tables.finetunings import (
 from patchvae.report.tables.metrics import best, comparable, read_paper, records, stand_ins, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import bold, dataset_name, demo_line, display_name, in_order, measured, regime_name
+from patchvae.types import Name, Regime, RowName, Some
 
 # Of every seed, in a CSV of its own
 BY_SEED = ["model", "dataset", "regime", "head", "seed", "last", "best", "train_top1", "pretrain_epochs", "epochs"]
 BY_SEED += ["test_images", "seconds", "device", "precision", "commit", "config_sha256", "metrics_sha256"]
 KEYS = ["model", "dataset", "regime"]  # of the paper's numbers, which tell no head
+
+
+class Table1(Selected):
+    datasets: Some[Name]
+    variants: Some[RowName]
+    regimes: Some[Regime]
+    heads: Some[Name]
 
 
 def layout(table: pd.DataFrame, marked: Mapping[tuple[str, ...], str]) -> list[list[str]]:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from patchvae.errors import PatchVAEError
+from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import (
     LEARNING,
     METRICS,
@@ -27,6 +28,7 @@ from patchvae.report.tables.words import (
     of_imagenet,
     regime_name,
 )
+from patchvae.types import Name, Regime, RowName, Some
 
 WHOLE = "none"  # the regime that freezes nothing
 
@@ -36,6 +38,14 @@ def paper_numbers(path: Path | str, imagenet: bool) -> pd.Series:
     numbers = read_paper_by_metric(path, {metric: metric for metric in METRICS})
     numbers = numbers.rename({"imagenet-supervised": "supervised"}, level="model")
     return numbers if imagenet else numbers.iloc[:0]
+
+
+class Table2(Selected):
+    dataset: Name
+    variants: Some[RowName]
+    regime: Regime
+    head: Name
+    supervised: RowName
 
 
 def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from patchvae.evaluation.reconstruction_config import Sampling
+from patchvae.report.tables.config import Report
 from patchvae.report.tables.metrics import (
     Row,
     best,
@@ -29,6 +31,7 @@ from patchvae.report.tables.words import (
     plural,
     seeds,
 )
+from patchvae.types import Name, RowName, Some
 
 # Our metric -> column of the paper that it may be compared with: its PSNR is of normalised tensors (E60).
 PAPER = {"psnr_normalised": "psnr", "fid": "fid", "ssim": "ssim"}
@@ -69,6 +72,11 @@ def reasons(results: pd.DataFrame) -> list[str]:
         models = sentences.setdefault(row.why, [])
         models += [name] if name not in models else []
     return [f"No FID of {' and '.join(models)}: {why.rstrip('.')}." for why, models in sentences.items()]
+
+
+class Table7(Report, Sampling):
+    dataset: Name
+    variants: Some[RowName]
 
 
 def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:

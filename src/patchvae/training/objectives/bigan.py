@@ -9,6 +9,7 @@ from patchvae.hardware import autocast
 from patchvae.losses import fake_loss, real_loss
 from patchvae.models.bigan import BiGAN, JointDiscriminator
 from patchvae.seeding import seed_for
+from patchvae.training.objectives.bigan_config import BiGANPretrain
 from patchvae.training.objectives.objective import AdversarialObjective, Inputs
 
 PENALISED = 8  # the penalty is estimated on one pair in so many
@@ -20,12 +21,12 @@ class BiGANObjective(AdversarialObjective):
     Per batch one step of D, then one of E and G together on the swapped labels (non-saturating cross-entropy).
     """
 
-    def __init__(self, model: BiGAN, config: dict[str, Any], device: torch.device, precision: str) -> None:
+    def __init__(self, model: BiGAN, config: BiGANPretrain[Any], device: torch.device, precision: str) -> None:
         super().__init__(device, precision)
-        self.model, self.adam = model, (config["lr"], config["adam_betas"])
-        self.gradient_penalty = config["gradient_penalty"]
+        self.model, self.adam = model, (config.lr, config.adam_betas)
+        self.gradient_penalty = config.gradient_penalty
         self.add("model", model, *self.adam)
-        self.add_discriminator("discriminator", seed_for(config["seed"], "discriminator"))
+        self.add_discriminator("discriminator", seed_for(config.seed, "discriminator"))
 
     def add_discriminator(self, name: str, seed: int) -> None:
         torch.manual_seed(seed)

@@ -8,14 +8,15 @@ from torch import Tensor, nn
 
 from patchvae.hardware import autocast
 from patchvae.training.objectives.objective import Objective
+from patchvae.training.objectives.supervised_config import SupervisedPretrain
 
 
 class SupervisedObjective(Objective):
     """Cross-entropy on labels (deviation E35), with the optimiser of the other variants: only the labels differ."""
 
-    def __init__(self, model: nn.Module, config: dict[str, Any], device: torch.device, precision: str) -> None:
+    def __init__(self, model: nn.Module, config: SupervisedPretrain[Any], device: torch.device, precision: str) -> None:
         super().__init__(device, precision)
-        self.add("model", model, config["lr"], config["adam_betas"])
+        self.add("model", model, config.lr, config.adam_betas)
 
     def step(self, images: Tensor, target: Tensor | None, step: int) -> dict[str, Tensor]:
         assert target is not None

@@ -10,6 +10,7 @@ from patchvae.losses import real_loss, squared_error
 from patchvae.models.discriminator import Discriminator
 from patchvae.seeding import seed_for
 from patchvae.training.objectives.objective import AdversarialObjective, Inputs
+from patchvae.training.objectives.vae_config import VAEPretrain
 
 
 class VAEObjective(AdversarialObjective):
@@ -20,17 +21,18 @@ class VAEObjective(AdversarialObjective):
     the authors do, one step on its own loss and a second on both gradients after a fresh pass (`double`).
     """
 
-    def __init__(self, model: nn.Module, config: dict[str, Any], device: torch.device, precision: str) -> None:
+    def __init__(self, model: nn.Module, config: VAEPretrain[Any], device: torch.device, precision: str) -> None:
         super().__init__(device, precision)
         self.model: Any = model
-        self.add("model", model, config["lr"], config["adam_betas"])
-        self.gan = config["gan"]
+        self.add("model", model, config.lr, config.adam_betas)
+        self.gan = config.gan
         if self.gan:
-            self.add_discriminator("discriminator", seed_for(config["seed"], "discriminator"))
+            self.add_discriminator("discriminator", seed_for(config.seed, "discriminator"))
 
     def add_discriminator(self, name: str, seed: int) -> None:
+        assert self.gan is not None
         torch.manual_seed(seed)
-        self.add(name, Discriminator(), self.gan["lr"], self.gan["adam_betas"])
+        self.add(name, Discriminator(), self.gan.lr, self.gan.adam_betas)
 
     @torch.no_grad()
     def pairs(self, images: Tensor, step: int) -> tuple[Inputs, Inputs]:
@@ -46,25 +48,25 @@ class VAEObjective(AdversarialObjective):
         loss = torch.stack(list(terms.values())).sum()
         if self.gan:
             terms |= self.update_discriminator((images,), (reconstruction.detach(),))
-            if self.gan["generator_step"] == "double":
+            if self.gan.generator_step == "double":
                 self.update("model", loss)
                 with autocast(self.device, self.precision):
                     reconstruction, _ = self.networks["model"](images, temperature)
-                terms["adversarial"] = self.adversarial(reconstruction)
+                terms["adversarial"] = self.adversarial(reconstruction, self.gan.weight)
                 terms["adversarial"].backward()  # on top of the gradient of `loss`, as the authors do
                 self.optimizers["model"].step()
                 return {"loss": loss, **terms}
-            terms["adversarial"] = self.adversarial(reconstruction)
+            terms["adversarial"] = self.adversarial(reconstruction, self.gan.weight)
             loss = loss + terms["adversarial"]
         self.update("model", loss)
         return {"loss": loss, **terms}
 
-    def adversarial(self, reconstruction: Tensor) -> Tensor:
+    def adversarial(self, reconstruction: Tensor, weight: float) -> Tensor:
         """The generator's adversarial loss; no gradient is computed for D's weights."""
         discriminator = self.networks["discriminator"].requires_grad_(False)
         with autocast(self.device, self.precision):
             logits = discriminator(reconstruction)
-        return float(self.gan["weight"]) * real_loss(logits)
+        return weight * real_loss(logits)
 
 
 OBJECTIVE = VAEObjective

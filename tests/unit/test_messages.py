@@ -6,7 +6,8 @@ import pytest
 from helpers import changed
 
 from patchvae.errors import PatchVAEError
-from patchvae.schema import refuse_by_schema
+from patchvae.messages import checked
+from patchvae.params import Parameters
 
 
 @pytest.mark.parametrize(
@@ -20,15 +21,16 @@ from patchvae.schema import refuse_by_schema
         ("finetune/hidden_dim", 512.0, 512),
         ("pretrain/epoch_images", 2e4, 20000),
         ("variants/labelled/epochs", 90.0, 90),
+        ("datasets/digits/num_classes", 10.0, 10),
         ("seeds", [0.0], 0),
     ],
 )
 def test_a_hint_is_of_use(params: dict[str, Any], key: str, value: Any, hint: int | None) -> None:
     with pytest.raises(PatchVAEError) as caught:
-        refuse_by_schema(changed(params, key, value), "")
+        checked(Parameters, changed(params, key, value), "")
     message = str(caught.value)
     assert key.replace("/", ".") in message
     assert ("; write" in message) == (hint is not None)
     if hint is not None:
         assert message.endswith(f"; write {hint}")
-        refuse_by_schema(changed(params, key, [hint] if isinstance(value, list) else hint), "")
+        checked(Parameters, changed(params, key, [hint] if isinstance(value, list) else hint), "")

@@ -1,0 +1,24 @@
+"""What a linear probe is told."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from patchvae.training.run_config import Measured, Pretrained
+from patchvae.types import AS_WRITTEN, Backbone, Classes, Some, Strict
+
+Strength = Annotated[float, Field(ge=1e-12, le=1e12), AS_WRITTEN]
+
+
+class Ridge(Strict):
+    pool: Annotated[int, Field(ge=1, le=64)]  # side of the grid that features are averaged to
+    holdout: Annotated[
+        float, Field(ge=0.01, le=0.9), AS_WRITTEN
+    ]  # share of the training images that the strength is chosen on
+    lambdas: Annotated[Some[Strength], Field(min_length=2)]  # strengths of the ridge
+
+
+class Probe(Measured, Ridge):
+    pretrained: Pretrained
+    num_classes: Classes
+    backbone: Backbone

@@ -1,0 +1,15 @@
+"""What makes a beta-VAE."""
+
+from typing import Literal
+
+from patchvae.models.network_config import Network
+from patchvae.types import Strict, Weight, Width
+
+
+class Terms(Strict):
+    beta: Weight  # weight of the KL
+
+
+class BetaVAENetwork(Network, Terms):
+    name: Literal["beta-vae"]
+    latent_dim: Width

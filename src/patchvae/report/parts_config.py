@@ -1,0 +1,18 @@
+"""What a figure of parts is told."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from patchvae.training.run_config import Measured
+from patchvae.types import FigureRows, Strict
+
+
+class Shown(Strict):
+    rows: FigureRows  # images or parts in a figure
+    crop_cells: Annotated[int, Field(ge=1, le=128)]  # side of a crop in cells of the grid
+    max_images: Annotated[int, Field(ge=10, le=100_000_000)]  # training images searched for crops
+
+
+class FigureParts(Measured, Shown):
+    pass

@@ -1,0 +1,14 @@
+"""What every table is told."""
+
+from patchvae.types import Run, Seed, Select, Some, Strict
+
+
+class Report(Strict):
+    run: Run
+    seeds: Some[Seed]
+
+
+class Selected(Report):
+    """Of fine-tunings, each at the epoch that is selected."""
+
+    select: Select

@@ -1,0 +1,57 @@
+"""What a fine-tuning is told."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from patchvae.models.network_config import refuse_stride
+from patchvae.training.head_config import FrozenNorm, Head, WeightDecay
+from patchvae.training.run_config import Measured, Pretrained
+from patchvae.types import (
+    Backbone,
+    BatchSize,
+    Classes,
+    EpochImages,
+    Epochs,
+    HeadPool,
+    Init,
+    LearningRate,
+    Name,
+    Regime,
+    Share,
+    Strict,
+    Width,
+)
+
+
+class Recipe(Strict):
+    batch_size: BatchSize  # images per step
+    lr: LearningRate  # initial learning rate
+    decay_every: Epochs  # epochs between divisions of lr by 10
+    momentum: Share  # of SGD
+    weight_decay: WeightDecay  # of SGD
+    epoch_images: EpochImages  # dataset or a number of images per epoch (at least 1)
+    hidden_dim: Width  # width of the head's hidden layer
+    standardise: bool  # frozen features to mean 0 and deviation 1
+    labels_per_class: (
+        Literal["all"] | Annotated[int, Field(ge=1, le=100_000_000)]
+    )  # all or a whole number of training images per class (at least 1)
+    train_batch_norm: bool  # train BatchNorm's scale and shift in fine-tuned stages
+    frozen_batch_norm: FrozenNorm  # mode of BatchNorm in frozen stages
+
+
+class Finetune(Measured, Recipe, Head):
+    pretrained: Pretrained
+    regime: Regime
+    head: Name
+    num_classes: Classes
+    flip: bool
+    backbone: Backbone
+    head_pool: HeadPool
+    init: Init
+    epochs: Epochs
+
+    @model_validator(mode="after")
+    def strides_fit(self) -> Self:
+        refuse_stride(self.image_size, self.backbone)
+        return self

@@ -1,0 +1,11 @@
+"""What a pretraining with labels is told."""
+
+from typing import Literal
+
+from patchvae.training.pretrain_config import N, Trained
+
+Labels = Literal["given", "shuffled"]
+
+
+class SupervisedPretrain(Trained[N]):
+    labels: Labels

@@ -1,0 +1,52 @@
+"""The model of params.yaml, and the JSON schema that editors make of it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import changed
+
+from patchvae.config import load_params
+from patchvae.files import canonical
+from patchvae.messages import checked
+from patchvae.params import Parameters
+from patchvae.schema import json_schema
+
+
+def test_a_dump_of_every_run_is_the_raw_yaml(root: Path) -> None:
+    overlays = sorted((root / "configs").glob("*.yaml"))
+    assert overlays
+    for overlay in [[], *([path] for path in overlays)]:
+        raw = load_params([root / "params.yaml", *overlay])
+        assert canonical(checked(Parameters, raw, "").given) == canonical(raw)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("gan/weight", 1), ("finetune/lr", 1), ("probe/lambdas", [1, 2.5]), ("ablations/beta_occ", [1, 0.5, 2])],
+)
+def test_whole_numbers_stay_as_they_are_written(params: dict[str, Any], key: str, value: Any) -> None:
+    """1.0 for 1 would be another configuration of a job that was run."""
+    raw = changed(params, key, value)
+    assert canonical(checked(Parameters, raw, "").given) == canonical(raw)
+
+
+def test_the_committed_schema_is_that_of_the_model(root: Path) -> None:
+    committed = root / "workflow/schemas/params.schema.json"
+    assert committed.read_text(encoding="utf-8") == json_schema(), "python -m patchvae.schema > " + committed.name
+    first = (root / "params.yaml").read_text(encoding="utf-8").splitlines()[0]
+    assert first == f"# yaml-language-server: $schema={committed.relative_to(root)}"
+
+
+def blocks(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield "", schema
+    yield from schema["$defs"].items()
+
+
+def test_every_block_of_the_schema_is_closed_and_every_key_described() -> None:
+    for name, block in blocks(json.loads(json_schema())):
+        assert [key for key, entry in block["properties"].items() if not entry.get("description")] == [], name
+        # `model` has a block per variant beside its keys.
+        assert block["additionalProperties"] is False or name == "Model", name

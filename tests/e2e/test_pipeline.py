@@ -35,13 +35,13 @@ CELLS += [(f"patchvae.{changed}", "digits-tiny", "conv1-5", "table12") for chang
 CELLS += [(variant, "digits-tiny", "conv1-5", "linear") for variant in ("patchvae", "random")]
 CELLS += [("patchvae", "digits-tiny64", "conv1-5", "table12"), ("random", "digits-tiny64", "none", "table12")]
 # Any new table is followed by the first, any new training by the second.
-SUMMARY, CURVES = {"Numbers of run test in one file"}, {"Learning curves of run test"}
+SUMMARY, CURVES = {"Numbers of run test"}, {"Learning curves of run test"}
 TRAININGS = CURVES | {f"Fine-tune {row} on {data}, {regime}, head {head}, seed 0" for row, data, regime, head in CELLS}
 TABLE1, TABLE2, TABLE7 = (SUMMARY | {f"Table {number} of run test"} for number in (1, 2, 7))
 # What Table 1's fine-tunings are read for besides
-LENGTHS = {"Accuracy against the length of pretraining of run test"}
-TABLE1_READERS = TABLE1 | LENGTHS | {"Claims of run test", "The classifier's open choices of run test"}
-PROBES = LENGTHS | SUMMARY | {"Linear probes of run test"}
+LENGTHS = {"Length of pretraining of run test"}
+TABLE1_READERS = TABLE1 | LENGTHS | {"Claims of run test", "Open choices of run test"}
+PROBES = LENGTHS | SUMMARY | {"Linear probe of run test"}
 PROBES |= {f"Linear probe of {row} on digits-tiny, seed 0" for row in ("patchvae", "patchvae.epochs=1", "random")}
 SWEEP = SUMMARY | {"Sweep of num_parts of run test"}
 PARTS = SUMMARY | {"Score the parts of patchvae+lw on digits-tiny, seed 0", "Part discovery of run test"}
@@ -170,7 +170,7 @@ def test_both_engines_train_the_same_after_an_edit(finished: Path, tmp_path: Pat
             "heads/linear/head_dropout",
             0.5,
             {job for job in TRAININGS if "head linear" in job}
-            | {"The classifier's open choices of run test"}
+            | {"Open choices of run test"}
             | SUMMARY
             | CURVES,
         ),

@@ -146,7 +146,7 @@ def test_both_engines_train_the_same_after_an_edit(finished: Path, tmp_path: Pat
             "test/finetune/num_parts/conv1-5/table12/patchvae.num_parts=8/digits-tiny/seed0",
             "test/tables/sweep_num_parts",
             "test/summary",
-            "test/curves",
+            "test/curves/pretrain",
         }
         with open(place / "results/test/tables/sweep_num_parts.csv", newline="") as stream:
             measured.append({row["value"]: row["mean"] for row in csv.DictReader(stream) if row["mean"]})

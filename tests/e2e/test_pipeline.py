@@ -169,10 +169,7 @@ def test_both_engines_train_the_same_after_an_edit(finished: Path, tmp_path: Pat
         (
             "heads/linear/head_dropout",
             0.5,
-            {job for job in TRAININGS if "head linear" in job}
-            | {"Open choices of run test"}
-            | SUMMARY
-            | CURVES,
+            {job for job in TRAININGS if "head linear" in job} | {"Open choices of run test"} | SUMMARY | CURVES,
         ),
         (
             "ablations/num_parts",

@@ -360,7 +360,9 @@ def test_mend_waits_for_jobs_and_takes_away_what_a_kill_has_left(origin: Path, t
         assert "git's is in its place" in mended(place)
         assert (place / "dvc.lock").read_text(encoding="utf-8") == committed
     again = executed(place, "dvc", "repro")
-    assert not [job for job in again if "/tables/" not in job and job not in ("engines/curves/pretrain", "engines/summary")]
+    assert not [
+        job for job in again if "/tables/" not in job and job not in ("engines/curves/pretrain", "engines/summary")
+    ]
     sync(place, "align")
     nothing_to_do(place)
     assert mended(place) == ""

@@ -26,7 +26,8 @@ demo miniature: .venv/stamp
 	@echo "Weight masks (Fig. 6):   results/$@/figures/figure6_digits.png (.pdf)"
 	@echo "Occurrence (Fig. 3):     results/$@/figures/figure3_digits.png (.pdf)"
 
-# Three, as many a test waits for an engine; the longest are of one file, which a worker would keep to itself.
+# Three workers on two cores, since many tests wait for an engine; they take work from each other, since the longest
+# tests stand in one file.
 PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 test: lint

@@ -259,10 +259,8 @@ def inputs(name: str, params: Params, wildcards: Wildcards) -> dict[str, Files]:
 
 def options(name: str, params: Params, wildcards: Wildcards) -> list[str]:
     """The files of a report's command."""
-    made = {key: [path.format(**wildcards) for path in paths(files)] for key, files in REPORTS[name].outputs.items()}
     found: list[str] = []
-    for key, files in inputs(name, params, wildcards).items():
-        found += ["--file" if isinstance(files, str) else "--files", key, *paths(files)]
-    for key, files in REPORTS[name].outputs.items():
-        found += ["--file" if isinstance(files, str) else "--files", key, *made[key]]
+    for key, files in (*inputs(name, params, wildcards).items(), *REPORTS[name].outputs.items()):
+        option = "--file" if isinstance(files, str) else "--files"
+        found += [option, key, *(fill(path, params, wildcards) for path in paths(files))]
     return found

@@ -28,14 +28,18 @@ def listed(key: str, entries: Iterable[str]) -> list[str]:
     return [f"    {key}:", *(f"      - {entry}" for entry in entries)]
 
 
+def values(dotted: str) -> str:
+    """The values of a matrix: a list of params.yaml, or one place in a list."""
+    name, place = re.fullmatch(r"(.*?)(?:\.(\d+))?", dotted).groups()  # type: ignore[union-attr]
+    return f'"${{{name}}}"' if place is None else f'["${{{name}[{place}]}}"]'
+
+
 def stage(name: str) -> str:
     """One stage."""
     report = REPORTS[name]
-    matrix = {key: f'"${{{dotted}}}"' for key, dotted in report.each.items()}
-    # A value that is no list, and a list whose one value is not named in any path
-    matrix = {key: re.sub(r'"\$\{(\w+)\.(\d+)\}"', r'["${\1[\2]}"]', text) for key, text in matrix.items()}
-    if report.when:
-        matrix["when"] = f'"${{{report.when}}}"'
+    matrix = {key: values(dotted) for key, dotted in report.each.items()}
+    if report.when:  # its one value is named in no path: without any, there is no stage
+        matrix["when"] = values(report.when)
     made = [text_of(path, report) for path in outputs(name)]
     deps = [f"data/code/{name}.json"]
     deps += [text_of(path.removeprefix("?"), report) for given in report.inputs.values() for path in paths(given)]

@@ -396,7 +396,7 @@ MODELS: dict[str, type[Strict]] = {
     "probe": Probe,
     "reconstruct": Reconstruct,
     "fid": Reconstruct,
-    "parts": Measured,
+    "score-parts": Measured,
     "table1": Table1,
     "claims": Table1,
     "probe-table": ProbeTable,

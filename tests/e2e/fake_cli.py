@@ -28,7 +28,7 @@ OUTPUTS = {"out", "csv", "md", "tex", "html", "png", "pdf", "pretrain-csv", "fin
 # Outputs of the jobs that make them, inputs of those that read them
 MAKERS = {
     "checkpoint": {"pretrain"},
-    "metrics": {"pretrain", "finetune", "probe", "reconstruct", "fid", "parts"},
+    "metrics": {"pretrain", "finetune", "probe", "reconstruct", "fid", "score-parts"},
 }
 OTHERS = {"log", "config", "threads", "scratch", "live", "raw-dir", "out-dir", "wanted", "packed"}
 SPLITS = ("train", "test")
@@ -61,7 +61,7 @@ class Job:
 
     def __init__(self, words: list[str]) -> None:
         self.command, self.given = words[0], options(words)
-        self.name = words[1] if self.command == "figure-parts" else self.command.replace("-", "_")
+        self.name = {"figure-parts": words[1], "score-parts": "parts"}.get(self.command, self.command.replace("-", "_"))
         self.config: dict[str, Any] = json.loads(self.given["config"][0]) if "config" in self.given else {}
         self.log = self.given["log"][0]
         self.outputs = OUTPUTS | {option for option, makers in MAKERS.items() if self.command in makers}

@@ -24,7 +24,7 @@ Params = dict[str, Any]
 
 
 def command(rule: str) -> str:
-    return "prepare" if rule == "digit_scenes" else rule.replace("_", "-")
+    return {"digit_scenes": "prepare", "parts": "score-parts"}.get(rule, rule.replace("_", "-"))
 
 
 def configs(params: Params) -> Iterator[tuple[str, Params]]:

@@ -1,4 +1,4 @@
-"""phi of a checkpoint, for those who come for its features."""
+"""phi of a checkpoint, for those who come for its features; `patchvae.load` is the function here."""
 
 from pathlib import Path
 

@@ -17,7 +17,6 @@ from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.features import load
 from patchvae.models.factory import build_model
-from patchvae.provenance import PACKAGE, source_files
 from patchvae.training.batches import Scaling
 
 PARTS = {
@@ -186,11 +185,6 @@ def test_loading_draws_no_random_numbers_of_the_caller(save: Save) -> None:
     before = copy.deepcopy(torch.get_rng_state())
     load(path)
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_no_job_depends_on_it() -> None:
-    """So that editing it trains nothing anew."""
-    assert PACKAGE / "features.py" not in source_files("patchvae.training.pretrain", "patchvae.report.occurrence")
 
 
 def test_the_lines_of_the_guide(save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ MODULES = {
     "probe": "patchvae.evaluation.probe",
     "reconstruct": "patchvae.evaluation.reconstruction",
     "fid": "patchvae.evaluation.fid",
-    "parts": "patchvae.evaluation.parts",
+    "score_parts": "patchvae.evaluation.parts",
     **{name: f"patchvae.report.tables.{name}" for name in REPORTS},
     "figure_masks": "patchvae.report.figures.weight_masks",
     **PARTS_FIGURES,
@@ -66,9 +66,9 @@ def jobs(params: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 # Commands on a model of any kind, whose source files count as well
 OF_A_KIND = ("pretrain", "reconstruct", "fid")
-OF_PATCHVAE = ("parts", *PARTS_FIGURES)
+OF_PATCHVAE = ("score_parts", *PARTS_FIGURES)
 # Rule -> its command, where that has another name
-COMMANDS = {"digit_scenes": "prepare"}
+COMMANDS = {"digit_scenes": "prepare", "parts": "score_parts"}
 
 
 def modules_of(command: str, kind: str | None = None) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ def fid(args: argparse.Namespace) -> None:
     fid(args.config, args.data, args.checkpoint, args.inception, args.metrics, args.device, args.threads)
 
 
-def parts(args: argparse.Namespace) -> None:
+def score_parts(args: argparse.Namespace) -> None:
     """Score how well parts find the digits of digit scenes."""
     from patchvae.evaluation.parts import score_parts
 
@@ -142,6 +142,13 @@ def figure_parts(args: argparse.Namespace) -> None:
     checkpoint_as_wanted(args)
     module = importlib.import_module(PARTS_FIGURES[args.figure])
     module.draw(args.config, args.data, args.checkpoint, args.png, args.pdf)
+
+
+def parts(args: argparse.Namespace) -> None:
+    """Draw where a PatchVAE's parts occur in images of your own, as Fig. 3."""
+    from patchvae.report.maps import draw
+
+    draw(args.checkpoint, args.images, args.out)
 
 
 def parameters(args: argparse.Namespace) -> None:
@@ -311,7 +318,7 @@ def parser() -> argparse.ArgumentParser:
     training(compared(job("reconstruct", reconstruct, **measured)))
     job("inception", inception, out="JSON to write: the weights' place, or why there are none")
     training(compared(job("fid", fid, inception="what `inception` wrote", **measured)))
-    training(compared(job("parts", parts, **measured)))
+    training(compared(job("score-parts", score_parts, **measured)))
 
     pictures = {"png": "picture to write", "pdf": "picture to write"}
     sub = job("report", report)
@@ -328,6 +335,10 @@ def parser() -> argparse.ArgumentParser:
     sub = job("figure-parts", figure_parts, data="packed data set", checkpoint="pretrained weights", **pictures)
     compared(sub)
     sub.add_argument("figure", choices=["figure1", "figure3", "figure4", "figure5"])
+    sub = command("parts", parts)
+    sub.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="what a PatchVAE's pretraining wrote (.pt)")
+    sub.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="JPEG, PNG, GIF, BMP, WebP, PPM or TIFF")
+    sub.add_argument("--out", type=Path, required=True, metavar="PATH", help="picture to write, .png or .pdf")
     text = "folder for states of interrupted trainings (default: scratch)"
     command("clean", clean).add_argument("--scratch", type=Path, default=Path("scratch"), metavar="DIR", help=text)
     command("parameters", parameters).add_argument(

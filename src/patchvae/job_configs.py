@@ -22,7 +22,7 @@ MODELS = {
     "probe": "patchvae.evaluation.probe_config:Probe",
     "reconstruct": "patchvae.evaluation.reconstruction_config:Reconstruct",
     "fid": "patchvae.evaluation.reconstruction_config:Reconstruct",
-    "parts": "patchvae.training.run_config:Measured",
+    "score-parts": "patchvae.training.run_config:Measured",
     "table1": "patchvae.report.tables.table1:Table1",
     "claims": "patchvae.report.tables.outcomes:Claims",
     "probe_table": "patchvae.report.tables.probe_table:ProbeTable",

@@ -27,7 +27,7 @@ OUTPUTS = {"out", "png", "pdf"}
 # Outputs of the jobs that make them, inputs of those that read them
 MAKERS = {
     "checkpoint": {"pretrain"},
-    "metrics": {"pretrain", "finetune", "probe", "reconstruct", "fid", "parts"},
+    "metrics": {"pretrain", "finetune", "probe", "reconstruct", "fid", "score-parts"},
 }
 OTHERS = {"log", "config", "threads", "scratch", "live", "raw-dir", "out-dir", "wanted", "packed"}
 SPLITS = ("train", "test")
@@ -172,7 +172,7 @@ class Job:
         identity = {key: config[key] for key in ("dataset", "variant", "regime", "head", "seed") if key in config}
         found = self.record() | {
             "schema": 1,
-            "rule": self.name,
+            "rule": "parts" if self.name == "score_parts" else self.name,
             **identity,
             **self.data_sha256(),
         }

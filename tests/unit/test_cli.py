@@ -3,6 +3,7 @@
 import errno
 import json
 import logging
+import re
 import signal
 import subprocess
 import sys
@@ -90,6 +91,9 @@ def masks(config: str) -> list[str]:
         (masks("{"), "--config"),
         (masks("[]"), "--config"),
         (masks("{}"), "--config: "),
+        (["score-parts", *TRAIN[1:]], "--config: "),
+        (["parts", "gone.pt", "cat.jpg", "--out", "new/parts.png"], "checkpoint gone.pt does not exist"),
+        (["parts", "gone.pt", "cat.jpg", "--out", "new/parts.svg"], "new/parts.svg is neither .png nor .pdf"),
         (masks("@missing.json"), "missing.json"),
         (masks("@."), "--config: not readable as JSON"),
         (masks('{"image_size": NaN}'), "NaN is not a finite number"),
@@ -132,6 +136,7 @@ def test_a_mistake_is_one_sentence_and_status_1(
         (["trian"], "invalid choice: 'trian'"),
         ([], "required: COMMAND"),
         (TRAIN[:3], "required: --data, --checkpoint, --metrics"),
+        (["parts", "model.pt", "--out", "parts.png"], "required: IMAGE"),
     ],
 )
 def test_wrong_arguments_are_one_sentence_and_status_2(
@@ -142,6 +147,16 @@ def test_wrong_arguments_are_one_sentence_and_status_2(
     said = capsys.readouterr().err
     assert caught.value.code == 2
     assert part in said and len(said.strip().splitlines()) == 1
+
+
+def test_every_rule_runs_a_command_that_there_is(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rules = "".join(path.read_text(encoding="utf-8") for path in (root / "workflow/rules").glob("*.smk"))
+    commands = set(re.findall(r"patchvae\.cli ([a-z0-9-]+)", rules))
+    assert {"pretrain", "score-parts"} <= commands and "parts" not in commands
+    for command in commands:
+        with pytest.raises(SystemExit) as caught:
+            cli.main([command, "--help"])
+        assert caught.value.code == 0 and f"patchvae {command}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

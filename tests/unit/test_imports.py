@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from helpers import ROOT
 
+import patchvae
+from patchvae.provenance import PACKAGE, source_files
+
 sys.path.insert(0, str(ROOT / "workflow"))
 
 from layout import MODULES
@@ -22,6 +25,18 @@ def imported(code: str, *names: str) -> set[str]:
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
+
+
+def test_the_package_waits_with_torch_until_something_is_loaded() -> None:
+    assert imported("import patchvae", "torch", "numpy") == set()
+    assert imported("import patchvae; patchvae.load", "torch", "torchvision", "matplotlib") == {"torch"}
+    assert imported("import patchvae; assert not hasattr(patchvae, 'lead')", "torch") == set()
+
+
+def test_load_is_the_function_of_features_and_no_job_depends_on_it() -> None:
+    """So that an edit of it trains nothing anew."""
+    assert patchvae.load is patchvae.features.load
+    assert not [module for module in MODULES.values() if PACKAGE / "features.py" in source_files(module)]
 
 
 def test_reports_import_no_torch() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from helpers import ROOT
-from layout import jobs
+from layout import COMMANDS, jobs
 from reports import REPORTS
 
 from patchvae.config import get, load_params
@@ -25,7 +25,7 @@ Params = dict[str, Any]
 def command(rule: str) -> str:
     if rule in REPORTS:
         return rule
-    return "prepare" if rule == "digit_scenes" else rule.replace("_", "-")
+    return COMMANDS.get(rule, rule).replace("_", "-")
 
 
 def configs(params: Params) -> Iterator[tuple[str, Params]]:

@@ -102,6 +102,6 @@ rule parts:
     message:
         "Score the parts of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m patchvae.cli parts --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
+        "python -m patchvae.cli score-parts --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
         " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q}"
         " --metrics {output:q} --threads {threads}"

@@ -36,6 +36,14 @@ def strongest_images(images: npt.NDArray[np.uint8], maps: npt.NDArray[np.float32
     return [pool[image] for image in chosen]
 
 
+def probability_bar(sheet: Sheet, x: float, y: float, width: float) -> None:
+    """The grey levels of occurrence maps and what they mean; 0.21 inches high, its text included."""
+    axes = sheet.axes(x, y, width, 0.07)
+    colorbar = sheet.figure.colorbar(ScalarMappable(cmap="gray"), cax=axes, orientation="horizontal", ticks=[0, 1])
+    colorbar.ax.tick_params(length=1.5, width=0.4, pad=1)
+    colorbar.ax.text(0.5, -0.45, "probability", ha="center", va="top", transform=colorbar.ax.transAxes)
+
+
 def draw_occurrence_maps(
     images: npt.NDArray[np.uint8],
     probabilities: npt.NDArray[np.float32],
@@ -60,10 +68,7 @@ def draw_occurrence_maps(
             for column, image in enumerate(chosen):
                 sheet.picture(images[image], column * pair, row * STEP)
                 sheet.picture(probabilities[image, part], column * pair + STEP, row * STEP)
-        axes = sheet.axes(pair, len(parts) * STEP + 0.01, 2 * STEP - GAP, 0.07)
-        colorbar = sheet.figure.colorbar(ScalarMappable(cmap="gray"), cax=axes, orientation="horizontal", ticks=[0, 1])
-        colorbar.ax.tick_params(length=1.5, width=0.4, pad=1)
-        colorbar.ax.text(0.5, -0.45, "probability", ha="center", va="top", transform=colorbar.ax.transAxes)
+        probability_bar(sheet, pair, len(parts) * STEP + 0.01, 2 * STEP - GAP)
         sheet.save(png, pdf)
 
 

@@ -19,13 +19,23 @@ EDGE = 0.01  # keeps the outermost frames whole
 STYLE: Any = {"font.size": 7, "font.family": "sans-serif", "pdf.fonttype": 42, "axes.linewidth": 0.4}
 
 
+FORMATS: dict[str, Any] = {
+    "png": {"dpi": 200, "metadata": {"Software": None}},
+    # Pictures in a PDF are resampled to this resolution; a low one would blur the edges of patches.
+    "pdf": {"dpi": 600, "metadata": {"CreationDate": None}},
+}
+
+
+def write(figure: Figure, path: Path | str, kind: str) -> None:
+    """Write a figure as `png` or `pdf`, with nothing in it that changes from run to run."""
+    with atomic(path) as partial:
+        figure.savefig(partial, format=kind, **FORMATS[kind])
+
+
 def save(figure: Figure, png: Path | str, pdf: Path | str) -> None:
-    """Write both formats, with nothing in them that changes from run to run."""
-    with atomic(png) as partial:
-        figure.savefig(partial, format="png", dpi=200, metadata={"Software": None})
-    with atomic(pdf) as partial:
-        # Pictures in a PDF are resampled to this resolution; a low one would blur the edges of patches.
-        figure.savefig(partial, format="pdf", dpi=600, metadata={"CreationDate": None})
+    """Write both formats."""
+    write(figure, png, "png")
+    write(figure, pdf, "pdf")
 
 
 class Sheet:

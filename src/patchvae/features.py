@@ -1,0 +1,101 @@
+"""phi of a checkpoint, for those who come for its features; `patchvae.load` is the function here."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from patchvae import checkpoint
+from patchvae.errors import PatchVAEError
+from patchvae.models.factory import build_model, network_of
+from patchvae.models.patchvae import PatchVAE
+from patchvae.models.resnet import Backbone
+from patchvae.training.batches import Scaling
+
+ROUNDING = 1e-3  # by which floats may leave [0, 1], as those of a resized image do
+
+
+class Features(nn.Module):
+    """phi behind the scaling it was trained with: images (B, 3, H, W) -> features (B, C, ceil(H/s), ceil(W/s)).
+
+    Images are RGB, uint8 or floating point in [0, 1], on any device. Their sides are free; those of the pretraining had
+    `image_size` pixels each. C = `channels` and s = `stride`: 128 and 8 of `resnet9`, 512 and 32 of `resnet18`.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(
+        self, variant: str, backbone: Backbone, occurrence_head: nn.Module | None, input_scaling: str, image_size: int
+    ) -> None:
+        super().__init__()
+        self.variant, self.image_size = variant, image_size
+        self.channels, self.stride = backbone.channels, backbone.stride
+        self.backbone, self.occurrence_head = backbone, occurrence_head
+        scaling = Scaling(input_scaling, torch.device("cpu"))
+        # Buffers, so that they follow the weights to a device
+        self.register_buffer("scale", scaling.scale, persistent=False)
+        self.register_buffer("shift", scaling.shift, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The features; raises PatchVAEError for anything but such images."""
+        pixels = checked(images).to(self.scale)
+        if images.is_floating_point():
+            pixels = pixels * 255
+        features: Tensor = self.backbone(torch.addcmul(self.shift, pixels, self.scale))
+        return features
+
+    def occurrence(self, images: Tensor) -> Tensor:
+        """Q^O of a PatchVAE: the probability of every part at every cell, (B, N, h, w) in [0, 1] (Sec. 3.2).
+
+        images: as for the features, whose grid is h x w. Raises PatchVAEError for other images, a model without parts,
+        and phi of a snapshot, of which nothing else was kept.
+        """
+        if self.occurrence_head is None:
+            raise PatchVAEError(
+                f"{self.variant} has no occurrence maps: only patchvae variants have, and a snapshot holds phi alone"
+            )
+        logits: Tensor = self.occurrence_head(self(images))
+        return logits.sigmoid()
+
+
+def checked(images: object) -> Tensor:
+    """The images, if they are such as `Features` takes; raises PatchVAEError otherwise."""
+    if not isinstance(images, Tensor):
+        raise PatchVAEError(f"images must be a tensor (B, 3, H, W), not a {type(images).__name__}")
+    shape = tuple(images.shape)
+    if len(shape) != 4 or shape[1] != 3 or not images.numel():
+        raise PatchVAEError(f"images must be of shape (B, 3, H, W) and not empty, not {shape}")
+    if images.is_floating_point():
+        low, high = (bound.item() for bound in images.aminmax())
+        if not (low >= -ROUNDING and high <= 1 + ROUNDING):  # neither holds for NaN
+            raise PatchVAEError(f"images must be uint8 or lie in [0, 1], not between {low:.4g} and {high:.4g}")
+    elif images.dtype != torch.uint8:
+        raise PatchVAEError(f"images must be uint8 or floating point, not {str(images.dtype).removeprefix('torch.')}")
+    return images
+
+
+def load(path: Path | str, epoch: int | None = None) -> Features:
+    """phi of a checkpoint that a pretraining wrote: on the CPU, in evaluation mode, its weights frozen.
+
+    epoch: one of `snapshots`, after which phi was kept; None is the last one. `requires_grad_()` thaws the weights.
+    Raises PatchVAEError for a file that is missing, broken or no such checkpoint, and for an epoch that was not kept.
+    """
+    content = checkpoint.load_pretrained(path, {}, {})
+    try:
+        config = content["config"]
+        variant, size, scaling = (config[key] for key in ("variant", "image_size", "input_scaling"))
+        with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as if nothing had been built
+            model = build_model(network_of(config["model"]), size)
+    except (KeyError, AttributeError) as error:
+        raise PatchVAEError(f"checkpoint {path} is of no pretraining: its config is incomplete") from error
+    except PatchVAEError as error:
+        raise PatchVAEError(f"checkpoint {path} is of no pretraining: {error}") from error
+    checkpoint.load_weights(model, content["model"], variant)
+    backbone = model.get_submodule("encoder.backbone")
+    assert isinstance(backbone, Backbone)
+    head = model.encoder.occurrence if isinstance(model, PatchVAE) else None
+    if epoch is not None:
+        head = None
+        checkpoint.load_weights(backbone, checkpoint.backbone_weights(content, epoch), f"{variant}, epoch {epoch}")
+    return Features(variant, backbone, head, scaling, size).requires_grad_(False).eval()

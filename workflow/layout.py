@@ -1,74 +1,162 @@
-"""Where every job's results lie, and which module does its work: what Snakemake, DVC and the tests share."""
+"""What both engines and the tests read from the tables in jobs.py and reports.py: jobs, their files, their code."""
 
 import functools
+import itertools
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+import jobs as others
+from jobs import DATA_RECORD, MANIFEST, MASKS_RECORD, METRICS, Files, Kind, Stage, Wildcards  # noqa: F401
+from reports import REPORTS, SHELL
+
+from patchvae.config import Params, get, setting, sweeps
+from patchvae.models import kinds
+from patchvae.plan import PARTS_FIGURES
+from patchvae.provenance import PACKAGE, code_sha256, source_files
+from patchvae.variants import text_of, variants
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflow")]
 
-import reports  # noqa: E402
-from reports import METRICS, REPORTS, figure  # noqa: E402
-
-from patchvae import plan  # noqa: E402
-from patchvae.models import kinds  # noqa: E402
-from patchvae.plan import PARTS_FIGURES  # noqa: E402
-from patchvae.provenance import PACKAGE, code_sha256, source_files  # noqa: E402
-from patchvae.variants import variants  # noqa: E402
-
-ARRAYS = [f"data/packed/{{dataset}}/{split}_{what}.npy" for split in ("train", "test") for what in ("images", "labels")]
-OCCURRENCE = [f"data/packed/{{dataset}}/{split}_occurrence.npy" for split in ("train", "test")]
-MANIFEST = "data/packed/{dataset}/manifest.json"
-# What the packed data and the masks were made from; no job depends on it, so it decides on no training
-DATA_RECORD, MASKS_RECORD = "data/packed/{dataset}/record.json", "data/masks/{dataset}/record.json"
-CHECKPOINT = "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt"
-
-# Rule -> its outputs, the one by which a job is asked for first
-OUTPUTS: dict[str, list[str]] = {
-    "download": ["data/sources/{dataset}.json"],
-    "prepare": [MANIFEST, *ARRAYS, DATA_RECORD],
-    "digit_scenes": [MANIFEST, *ARRAYS, *OCCURRENCE, DATA_RECORD],
-    "masks": ["data/masks/{dataset}/train.npy", MASKS_RECORD],
-    "inception": ["data/inception.json"],
-    "pretrain": [CHECKPOINT, METRICS["pretrain"]],
-    **{rule: [METRICS[rule]] for rule in ("finetune", "probe", "reconstruct", "fid", "parts")},
-    **{name: reports.outputs(name) for name in REPORTS},
-    "figure_masks": [str(path) for path in figure("figure6_{dataset}").values()],
-    "figure_parts": [str(path) for path in figure("{figure}_{dataset}").values()],
+KINDS = others.KINDS | {
+    name: Kind(f"patchvae.report.tables.{name}", report.inputs, report.outputs) for name, report in REPORTS.items()
 }
-
-# Command -> the module on whose source files, and all that they import, a job depends
-MODULES = {
-    "download": "patchvae.data.sources",
-    "prepare": "patchvae.data.prepare",
-    "masks": "patchvae.data.masks",
-    "inception": "patchvae.evaluation.inception",
-    "pretrain": "patchvae.training.pretrain",
-    "finetune": "patchvae.training.finetune",
-    "probe": "patchvae.evaluation.probe",
-    "reconstruct": "patchvae.evaluation.reconstruction",
-    "fid": "patchvae.evaluation.fid",
-    "score_parts": "patchvae.evaluation.parts",
-    **{name: f"patchvae.report.tables.{name}" for name in REPORTS},
-    "figure_masks": "patchvae.report.figures.weight_masks",
-    **PARTS_FIGURES,
-}
+STAGES = others.STAGES | {name: Stage(name, report.each, report.reads) for name, report in REPORTS.items()}
 
 
-def jobs(params: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def paths(files: Files) -> list[str]:
+    """One file or several as a list."""
+    return [files] if isinstance(files, str) else files
+
+
+# Rule -> patterns of its outputs, the one by which a job is asked for first
+OUTPUTS = {rule: [path for files in kind.outputs.values() for path in paths(files)] for rule, kind in KINDS.items()}
+
+# ---- texts of the tables
+
+
+def value(params: Params, dotted: str) -> Any:
+    """A value of the parameters; a number stands for a place in a list."""
+    return get(params, [int(part) if part.isdecimal() else part for part in dotted.split(".")])
+
+
+def fill(text: str, params: Params, wildcards: Wildcards) -> str:
+    """A text with the wildcards and parameters that it names."""
+
+    def filled(name: "re.Match[str]") -> str:
+        return text_of(wildcards[name[1]] if name[1] in wildcards else value(params, name[1]))
+
+    return re.sub(r"\{([\w.]+)\}", filled, text)
+
+
+def spelled(text: str, stage: Stage) -> str:
+    """A text with what a stage's names stand for, so that `each` and the parameters are all that is left in it."""
+    return re.sub(
+        r"\{(\w+)\}", lambda name: spelled(stage.names[name[1]], stage) if name[1] in stage.names else name[0], text
+    )
+
+
+# ---- jobs
+
+
+def stages(params: Params, keys: Iterable[str]) -> Iterator[tuple[str, Stage]]:
+    """Every stage by name, with one for each of these swept keys where it is one for any."""
+    for name, stage in STAGES.items():
+        if "{key}" not in name:
+            yield name, stage
+            continue
+        for key in keys:
+            # A sweep over the fine-tuning has no pretraining of its own.
+            if stage.rule != "pretrain" or setting(params, key)[0] != "finetune":
+                yield name.replace("{key}", key), of_key(stage, params, key)
+
+
+def of_key(stage: Stage, params: Params, key: str) -> Stage:
+    """The stage of one swept key, whose jobs read all but that."""
+    path, base = setting(params, key), params["ablation_base"]["variant"]
+
+    def others(entry: str) -> list[str]:
+        parts = entry.replace("{base}", base).split(".")
+        if parts != [*path[: len(parts)]]:
+            return [entry]
+        block = get(params, parts) if len(parts) < len(path) else {}
+        return [found for name in block for found in others(f"{entry}.{name}")]
+
+    # A dotted key is no path in the parameters.
+    values = params["ablations"][key] if "." in key else f"ablations.{key}"
+    each = {name: {"key": [key], "value": values}.get(name, files) for name, files in stage.each.items()}
+    names = dict(stage.names) if "key" in each else {**stage.names, "key": key}
+    if path[0] == "finetune":
+        names["phi_variant"] = "{ablation_base.variant}"
+    return Stage(stage.rule, each, [found for entry in stage.reads for found in others(entry)], names)
+
+
+def listed(files: Any, params: Params) -> list[Any]:
+    """The values of a name in `each`."""
+    if isinstance(files, str):
+        return list(value(params, files))
+    return [fill(entry, params, {}) if isinstance(entry, str) else entry for entry in files]
+
+
+def jobs(params: Params) -> Iterator[tuple[str, Params]]:
     """Every job of a run as (rule, wildcards), each once, none before what it needs."""
-    yield from plan.jobs(params)
-    yield from reports.reports(params)
+    seen = set()
+    for _, stage in stages(params, sweeps(params)):
+        patterns = {name: spelled(f"{{{name}}}", stage) for name in re.findall(r"\{(\w+)\}", OUTPUTS[stage.rule][0])}
+        for values in itertools.product(*(listed(files, params) for files in stage.each.values())):
+            given = {"run": params["run"], **dict(zip(stage.each, values, strict=True))}
+            job = {name: given[name] if name in given else fill(text, params, given) for name, text in patterns.items()}
+            if (stage.rule, *job.values()) not in seen:
+                seen.add((stage.rule, *job.values()))
+                yield stage.rule, job
 
 
+def made_in(folder: str, params: Params) -> list[str]:
+    """The files that jobs make in a folder of metrics or of tables."""
+    found = [
+        path.format(**job)
+        for rule, job in jobs(params)
+        for path in ([METRICS[rule]] if rule in METRICS else OUTPUTS[rule] if rule in REPORTS else [])
+    ]
+    return [path for path in found if path.startswith(f"{folder}/")]
+
+
+def inputs(rule: str, params: Params, wildcards: Wildcards) -> dict[str, Files]:
+    """The files that a job reads, by the name that its rule has for them."""
+    named = {**wildcards, **KINDS[rule].origin(params, wildcards)}
+    found: dict[str, Files] = {}
+    for key, given in KINDS[rule].inputs.items():
+        filled = [fill(path, params, named) for path in paths(given)]
+        if isinstance(given, list):
+            folders = ((path, path.startswith("results/")) for path in filled)
+            found[key] = [file for path, folder in folders for file in (made_in(path, params) if folder else [path])]
+        elif not given.startswith("?") or (ROOT / filled[0][1:]).is_file():
+            found[key] = filled[0].removeprefix("?")
+    return found
+
+
+def options(report: str, params: Params, wildcards: Wildcards) -> list[str]:
+    """The files of a report's command."""
+    found: list[str] = []
+    for key, files in (*inputs(report, params, wildcards).items(), *KINDS[report].outputs.items()):
+        option = "--file" if isinstance(files, str) else "--files"
+        found += [option, key, *(fill(path, params, wildcards) for path in paths(files))]
+    return found
+
+
+# ---- the code behind a job
+
+# Rule -> its command, by which data/code names what its code is
+COMMANDS = {rule: (kind.code or rule).partition("/")[0] for rule, kind in KINDS.items()}
+# Command -> the module on whose source files, and all that they import, a job depends
+MODULES = {COMMANDS[rule]: kind.module for rule, kind in KINDS.items() if kind.module} | PARTS_FIGURES
 # Commands on a model of any kind, whose source files count as well
-OF_A_KIND = ("pretrain", "reconstruct", "fid")
+OF_A_KIND = tuple(COMMANDS[rule] for rule, kind in KINDS.items() if "/" in kind.code)
 OF_PATCHVAE = ("score_parts", *PARTS_FIGURES)
-# Rule -> its command, where that has another name
-COMMANDS = {"digit_scenes": "prepare", "parts": "score_parts"}
 
 
 def modules_of(command: str, kind: str | None = None) -> tuple[str, ...]:
@@ -83,14 +171,14 @@ def fingerprint(command: str, kind: str | None = None) -> str:
     return code_sha256(*modules_of(command, kind))
 
 
-def kind_of(params: dict[str, Any], variant: str) -> str:
+def kind_of(params: Params, variant: str) -> str:
     """The kind of a variant's model."""
     return str(params["variants"][variants(params)[variant].base]["model"])
 
 
-def code_of(params: dict[str, Any], rule: str, wildcards: dict[str, Any]) -> str:
+def code_of(params: Params, rule: str, wildcards: Wildcards) -> str:
     """The fingerprint of the code of one job."""
-    command = wildcards["figure"] if rule == "figure_parts" else COMMANDS.get(rule, rule)
+    command = fill(COMMANDS[rule], params, wildcards)
     return fingerprint(command, kind_of(params, wildcards["variant"]) if command in OF_A_KIND else None)
 
 
@@ -102,12 +190,12 @@ def shell_commands() -> dict[str, list[str]]:
             shell = re.search(r"^    shell:\n((?: {8}.*\n)+)", rule, re.M)
             name = rule.split(":")[0]
             if shell:
-                for command in PARTS_FIGURES if name == "figure_parts" else [COMMANDS.get(name, name)]:
+                for command in PARTS_FIGURES if name == "figure_parts" else [COMMANDS[name]]:
                     found[command].append(shell[1])
-    return found | {name: [reports.SHELL] for name in REPORTS}
+    return found | {name: [SHELL] for name in REPORTS}
 
 
-def fingerprints(params: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def fingerprints(params: Params) -> Iterator[tuple[str, Params]]:
     """Name and content of every file in data/code: one per command, or per variant where its model's kind counts."""
     shells = shell_commands()
     for command in MODULES:

@@ -12,8 +12,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from layout import ROOT
-from reports import REPORTS, inputs, paths, reports
+from layout import ROOT, inputs, jobs, paths
+from reports import REPORTS
 
 from patchvae.checks import checked_params
 from patchvae.config import Params
@@ -33,7 +33,7 @@ def report(overlays: list[str]) -> None:
     run = params["run"]
     if not any((ROOT / "results" / run / "metrics").rglob("*.json")):
         raise PatchVAEError(f"results/{run}/metrics holds no metrics file: run it, or `dvc pull`")
-    for name, job in reports(params):
+    for name, job in jobs(params):
         if name in PARTIAL:
             remake(name, params, job)
     answer = ROOT / "results" / run / "tables/answer.md"

@@ -7,34 +7,18 @@ NAME_figure.rst). Snakemake makes its rules from these entries; `workflow/stages
 In texts, `{run}`, `{dataset}` and `{key}` are the job's own, `{block.key}` is a value of params.yaml.
 """
 
-import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from patchvae import plan
-from patchvae.config import Params
-
-ROOT = Path(__file__).resolve().parents[1]
-Wildcards = Mapping[str, Any]
-Files = str | list[str]  # one file, or several
-
-MODEL = "{dataset}/{variant}/seed{seed}.json"
-METRICS = {
-    "finetune": "results/{run}/metrics/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
-    **{
-        rule: f"results/{{run}}/metrics/{rule}/{MODEL}" for rule in ("pretrain", "probe", "reconstruct", "fid", "parts")
-    },
-}
+from jobs import Files, figure, table
 
 
 class Report(NamedTuple):
     """A kind of job that writes tables or figures.
 
     title, category: in the page that `snakemake --report` makes; inputs: by parameter, where a folder stands for the
-    metrics files (or tables) that jobs make in it, and a `?` before a file for one that need not exist; reads: the keys
-    of params.yaml that its configuration is made from; when: a list without which there is no such job; each: lists
-    with a job for each of their values, by wildcard.
+    metrics files (or tables) that jobs make in it, and a `?` before a file for one that need not exist; reads, each: as
+    of a stage in jobs.py, where a list in `each` that is no wildcard is one without which there is no such job.
     """
 
     title: str
@@ -42,19 +26,8 @@ class Report(NamedTuple):
     inputs: Mapping[str, Files]
     outputs: Mapping[str, Files]
     reads: list[str]
-    when: str = ""
-    each: Mapping[str, str] = {}
+    each: Mapping[str, Files] = {}
     mem_mb: int = 1000
-
-
-def table(name: str) -> dict[str, Files]:
-    """The four files of a table."""
-    return {kind: f"results/{{run}}/tables/{name}.{kind}" for kind in ("csv", "md", "tex", "html")}
-
-
-def figure(name: str) -> dict[str, Files]:
-    """The two files of a figure."""
-    return {kind: f"results/{{run}}/figures/{name}.{kind}" for kind in ("png", "pdf")}
 
 
 CLASSIFICATION = "Classification"
@@ -82,7 +55,7 @@ REPORTS = {
         },
         outputs=table("claims") | {"answer": "results/{run}/tables/answer.md"} | figure("answer"),
         reads=[*PROTOCOL, *TABLE1],
-        when="claims",
+        each={"when": "claims"},
         mem_mb=2000,
     ),
     "probe_table": Report(
@@ -118,7 +91,7 @@ REPORTS = {
             "table1.heads",
             "heads",
         ],
-        each={"dataset": "sensitivity.datasets", "seed": "seeds.0"},  # of the first seed alone
+        each={"dataset": "sensitivity.datasets", "seed": ["{seeds.0}"]},  # of the first seed alone
         mem_mb=2000,
     ),
     "table2": Report(
@@ -127,7 +100,7 @@ REPORTS = {
         inputs={"paper_csv": "paper/table2.csv", "metrics_files": [f"{TUNED}/table2"]},
         outputs=table("table2"),
         reads=[*PROTOCOL, "table2.variants", "table2.supervised", "table2.regime", "table2.head"],
-        when="table2.datasets",
+        each={"when": "table2.datasets"},
     ),
     "sweep": Report(
         "Sweep of {key}",
@@ -156,7 +129,7 @@ REPORTS = {
         },
         outputs=table("table7"),
         reads=["run", "seeds", "table7"],
-        when="table2.datasets",
+        each={"when": "table2.datasets"},
     ),
     "parts_table": Report(
         "Part discovery",
@@ -164,7 +137,7 @@ REPORTS = {
         inputs={"metrics_files": ["results/{run}/metrics/parts"]},
         outputs=table("parts"),
         reads=["run", "seeds", "parts.datasets"],
-        when="parts.variants",
+        each={"when": "parts.variants"},
     ),
     "parameter_tables": Report(
         "Tables 8 to 12",
@@ -196,71 +169,3 @@ SHELL = (
     "python -m patchvae.cli report {params.report} --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
     " --packed data/packed {params.files}"
 )
-
-
-def paths(files: Files) -> list[str]:
-    """One file or several as a list."""
-    return [files] if isinstance(files, str) else files
-
-
-def outputs(name: str) -> list[str]:
-    """Patterns of all files of a report, the one by which it is asked for first."""
-    return [path for files in REPORTS[name].outputs.values() for path in paths(files)]
-
-
-def value(params: Params, dotted: str) -> Any:
-    """A value of the parameters; a number stands for a place in a list."""
-    node: Any = params
-    for part in dotted.split("."):
-        node = node[int(part)] if isinstance(node, list) else node[part]
-    return node
-
-
-def fill(text: str, params: Params, wildcards: Wildcards) -> str:
-    """A text with the wildcards and parameters that it names."""
-    return re.sub(
-        r"\{([\w.]+)\}", lambda name: str(wildcards[name[1]] if name[1] in wildcards else value(params, name[1])), text
-    )
-
-
-def reports(params: Params) -> Iterator[tuple[str, Params]]:
-    """The jobs of all reports of a run: name and wildcards."""
-    for name, report in REPORTS.items():
-        if report.when and not value(params, report.when):
-            continue
-        jobs: list[Params] = [{"run": params["run"]}]
-        for wildcard, key in report.each.items():
-            if f"{{{wildcard}}}" in outputs(name)[0]:
-                jobs = [job | {wildcard: found} for job in jobs for found in value(params, key)]
-        yield from ((name, job) for job in jobs)
-
-
-def made_in(folder: str, params: Params) -> list[str]:
-    """The files that jobs make in a folder of metrics or of tables."""
-    if folder.endswith("/tables"):
-        made = [path.format(**job) for name, job in reports(params) for path in outputs(name)]
-    else:
-        made = [METRICS[rule].format(**job) for rule, job in plan.jobs(params) if rule in METRICS]
-    return [path for path in made if path.startswith(f"{folder}/")]
-
-
-def inputs(name: str, params: Params, wildcards: Wildcards) -> dict[str, Files]:
-    """The files that a report's job reads, by parameter."""
-    found: dict[str, Files] = {}
-    for key, given in REPORTS[name].inputs.items():
-        filled = [fill(path, params, wildcards) for path in paths(given)]
-        if isinstance(given, list):
-            folders = ((path, path.startswith("results/")) for path in filled)
-            found[key] = [file for path, folder in folders for file in (made_in(path, params) if folder else [path])]
-        elif not given.startswith("?") or (ROOT / filled[0][1:]).is_file():
-            found[key] = filled[0].removeprefix("?")
-    return found
-
-
-def options(name: str, params: Params, wildcards: Wildcards) -> list[str]:
-    """The files of a report's command."""
-    found: list[str] = []
-    for key, files in (*inputs(name, params, wildcards).items(), *REPORTS[name].outputs.items()):
-        option = "--file" if isinstance(files, str) else "--files"
-        found += [option, key, *(fill(path, params, wildcards) for path in paths(files))]
-    return found

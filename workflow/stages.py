@@ -1,67 +1,94 @@
 #!/usr/bin/env python3
-"""Write DVC's stages of the reports into dvc.yaml, from workflow/reports.py. Call it after an edit there."""
+"""Write DVC's stages into dvc.yaml: after an edit of jobs.py or reports.py, or for a new key under `ablations`."""
 
 import re
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "src"), str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).parent))
 
-from reports import REPORTS, ROOT, Report, outputs, paths  # noqa: E402
+from layout import KINDS, OUTPUTS, ROOT, Files, Stage, paths, spelled, stages
 
-BEGIN, END = "  # ---- reports, as workflow/stages.py writes them\n", "  # ---- figures, in git\n"
+from patchvae.config import Params, load_params
+
+BEGIN, END = "  # ---- as workflow/stages.py writes them\n", "# ---- plots\n"
+WIDTH = 120
 
 
-def text_of(pattern: str, report: Report) -> str:
-    """A text of reports.py in DVC's notation."""
+def in_dvc(text: str, stage: Stage) -> str:
+    """A text of the tables in DVC's notation."""
 
     def name(found: "re.Match[str]") -> str:
-        own = found[1] in report.each
-        return "${" + ("item." if own else "") + re.sub(r"\.(\d+)", r"[\1]", found[1]) + "}"
+        return "${" + ("item." if found[1] in stage.each else "") + re.sub(r"\.(\d+)", r"[\1]", found[1]) + "}"
 
-    return re.sub(r"\{([\w.]+)\}", name, pattern)
-
-
-def listed(key: str, entries: Iterable[str]) -> list[str]:
-    """A list of a stage, an entry per line."""
-    return [f"    {key}:", *(f"      - {entry}" for entry in entries)]
+    return re.sub(r"\{([\w.]+)\}", name, spelled(text, stage))
 
 
-def values(dotted: str) -> str:
-    """The values of a matrix: a list of params.yaml, or one place in a list."""
-    name, place = re.fullmatch(r"(.*?)(?:\.(\d+))?", dotted).groups()  # type: ignore[union-attr]
-    return f'"${{{name}}}"' if place is None else f'["${{{name}[{place}]}}"]'
+def quoted(entry: str) -> str:
+    """An entry of a list, with quotes around a name that has braces."""
+    return re.sub(r"^([^:]*\$[^:]*)", r'"\1"', entry)
 
 
-def stage(name: str) -> str:
-    """One stage."""
-    report = REPORTS[name]
-    matrix = {key: values(dotted) for key, dotted in report.each.items()}
-    if report.when:  # its one value is named in no path: without any, there is no stage
-        matrix["when"] = values(report.when)
-    made = [text_of(path, report) for path in outputs(name)]
-    deps = [f"data/code/{name}.json"]
-    deps += [text_of(path.removeprefix("?"), report) for given in report.inputs.values() for path in paths(given)]
-    lines = [f"  {name}:"]
-    if matrix:
-        lines.append("    matrix: {" + ", ".join(f"{key}: {text}" for key, text in matrix.items()) + "}")
-    lines.append(f"    cmd: workflow/job {name} {made[0]}")
-    lines += listed("deps", deps)
-    if report.reads:
-        lines += listed("params", [text_of(key, report) for key in report.reads])
-    # Curves are large; the rest is small and in git, where it is read and compared.
-    kept = "" if made[0].startswith("results/${run}/curves/") else ": {cache: false}"
-    lines += listed("metrics" if name == "summary" else "outs", [path + kept for path in made])
-    return "\n".join(lines) + "\n"
+def values(files: Files) -> str:
+    """The values of a name in a matrix."""
+    if isinstance(files, str):
+        return quoted(f"${{{files}}}")
+    return f"[{', '.join(quoted(in_dvc(text, Stage('', {}, []))) for text in files)}]"
 
 
-def with_stages(text: str) -> str:
-    """dvc.yaml with the stages of all reports between its two marks."""
+def fields(stage: Stage) -> Iterator[tuple[str, list[str]]]:
+    """The lists of a stage."""
+    rule, kind = stage.rule, KINDS[stage.rule]
+    read = [f"data/code/{kind.code or rule}.json", *(path for files in kind.inputs.values() for path in paths(files))]
+    yield "deps", [in_dvc(path.removeprefix("?"), stage) for path in (*read, *stage.inputs)]
+    yield "params", [in_dvc(key, stage) for key in stage.reads]
+    # Tables, figures and the summary are small and in git, where they are read and compared.
+    small = re.compile(r"results/\{run\}/(tables|figures|summary)")
+    made = [in_dvc(path, stage) + (": {cache: false}" if small.match(path) else "") for path in OUTPUTS[rule]]
+    yield "metrics" if rule == "summary" else "outs", made
+
+
+def listed(key: str, entries: list[str], anchor: str) -> str:
+    """A list of a stage, as many entries on a line as fit."""
+    lines = [f"    {key}: {anchor}["]
+    for entry in entries:
+        text = quoted(entry) + ", "
+        if len(lines[-1] + text) > WIDTH and not lines[-1].endswith("["):
+            lines.append("      ")
+        lines[-1] += text
+    return "\n".join(line.rstrip() for line in lines).rstrip(",") + "]\n"
+
+
+def written(params: Params) -> Iterator[str]:
+    """Every stage; a list that is in several is written in the first."""
+    known = [key for key in params["ablations"] if "." not in key]  # DVC takes a dot for a path into a block
+    found = [(name, stage, dict(fields(stage))) for name, stage in stages(params, known)]
+    times = Counter((key, *entries) for *_, lists in found for key, entries in lists.items() if len(str(entries)) > 80)
+    owners: dict[tuple[str, ...], str] = {}
+    for name, stage, lists in found:
+        text = f"  {name}:\n"
+        if stage.each:
+            text += f"    matrix: {{{', '.join(f'{key}: {values(files)}' for key, files in stage.each.items())}}}\n"
+        text += f"    cmd: workflow/job {stage.rule} {in_dvc(OUTPUTS[stage.rule][0], stage)}\n"
+        for key, entries in lists.items():
+            owner = owners.setdefault((key, *entries), name)
+            anchor = f"{owner}_{key}" if times[key, *entries] > 1 else ""
+            if anchor and owner != name:
+                text += f"    {key}: *{anchor}\n"
+            elif entries:
+                text += listed(key, entries, anchor and f"&{anchor} ")
+        yield text
+
+
+def with_stages(text: str, params: Params) -> str:
+    """dvc.yaml with all stages between its two marks."""
     head, rest = text.split(BEGIN)
-    return head + BEGIN + "\n".join(map(stage, REPORTS)) + "\n" + END + rest.split(END)[1]
+    return head + BEGIN + "\n".join(written(params)) + "\n" + END + rest.split(END)[1]
 
 
 if __name__ == "__main__":
     path = ROOT / "dvc.yaml"
-    path.write_text(with_stages(path.read_text(encoding="utf-8")), encoding="utf-8")
+    text = with_stages(path.read_text(encoding="utf-8"), load_params([ROOT / "params.yaml"]))
+    path.write_text(text, encoding="utf-8")

@@ -25,7 +25,7 @@ Params = dict[str, Any]
 def command(rule: str) -> str:
     if rule in REPORTS:
         return rule
-    return COMMANDS.get(rule, rule).replace("_", "-")
+    return ("figure-parts" if rule == "figure_parts" else COMMANDS[rule]).replace("_", "-")
 
 
 def configs(params: Params) -> Iterator[tuple[str, Params]]:

@@ -11,7 +11,7 @@ import pytest
 from helpers import changed
 from layout import jobs
 
-from patchvae import plan, variants
+from patchvae import variants
 from patchvae.config import merge
 from patchvae.errors import PatchVAEError
 from patchvae.resolve import resolve
@@ -301,9 +301,9 @@ def test_a_sweep_s_own_cells_are_beside_the_row_of_table_1(params: Params) -> No
 
     assert cells("num_parts") == {f"patchvae.num_parts={n}" for n in (4, 8, 32, 64)}
     assert cells("occurrence_prior") == {f"patchvae.occurrence_prior={p}" for p in ("0.01", "0.05", "0.1")}
-    shared = plan.base_cells(params)
-    assert shared == [(dataset, "patchvae", "conv1-5", "table12") for dataset in params["table1"]["datasets"]]
-    assert set(shared) <= set(plan.table1_cells(params))
+    row = {"table": "table1", "variant": "patchvae", "regime": "conv1-5", "head": "table12"}
+    beside = [w["dataset"] for rule, w in jobs(params) if rule == "finetune" and w.items() >= row.items()]
+    assert beside == params["table1"]["datasets"]
     config = resolve(params, "sweep", {"key": "num_parts"})
     assert config["variant"] == "patchvae" and config["variants"]["4"] == "patchvae.num_parts=4"
 

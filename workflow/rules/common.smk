@@ -15,9 +15,9 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflow")]
 
 import layout
 import stale
-from layout import CHECKPOINT, METRICS, OUTPUTS
-import reports
-from reports import REPORTS, SHELL, options, outputs
+from jobs import LABELS, MASKS
+from layout import KINDS, OUTPUTS
+from reports import REPORTS, SHELL
 from patchvae import plan, variants
 from patchvae.checks import checked_params
 from patchvae.config import sweeps
@@ -109,8 +109,9 @@ wildcard_constraints:
     figure="|".join(plan.PARTS_FIGURES),
 
 
-def config_of(rule):
-    """A params function: the job's whole configuration as one sorted JSON text, which Snakemake compares."""
+def told(rule):
+    """The params of a job on which Snakemake makes it again: its whole configuration, as one sorted JSON text, and the
+    fingerprint of its code."""
 
     def config_json(wildcards):
         try:
@@ -118,16 +119,10 @@ def config_of(rule):
         except PatchVAEError as error:
             raise WorkflowError(str(error))
 
-    return config_json
-
-
-def code_of(rule):
-    """A params function: the fingerprint of the code behind a job, so that editing it reruns what it decides on."""
-
     def code_sha256(wildcards):
         return layout.code_of(PARAMS, rule, dict(wildcards))
 
-    return code_sha256
+    return {"code": code_sha256, "cfg": config_json}
 
 
 # Snakemake compares no params that are made from inputs, so these two make no job run again: they are what a job holds
@@ -152,50 +147,33 @@ def source_set_of(wildcards):
     return variants.source_set(PARAMS, wildcards.dataset)
 
 
-def record_of_sources(wildcards):
-    """The record of the sources that a data set is packed from."""
-    return f"data/sources/{variants.source_set(PARAMS, wildcards.dataset)}.json"
-
-
 def mask_files(wildcards):
     """The weight masks of a variant trained with L_w, else nothing."""
-    return "data/masks/{dataset}/train.npy" if variants.weighted(PARAMS, wildcards.variant) else []
+    return MASKS if variants.weighted(PARAMS, wildcards.variant) else []
 
 
 def label_files(wildcards):
     """The labels of a variant trained with them, else nothing."""
-    return "data/packed/{dataset}/train_labels.npy" if variants.supervised(PARAMS, wildcards.variant) else []
+    return LABELS[0] if variants.supervised(PARAMS, wildcards.variant) else []
 
 
-def pretrained_checkpoint(wildcards):
-    """The pretrained weights that a fine-tuning starts from."""
-    source = variants.pretrained(PARAMS, wildcards.dataset, wildcards.variant)
-    return CHECKPOINT.format(run=wildcards.run, seed=wildcards.seed, **source)
-
-
-def drawn_checkpoint(wildcards):
-    """The pretrained model whose parts are drawn."""
-    variant, seed = PARAMS["figures"]["variant"], PARAMS["seeds"][0]
-    return CHECKPOINT.format(run=wildcards.run, dataset=wildcards.dataset, variant=variant, seed=seed)
-
-
-def inputs_of(name):
-    """An input function: the files of a report by parameter."""
+def inputs_of(rule):
+    """An input function: the files that a job reads, by the names that jobs.py and reports.py have for them."""
 
     def files(wildcards):
-        return reports.inputs(name, PARAMS, dict(wildcards))
+        return layout.inputs(rule, PARAMS, dict(wildcards))
 
     return files
 
 
-def outputs_of(name):
-    """The outputs of a report by parameter; its page and its picture are shown in `snakemake --report`."""
-    kind = REPORTS[name]
-    shown = {"html": f"../report/{name}.rst", "png": f"../report/{name}_figure.rst"} if kind.category else {}
-    labels = {"table": kind.title} | ({"data set": "{dataset}"} if "{dataset}" in outputs(name)[0] else {})
-    found = dict(kind.outputs)
+def outputs_of(rule):
+    """The outputs of a rule by name; a report's page and picture are shown in `snakemake --report`."""
+    found = dict(KINDS[rule].outputs)
+    kind = REPORTS.get(rule)
+    shown = {"html": f"../report/{rule}.rst", "png": f"../report/{rule}_figure.rst"} if kind and kind.category else {}
     for key, caption in shown.items():
         if key in found:
+            labels = {"table": kind.title} | ({"data set": "{dataset}"} if "{dataset}" in OUTPUTS[rule][0] else {})
             # Several tables of one job are told apart by their file names.
             words = {"labels": labels | {"kind": "table" if key == "html" else "figure"}}
             several = isinstance(found[key], list)
@@ -205,7 +183,7 @@ def outputs_of(name):
 
 def log_of(name):
     """The log file of a report: named as its first output."""
-    return re.sub(r"^results/(.*)\.[a-z]+$", r"logs/\1.log", outputs(name)[0])
+    return re.sub(r"^results/(.*)\.[a-z]+$", r"logs/\1.log", OUTPUTS[name][0])
 
 
 def message_of(name):
@@ -217,7 +195,7 @@ def options_of(name):
     """A params function: the files of a report as options of its command."""
 
     def files(wildcards, input, output):  # with `input`, Snakemake does not compare it: the inputs it compares anyway
-        return shlex.join(options(name, PARAMS, dict(wildcards)))
+        return shlex.join(layout.options(name, PARAMS, dict(wildcards)))
 
     return files
 

@@ -1,7 +1,7 @@
 # The archives themselves may not be passed on and stay in data/raw, which no rule declares; the record says what they were.
 rule download:
     output:
-        "data/sources/{dataset}.json",
+        **outputs_of("download"),
     log:
         "logs/data/download/{dataset}.log",
     wildcard_constraints:
@@ -11,8 +11,7 @@ rule download:
         mem_mb=500,
         runtime="1d",
     params:
-        code=code_of("download"),
-        cfg=config_of("download"),
+        **told("download"),
     message:
         "Download {wildcards.dataset}"
     shell:
@@ -22,17 +21,9 @@ rule download:
 
 rule prepare:
     input:
-        sources=record_of_sources,
+        unpack(inputs_of("prepare")),
     output:
-        multiext(
-            "data/packed/{dataset}/",
-            "train_images.npy",
-            "train_labels.npy",
-            "test_images.npy",
-            "test_labels.npy",
-            "manifest.json",
-            "record.json",
-        ),
+        **outputs_of("prepare"),
     log:
         "logs/data/prepare/{dataset}.log",
     wildcard_constraints:
@@ -42,8 +33,7 @@ rule prepare:
         mem_mb=4000,
         runtime="1d",
     params:
-        code=code_of("prepare"),
-        cfg=config_of("prepare"),
+        **told("prepare"),
         source_set=source_set_of,
     message:
         "Pack {wildcards.dataset} into arrays"
@@ -54,17 +44,7 @@ rule prepare:
 
 rule digit_scenes:
     output:
-        multiext(
-            "data/packed/{dataset}/",
-            "train_images.npy",
-            "train_labels.npy",
-            "train_occurrence.npy",
-            "test_images.npy",
-            "test_labels.npy",
-            "test_occurrence.npy",
-            "manifest.json",
-            "record.json",
-        ),
+        **outputs_of("digit_scenes"),
     log:
         "logs/data/digit_scenes/{dataset}.log",
     wildcard_constraints:
@@ -74,8 +54,7 @@ rule digit_scenes:
         mem_mb=1000,
         runtime="10m",
     params:
-        code=code_of("digit_scenes"),
-        cfg=config_of("digit_scenes"),
+        **told("digit_scenes"),
     message:
         "Draw the digit scenes of {wildcards.dataset}"
     shell:

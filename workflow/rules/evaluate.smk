@@ -1,9 +1,8 @@
 rule reconstruct:
     input:
-        data=multiext("data/packed/{dataset}/", "test_images.npy", "manifest.json"),
-        checkpoint=CHECKPOINT,
+        unpack(inputs_of("reconstruct")),
     output:
-        METRICS["reconstruct"],
+        **outputs_of("reconstruct"),
     log:
         "logs/{run}/reconstruct/{dataset}/{variant}/seed{seed}.log",
     benchmark:
@@ -14,8 +13,7 @@ rule reconstruct:
         runtime="4h",
         gpu=1,
     params:
-        code=code_of("reconstruct"),
-        cfg=config_of("reconstruct"),
+        **told("reconstruct"),
         wanted=wanted_inputs,
     message:
         "PSNR and SSIM of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
@@ -28,7 +26,7 @@ rule reconstruct:
 # Ends well without the weights too, and says why they are missing: the other cells of Table 7 do not need them.
 rule inception:
     output:
-        "data/inception.json",
+        **outputs_of("inception"),
     log:
         "logs/data/inception.log",
     threads: 1
@@ -36,8 +34,7 @@ rule inception:
         mem_mb=500,
         runtime="1h",
     params:
-        code=code_of("inception"),
-        cfg=config_of("inception"),
+        **told("inception"),
     message:
         "Weights of FID's Inception network"
     shell:
@@ -46,11 +43,9 @@ rule inception:
 
 rule fid:
     input:
-        data=multiext("data/packed/{dataset}/", "test_images.npy", "manifest.json"),
-        checkpoint=CHECKPOINT,
-        inception="data/inception.json",
+        unpack(inputs_of("fid")),
     output:
-        METRICS["fid"],
+        **outputs_of("fid"),
     log:
         "logs/{run}/fid/{dataset}/{variant}/seed{seed}.log",
     benchmark:
@@ -61,8 +56,7 @@ rule fid:
         runtime="1d",
         gpu=1,
     params:
-        code=code_of("fid"),
-        cfg=config_of("fid"),
+        **told("fid"),
         wanted=wanted_inputs,
     message:
         "FID of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
@@ -74,19 +68,9 @@ rule fid:
 
 rule parts:
     input:
-        data=multiext(
-            "data/packed/{dataset}/",
-            "train_images.npy",
-            "train_labels.npy",
-            "train_occurrence.npy",
-            "test_images.npy",
-            "test_labels.npy",
-            "test_occurrence.npy",
-            "manifest.json",
-        ),
-        checkpoint=CHECKPOINT,
+        unpack(inputs_of("parts")),
     output:
-        METRICS["parts"],
+        **outputs_of("parts"),
     log:
         "logs/{run}/parts/{dataset}/{variant}/seed{seed}.log",
     wildcard_constraints:
@@ -96,8 +80,7 @@ rule parts:
         mem_mb=3000,
         runtime="1h",
     params:
-        code=code_of("parts"),
-        cfg=config_of("parts"),
+        **told("parts"),
         wanted=wanted_inputs,
     message:
         "Score the parts of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"

@@ -1,14 +1,14 @@
 rule figure_masks:
     input:
-        images="data/packed/{dataset}/test_images.npy",
+        unpack(inputs_of("figure_masks")),
     output:
         png=report(
-            "results/{run}/figures/figure6_{dataset}.png",
+            KINDS["figure_masks"].outputs["png"],
             caption="../report/figure6.rst",
             category="Figures",
             labels={"figure": "figure6", "data set": "{dataset}"},
         ),
-        pdf="results/{run}/figures/figure6_{dataset}.pdf",
+        pdf=KINDS["figure_masks"].outputs["pdf"],
     log:
         "logs/{run}/figures/figure6_{dataset}.log",
     threads: 1
@@ -16,8 +16,7 @@ rule figure_masks:
         mem_mb=2000,
         runtime="10m",
     params:
-        code=code_of("figure_masks"),
-        cfg=config_of("figure_masks"),
+        **told("figure_masks"),
         wanted=wanted_inputs,
     message:
         "Draw weight masks of {wildcards.dataset}"
@@ -28,23 +27,15 @@ rule figure_masks:
 
 rule figure_parts:
     input:
-        data=multiext(
-            "data/packed/{dataset}/",
-            "train_images.npy",
-            "train_labels.npy",
-            "test_images.npy",
-            "test_labels.npy",
-            "manifest.json",
-        ),
-        checkpoint=drawn_checkpoint,
+        unpack(inputs_of("figure_parts")),
     output:
         png=report(
-            "results/{run}/figures/{figure}_{dataset}.png",
+            KINDS["figure_parts"].outputs["png"],
             caption="../report/parts_figure.rst",
             category="Figures",
             labels={"figure": "{figure}", "data set": "{dataset}"},
         ),
-        pdf="results/{run}/figures/{figure}_{dataset}.pdf",
+        pdf=KINDS["figure_parts"].outputs["pdf"],
     log:
         "logs/{run}/figures/{figure}_{dataset}.log",
     threads: 1
@@ -52,8 +43,7 @@ rule figure_parts:
         mem_mb=4000,
         runtime="2h",
     params:
-        code=code_of("figure_parts"),
-        cfg=config_of("figure_parts"),
+        **told("figure_parts"),
         wanted=wanted_inputs,
     message:
         "Draw {wildcards.figure} of {wildcards.dataset}"

@@ -1,16 +1,8 @@
 rule finetune:
     input:
-        data=multiext(
-            "data/packed/{dataset}/",
-            "train_images.npy",
-            "train_labels.npy",
-            "test_images.npy",
-            "test_labels.npy",
-            "manifest.json",
-        ),
-        pretrained=pretrained_checkpoint,
+        unpack(inputs_of("finetune")),
     output:
-        METRICS["finetune"],
+        **outputs_of("finetune"),
     log:
         "logs/{run}/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.log",
     benchmark:
@@ -21,8 +13,7 @@ rule finetune:
         runtime="7d",
         gpu=1,
     params:
-        code=code_of("finetune"),
-        cfg=config_of("finetune"),
+        **told("finetune"),
         wanted=wanted_inputs,
     message:
         "Fine-tune {wildcards.variant} on {wildcards.dataset}, {wildcards.regime}, head {wildcards.head}, seed {wildcards.seed}"
@@ -36,17 +27,9 @@ rule finetune:
 
 rule probe:
     input:
-        data=multiext(
-            "data/packed/{dataset}/",
-            "train_images.npy",
-            "train_labels.npy",
-            "test_images.npy",
-            "test_labels.npy",
-            "manifest.json",
-        ),
-        pretrained=pretrained_checkpoint,
+        unpack(inputs_of("probe")),
     output:
-        METRICS["probe"],
+        **outputs_of("probe"),
     log:
         "logs/{run}/probe/{dataset}/{variant}/seed{seed}.log",
     benchmark:
@@ -57,8 +40,7 @@ rule probe:
         runtime="4h",
         gpu=1,
     params:
-        code=code_of("probe"),
-        cfg=config_of("probe"),
+        **told("probe"),
         wanted=wanted_inputs,
     message:
         "Linear probe of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"

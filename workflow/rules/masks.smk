@@ -1,10 +1,8 @@
 rule masks:
     input:
-        images="data/packed/{dataset}/train_images.npy",
-        manifest="data/packed/{dataset}/manifest.json",
+        unpack(inputs_of("masks")),
     output:
-        masks="data/masks/{dataset}/train.npy",
-        record="data/masks/{dataset}/record.json",
+        **outputs_of("masks"),
     log:
         "logs/data/masks/{dataset}.log",
     threads: 1
@@ -12,8 +10,7 @@ rule masks:
         mem_mb=3000,
         runtime="4h",
     params:
-        code=code_of("masks"),
-        cfg=config_of("masks"),
+        **told("masks"),
         wanted=wanted_inputs,
     message:
         "Weight masks of {wildcards.dataset}"

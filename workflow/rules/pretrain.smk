@@ -1,12 +1,10 @@
 rule pretrain:
     input:
-        images="data/packed/{dataset}/train_images.npy",
-        manifest="data/packed/{dataset}/manifest.json",
+        unpack(inputs_of("pretrain")),
         masks=mask_files,
         labels=label_files,
     output:
-        checkpoint="results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
-        metrics="results/{run}/metrics/pretrain/{dataset}/{variant}/seed{seed}.json",
+        **outputs_of("pretrain"),
     log:
         "logs/{run}/pretrain/{dataset}/{variant}/seed{seed}.log",
     benchmark:
@@ -17,8 +15,7 @@ rule pretrain:
         runtime="7d",
         gpu=1,
     params:
-        code=code_of("pretrain"),
-        cfg=config_of("pretrain"),
+        **told("pretrain"),
         wanted=wanted_inputs,
     message:
         "Pretrain {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"

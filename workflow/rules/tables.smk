@@ -15,8 +15,7 @@ for _name, _report in REPORTS.items():
             mem_mb=_report.mem_mb,
             runtime="10m",
         params:
-            code=code_of(_name),
-            cfg=config_of(_name),
+            **told(_name),
             wanted=wanted_metrics,
             report=_name,
             files=options_of(_name),

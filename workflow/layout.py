@@ -79,12 +79,12 @@ def of_key(stage: Stage, params: Params, key: str) -> Stage:
     """The stage of one swept key, whose jobs read all but that."""
     path, base = setting(params, key), params["ablation_base"]["variant"]
 
-    def others(entry: str) -> list[str]:
+    def rest(entry: str) -> list[str]:
         parts = entry.replace("{base}", base).split(".")
         if parts != [*path[: len(parts)]]:
             return [entry]
         block = get(params, parts) if len(parts) < len(path) else {}
-        return [found for name in block for found in others(f"{entry}.{name}")]
+        return [found for name in block for found in rest(f"{entry}.{name}")]
 
     # A dotted key is no path in the parameters.
     values = params["ablations"][key] if "." in key else f"ablations.{key}"
@@ -92,7 +92,7 @@ def of_key(stage: Stage, params: Params, key: str) -> Stage:
     names = dict(stage.names) if "key" in each else {**stage.names, "key": key}
     if path[0] == "finetune":
         names["phi_variant"] = "{ablation_base.variant}"
-    return Stage(stage.rule, each, [found for entry in stage.reads for found in others(entry)], names)
+    return stage._replace(each=each, names=names, reads=[found for entry in stage.reads for found in rest(entry)])
 
 
 def listed(files: Any, params: Params) -> list[Any]:
@@ -117,12 +117,8 @@ def jobs(params: Params) -> Iterator[tuple[str, Params]]:
 
 def made_in(folder: str, params: Params) -> list[str]:
     """The files that jobs make in a folder of metrics or of tables."""
-    found = [
-        path.format(**job)
-        for rule, job in jobs(params)
-        for path in ([METRICS[rule]] if rule in METRICS else OUTPUTS[rule] if rule in REPORTS else [])
-    ]
-    return [path for path in found if path.startswith(f"{folder}/")]
+    made = (path.format(**job) for rule, job in jobs(params) for path in OUTPUTS[rule])
+    return [path for path in made if path.startswith(f"{folder}/")]
 
 
 def inputs(rule: str, params: Params, wildcards: Wildcards) -> dict[str, Files]:

@@ -19,7 +19,7 @@ from patchvae.variants import pretrained, sources
 Params = dict[str, Any]
 Job = tuple[str, Params]  # rule, wildcards
 KEYS = {"prepare": "data", "digit_scenes": "data", "masks": "masks", "pretrain": "pretrained"}
-MEASURED = ("finetune", "probe", "reconstruct", "fid", "parts")
+MEASURED = [rule for rule in METRICS if rule != "pretrain"]
 
 
 def phi_of(params: Params, rule: str, job: Params) -> Params:
@@ -82,7 +82,7 @@ def differs(params: Params, rule: str, job: Params, paths: list[str]) -> str | N
             manifest = ROOT / MANIFEST.format(**job)
             if manifest.is_file() and record["images_sha256"] != read_json(manifest)["splits"]["train"]["sha256"]:
                 return "data"
-        case "pretrain" | "finetune" | "probe" | "reconstruct" | "fid" | "parts":
+        case _ if rule in METRICS:
             record = read_json(ROOT / paths[-1])
             if recorded(record) != wanted(params, rule, job):
                 return "parameters"

@@ -19,15 +19,14 @@ from patchvae.records import RECORD
 
 sys.path.append(str(PACKAGE.parents[1] / "workflow"))
 
-from layout import OF_A_KIND, fingerprint
-from reports import REPORTS
+from layout import COMMANDS, KINDS, METRICS, OF_A_KIND, fingerprint
 
 INPUTS = {"sources", "images", "data", "masks", "labels", "pretrained", "inception"}
 OUTPUTS = {"out", "png", "pdf"}
 # Outputs of the jobs that make them, inputs of those that read them
 MAKERS = {
     "checkpoint": {"pretrain"},
-    "metrics": {"pretrain", "finetune", "probe", "reconstruct", "fid", "score-parts"},
+    "metrics": {COMMANDS[rule].replace("_", "-") for rule in METRICS},
 }
 OTHERS = {"log", "config", "threads", "scratch", "live", "raw-dir", "out-dir", "wanted", "packed"}
 SPLITS = ("train", "test")
@@ -70,7 +69,7 @@ class Job:
         self.log = self.given["log"][0]
         self.outputs = OUTPUTS | {option for option, makers in MAKERS.items() if self.command in makers}
         if self.command == "report":
-            self.outputs = set(REPORTS[self.name].outputs)
+            self.outputs = set(KINDS[self.name].outputs)
         self.digest = ""
 
     def paths(self, option: str) -> list[Path]:
@@ -172,7 +171,7 @@ class Job:
         identity = {key: config[key] for key in ("dataset", "variant", "regime", "head", "seed") if key in config}
         found = self.record() | {
             "schema": 1,
-            "rule": "parts" if self.name == "score_parts" else self.name,
+            "rule": next(rule for rule in METRICS if COMMANDS[rule] == self.name),
             **identity,
             **self.data_sha256(),
         }

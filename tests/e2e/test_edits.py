@@ -46,6 +46,13 @@ def add_bigan(place: Path) -> None:
     commit(place)
 
 
+def sweep_another_key(place: Path) -> None:
+    """Sweep a key for which dvc.yaml has no stages yet."""
+    edit(place, "ablations/detach_occurrence", [False])
+    edit(place, "ablation_base/keys", ["num_parts", "detach_occurrence"])
+    run(place, "workflow/stages.py")
+
+
 RUN = "engines"
 DATASETS, ROWS = ("small", "other"), ("patchvae", "patchvae+lw", "random")
 PATCHVAES = ("patchvae", "patchvae+lw")
@@ -59,9 +66,9 @@ def finetuned(rows: Iterable[str], seed: int = 0) -> set[str]:
     return {f"{RUN}/finetune/table1/conv1-5/table12/{row}/{dataset}/seed{seed}" for row in rows for dataset in DATASETS}
 
 
-def swept(value: Any, seed: int = 0) -> set[str]:
-    row = f"patchvae.num_parts={value}"
-    return pretrained([row], seed, ["small"]) | {f"{RUN}/finetune/num_parts/conv1-5/table12/{row}/small/seed{seed}"}
+def swept(value: Any, seed: int = 0, key: str = "num_parts") -> set[str]:
+    row = f"patchvae.{key}={value}"
+    return pretrained([row], seed, ["small"]) | {f"{RUN}/finetune/{key}/conv1-5/table12/{row}/small/seed{seed}"}
 
 
 SWEPT = swept(4) | swept(8)
@@ -82,6 +89,10 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     "a value taken out of an ablation": (
         lambda place: edit(place, "ablations/num_parts", [4]),
         SWEEP | REPORTS,
+    ),
+    "another key swept, and `workflow/stages.py` called": (
+        sweep_another_key,
+        swept("false", key="detach_occurrence") | {f"{RUN}/tables/sweep_detach_occurrence"} | REPORTS,
     ),
     "fine-tuning's lr": (
         lambda place: edit(place, "finetune/lr", 0.02),
@@ -158,7 +169,12 @@ def counted(jobs: set[str]) -> str:
 FIRST = {"BiGAN's model, once BiGAN is a row": add_bigan}
 
 # A value, a list and a source file, for which jobs without arithmetic do
-QUICK = ("a setting of the masks", "a value added to an ablation", "fine-tuning's source file")
+QUICK = (
+    "a setting of the masks",
+    "a value added to an ablation",
+    "another key swept, and `workflow/stages.py` called",
+    "fine-tuning's source file",
+)
 
 
 def row_after(name: str, origin: Path, folder: Path) -> str:
@@ -176,7 +192,7 @@ def row_after(name: str, origin: Path, folder: Path) -> str:
         with_snakemake = executed(by_snakemake, "snakemake", "--cores", "1")
         with_dvc = reproduced.result()
     changed = run(by_dvc, "dvc", "status")
-    run(by_dvc, "git", "checkout", "--quiet", "params.yaml", "src", "workflow")
+    run(by_dvc, "git", "checkout", "--quiet", "params.yaml", "dvc.yaml", "src", "workflow")
     back = executed(by_dvc, "dvc", "repro")
     assert sorted(with_dvc) == sorted(with_snakemake)
     assert sorted(with_dvc) == sorted(depending)

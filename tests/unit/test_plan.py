@@ -193,7 +193,7 @@ SOURCE = "datasets/cifar100/sources/cifar-100-python.tar.gz"
         ("datasets/cifar100/mask_patch_size", {"masks cifar100", "figure_masks cifar100"}),
         (
             "datasets/cifar100/stand_in",
-            {"pretrain cifar100/*", "finetune */cifar100/*", "figure_parts cifar100/*"},
+            {"pretrain cifar100/*", "finetune */cifar100/*", "figure_parts */cifar100"},
         ),
         ("datasets/imagenet64/num_classes", {"prepare imagenet64", "pretrain imagenet64/*"}),
         (f"{SOURCE}/location", {"download cifar100"}),

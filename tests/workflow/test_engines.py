@@ -23,7 +23,9 @@ from patchvae.errors import PatchVAEError
 from patchvae.resolve import resolve
 from patchvae.variants import packed
 
-OVERLAYS = {"paper": [], **{path.stem: [path.stem] for path in sorted((ROOT / "configs").glob("*.yaml"))}}
+OVERLAYS = {"paper": [], **{path.stem: [path] for path in sorted((ROOT / "configs").glob("*.yaml"))}}
+# Sweeps that the paper does not have: dvc.yaml is as workflow/stages.py then writes it
+OVERLAYS["sweeps"] = [ROOT / "configs/demo.yaml", Path(__file__).with_name("sweeps.yaml")]
 
 
 class Stage(NamedTuple):
@@ -49,7 +51,10 @@ def read_stages(place: Path, params: dict[str, Any]) -> list[Stage]:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.dump(params, place / "params.yaml")
-    (place / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    if params["run"] == "sweeps":
+        text = with_stages(text, params)
+    (place / "dvc.yaml").write_text(text, encoding="utf-8")
     with Repo.init(str(place), no_scm=True) as repo:
         stages = [stage for stage in repo.index.stages if stage.name != "check"]
         return [
@@ -73,9 +78,9 @@ SLOW = {"authors-code"}
     scope="module", params=[pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in OVERLAYS]
 )
 def engines(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engines:
-    overlays = [f"configs/{name}.yaml" for name in OVERLAYS[request.param]]
-    params = load_params([ROOT / name for name in ["params.yaml", *overlays]])
-    command = [sys.executable, "tests/workflow/dag.py", *overlays]
+    overlays = OVERLAYS[request.param]
+    params = load_params([ROOT / "params.yaml", *overlays])
+    command = [sys.executable, "tests/workflow/dag.py", *map(str, overlays)]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = [job for job in json.loads(done.stdout) if job["rule"] != "all"]

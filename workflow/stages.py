@@ -42,7 +42,9 @@ def fields(stage: Stage) -> Iterator[tuple[str, list[str]]]:
     """The lists of a stage."""
     rule, kind = stage.rule, KINDS[stage.rule]
     read = [f"data/code/{kind.code or rule}.json", *(path for files in kind.inputs.values() for path in paths(files))]
-    yield "deps", [in_dvc(path.removeprefix("?"), stage) for path in (*read, *stage.inputs)]
+    # DVC has no file that may be missing: the folder stands for it.
+    read = [Path(path[1:]).parent.as_posix() if path.startswith("?") else path for path in read]
+    yield "deps", [in_dvc(path, stage) for path in (*read, *stage.inputs)]
     yield "params", [in_dvc(key, stage) for key in stage.reads]
     # Tables, figures and the summary are small and in git, where they are read and compared.
     small = re.compile(r"results/\{run\}/(tables|figures|summary)")

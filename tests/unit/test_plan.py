@@ -3,18 +3,20 @@
 import copy
 import csv
 import json
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import changed
-from layout import jobs
+from helpers import ROOT, changed
+from layout import KINDS, OUTPUTS, jobs
 
 from patchvae import variants
-from patchvae.config import merge
+from patchvae.config import load_params, merge
 from patchvae.errors import PatchVAEError
-from patchvae.resolve import resolve
+from patchvae.plan import models
+from patchvae.resolve import RESOLVERS, WILDCARDS, resolve
 
 Params = dict[str, Any]
 
@@ -291,6 +293,19 @@ def test_the_shipped_parameters_plan_every_cell_of_the_paper(params: Params, roo
 def test_no_job_is_planned_twice(params: Params) -> None:
     planned = [(rule, tuple(sorted(w.items()))) for rule, w in jobs(params)]
     assert len(planned) == len(set(planned))
+
+
+@pytest.mark.parametrize("overlays", [[], *([path] for path in sorted((ROOT / "configs").glob("*.yaml")))])
+def test_what_is_planned_to_be_pretrained_is_what_the_checks_are_about(overlays: list[Path]) -> None:
+    params = load_params([ROOT / "params.yaml", *overlays])
+    trained = [(w["dataset"], w["variant"]) for rule, w in jobs(params) if rule == "pretrain"]
+    assert sorted(trained) == sorted([*models(params)] * len(params["seeds"]))
+
+
+def test_a_rule_has_the_wildcards_of_its_outputs_and_a_configuration() -> None:
+    assert {*RESOLVERS} == {*KINDS}
+    found = {rule: {*re.findall(r"{(\w+)}", paths[0])} for rule, paths in OUTPUTS.items()}
+    assert found == {rule: {*names} for rule, names in WILDCARDS.items()}
 
 
 def test_a_sweep_s_own_cells_are_beside_the_row_of_table_1(params: Params) -> None:

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from layout import KINDS, OUTPUTS, ROOT, Files, Stage, paths, spelled, stages
 
 from patchvae.config import Params, load_params
+from patchvae.errors import PatchVAEError
 
 BEGIN, END = "  # ---- as workflow/stages.py writes them\n", "# ---- plots\n"
 WIDTH = 120
@@ -92,5 +93,8 @@ def with_stages(text: str, params: Params) -> str:
 
 if __name__ == "__main__":
     path = ROOT / "dvc.yaml"
-    text = with_stages(path.read_text(encoding="utf-8"), load_params([ROOT / "params.yaml"]))
+    try:
+        text = with_stages(path.read_text(encoding="utf-8"), load_params([ROOT / "params.yaml"]))
+    except PatchVAEError as error:
+        sys.exit(str(error))
     path.write_text(text, encoding="utf-8")

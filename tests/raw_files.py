@@ -7,7 +7,7 @@ from typing import Any
 from patchvae.data.checksums import checksum
 from patchvae.data.pointers import locate
 from patchvae.data.prepare import prepare
-from patchvae.data.records import Entry, size_of, write_record
+from patchvae.data.source_records import Entry, size_of, write_record
 
 
 def record(raw: Path, names: Iterable[str], path: Path) -> Path:

@@ -13,7 +13,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, file_digest
 from patchvae.provenance import config_sha256
 from patchvae.records import AGAIN, check_config
-from patchvae.training.run_config import Measured
+from patchvae.run_config import Measured
 
 FORMAT = 4
 # What a checkpoint's own configuration has to say alike, so that no number is filed under another model's name.

@@ -146,7 +146,7 @@ def figure_parts(args: argparse.Namespace) -> None:
 
 def parts(args: argparse.Namespace) -> None:
     """Draw where a PatchVAE's parts occur in images of your own, as Fig. 3."""
-    from patchvae.report.maps import draw
+    from patchvae.report.figures.user_images import draw
 
     draw(args.checkpoint, args.images, args.out)
 

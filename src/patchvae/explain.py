@@ -10,7 +10,7 @@ from typing import NamedTuple
 from patchvae.config import did_you_mean, load_params, read_yaml
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest, read_json
-from patchvae.report.cell import sections
+from patchvae.report.cell_text import sections
 from patchvae.report.tables.finetunings import FIRST_HEAD
 from patchvae.report.tables.metrics import Row
 from patchvae.report.tables.words import plural

@@ -10,7 +10,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.models.factory import build_model, network_of
 from patchvae.models.patchvae import PatchVAE
 from patchvae.models.resnet import Backbone
-from patchvae.training.batches import Scaling
+from patchvae.models.scaling import Scaling
 
 ROUNDING = 1e-3  # by which floats may leave [0, 1], as those of a resized image do
 

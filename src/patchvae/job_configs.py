@@ -22,7 +22,7 @@ MODELS = {
     "probe": "patchvae.evaluation.probe_config:Probe",
     "reconstruct": "patchvae.evaluation.reconstruction_config:Reconstruct",
     "fid": "patchvae.evaluation.reconstruction_config:Reconstruct",
-    "score-parts": "patchvae.training.run_config:Measured",
+    "score-parts": "patchvae.run_config:Measured",
     "table1": "patchvae.report.tables.table1:Table1",
     "claims": "patchvae.report.tables.outcomes:Claims",
     "probe_table": "patchvae.report.tables.probe_table:ProbeTable",
@@ -34,7 +34,7 @@ MODELS = {
     "parts_table": "patchvae.report.tables.parts_table:PartsTable",
     **dict.fromkeys(("parameter_tables", "summary", "curves"), "patchvae.types:Strict"),  # are told nothing
     "figure-masks": "patchvae.report.figures.weight_masks:FigureMasks",
-    "figure-parts": "patchvae.report.parts_config:FigureParts",
+    "figure-parts": "patchvae.report.figures.survey_config:FigureParts",
 }
 
 

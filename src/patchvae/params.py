@@ -16,7 +16,7 @@ from patchvae.evaluation.inception_config import Inception
 from patchvae.evaluation.probe_config import Ridge
 from patchvae.evaluation.reconstruction_config import Sampling
 from patchvae.models import beta_vae_config, patchvae_config, random_config
-from patchvae.report.parts_config import Shown
+from patchvae.report.figures.survey_config import Shown
 from patchvae.training import finetune_config, pretrain_config
 from patchvae.training.head_config import HeadSettings
 from patchvae.training.objectives.supervised_config import Labels
@@ -29,13 +29,13 @@ from patchvae.types import (
     Epochs,
     HeadPool,
     Init,
+    InputScaling,
     LearningRate,
     Location,
     Name,
     Precision,
     Regime,
-    Run,
-    Scaling,
+    RunName,
     Seed,
     Select,
     Some,
@@ -388,7 +388,7 @@ class Figures(Shown):
 class Parameters(Strict):
     """params.yaml with its overlays merged."""
 
-    run: Run  # at most 64 lower-case letters, digits and hyphens; names the folder results/<run>
+    run: RunName  # at most 64 lower-case letters, digits and hyphens; names the folder results/<run>
     seeds: Some[Seed]  # one pretraining and one fine-tuning per seed and cell
     select: Select  # which epoch's accuracy is reported
     data: Data  # the data sets that are packed
@@ -407,7 +407,7 @@ class Parameters(Strict):
     datasets: Annotated[
         dict[Name, Annotated[Cifar100 | PhotoSet | DigitScenes, Field(discriminator="format")]], Field(min_length=1)
     ]  # one block per data set
-    input_scaling: Scaling  # to [-1, 1], or by ImageNet's mean and standard deviation
+    input_scaling: InputScaling  # to [-1, 1], or by ImageNet's mean and standard deviation
     precision: Precision  # of the forward pass; auto is bf16 where the hardware has it
     init: Init  # initial weights
     masks: MaskOptions  # weight masks of L_w

@@ -8,10 +8,10 @@ from patchvae.variants import SUFFIXES, pretrained, shortened, swept
 
 # Figures of one PatchVAE, and what draws them
 PARTS_FIGURES = {
-    "figure1": "patchvae.report.teaser",
-    "figure3": "patchvae.report.occurrence",
-    "figure4": "patchvae.report.gallery",
-    "figure5": "patchvae.report.swap",
+    "figure1": "patchvae.report.figures.teaser",
+    "figure3": "patchvae.report.figures.occurrence_maps",
+    "figure4": "patchvae.report.figures.gallery",
+    "figure5": "patchvae.report.figures.appearance_swap",
 }
 
 # Tables of fine-tunings, beside those of swept keys

@@ -76,7 +76,7 @@ RowName = Annotated[  # of a table: with a swept key or an epoch
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=-]{0,199}$"),
     said("a row's name of at most 200 letters, digits and _ . + = -"),
 ]
-Run = Annotated[
+RunName = Annotated[
     str,
     Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$"),
     said("a name of at most 64 lower-case letters, digits and hyphens"),
@@ -94,7 +94,7 @@ Location = Annotated[
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Regime = Literal["none", "conv1", "conv1-3", "conv1-5"]
 Select = Literal["last", "best"]
-Scaling = Literal["symmetric", "imagenet"]
+InputScaling = Literal["symmetric", "imagenet"]
 Precision = Literal["auto", "fp32", "bf16"]
 Backbone = Literal["resnet9", "resnet18"]
 HeadPool = Literal["flatten", "average"]

@@ -10,12 +10,12 @@ from patchvae.data.cifar100 import read_cifar100
 from patchvae.data.digits import read_digit_scenes
 from patchvae.data.imagenet import read_imagenet
 from patchvae.data.indoor67 import read_indoor67
-from patchvae.data.own import read_folders, read_lists
 from patchvae.data.packed import PackedSplit, load_manifest, write_packed
 from patchvae.data.packer import pack_photos
 from patchvae.data.photos import PhotoSet
 from patchvae.data.places205 import read_places205
-from patchvae.data.records import check_sources, fetch_again
+from patchvae.data.source_records import check_sources, fetch_again
+from patchvae.data.user_photos import read_folders, read_lists
 from patchvae.errors import PatchVAEError
 from patchvae.provenance import code_sha256
 from patchvae.records import RECORD, write_record

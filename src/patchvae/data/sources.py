@@ -17,7 +17,7 @@ from patchvae.data.archives import HEAD, is_archive, is_page
 from patchvae.data.checksums import ALGORITHMS, CHUNK, UNVERIFIED, check_form, checksum, match
 from patchvae.data.names import ARCHIVES
 from patchvae.data.pointers import read_pointer, write_pointer
-from patchvae.data.records import Entry, read_record, size_of, write_record
+from patchvae.data.source_records import Entry, read_record, size_of, write_record
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, write_text
 

@@ -18,7 +18,7 @@ from patchvae.evaluation.inception import weights_or_reason
 from patchvae.evaluation.pretrained import load_model, open_split
 from patchvae.evaluation.reconstruction import KINDS, reconstructions, temperature_of
 from patchvae.evaluation.reconstruction_config import Reconstruct
-from patchvae.training.run import Run, start
+from patchvae.run import Run, start
 
 FEATURES = 2048  # of the last block, the FID's usual one
 

@@ -14,15 +14,16 @@ from sklearn.metrics import average_precision_score, normalized_mutual_info_scor
 from torch import nn
 
 from patchvae.checkpoint import pretraining
+from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.pretrained import batches, for_measuring, load_model, open_split
 from patchvae.hardware import autocast
 from patchvae.models.factory import network_of
+from patchvae.models.scaling import Scaling
+from patchvae.run import Run, start
+from patchvae.run_config import Measured
 from patchvae.seeding import seed_for
-from patchvae.training.batches import Scaling, open_array
 from patchvae.training.pretrain import estimate_statistics, seeded_model
-from patchvae.training.run import Run, start
-from patchvae.training.run_config import Measured
 
 MAX_IMAGES = 2000  # per split; every image has 16 cells
 NONE = -1  # the assignment of a cell in which no part is likely

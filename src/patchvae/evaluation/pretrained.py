@@ -13,8 +13,8 @@ from patchvae import checkpoint
 from patchvae.data.packed import PackedSplit, load_split
 from patchvae.errors import PatchVAEError
 from patchvae.models.factory import build_model, network_of
-from patchvae.training.batches import Scaling
-from patchvae.training.run_config import Measured
+from patchvae.models.scaling import Scaling
+from patchvae.run_config import Measured
 
 BATCH = 50
 

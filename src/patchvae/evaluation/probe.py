@@ -14,15 +14,16 @@ from torch import Tensor
 
 from patchvae import checkpoint
 from patchvae.bits import packed_bits
+from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.pretrained import for_measuring
 from patchvae.evaluation.probe_config import Probe
 from patchvae.evaluation.ridge import Ridge, choose, moments
 from patchvae.hardware import autocast
 from patchvae.models.resnet import Backbone
+from patchvae.models.scaling import Scaling
+from patchvae.run import Run, start
 from patchvae.seeding import seed_for
-from patchvae.training.batches import Scaling, open_array
-from patchvae.training.run import Run, start
 
 BATCH = 250
 

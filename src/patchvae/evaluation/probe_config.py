@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from patchvae.training.run_config import Measured, Pretrained
+from patchvae.run_config import Measured, Pretrained
 from patchvae.types import AS_WRITTEN, Backbone, Classes, Some, Strict
 
 Strength = Annotated[float, Field(ge=1e-12, le=1e12), AS_WRITTEN]

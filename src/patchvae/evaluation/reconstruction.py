@@ -18,9 +18,9 @@ from patchvae.evaluation.reconstruction_config import Reconstruct
 from patchvae.hardware import autocast
 from patchvae.models.beta_vae import BetaVAE
 from patchvae.models.patchvae import PatchVAE, patch_code, sample_occurrence
+from patchvae.models.scaling import IMAGENET_MEAN, IMAGENET_STD, Scaling
+from patchvae.run import Run, start
 from patchvae.seeding import seed_for
-from patchvae.training.batches import IMAGENET_MEAN, IMAGENET_STD, Scaling
-from patchvae.training.run import Run, start
 
 KINDS = ("beta-vae", "patchvae")  # models whose training has a reconstruction
 IMAGE = (1, 2, 3)  # dimensions of one image in a batch

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from patchvae.training.run_config import Measured
+from patchvae.run_config import Measured
 from patchvae.types import Heat, Strict
 
 

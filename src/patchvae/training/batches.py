@@ -1,30 +1,12 @@
 """Batches straight from packed uint8 arrays: no image decoding, no worker processes, no copy to the host."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from patchvae.errors import PatchVAEError
 from patchvae.seeding import seed_for
 from patchvae.training.loop import Watch
-
-# Per channel (scale, shift) of x * scale + shift for x in 0..255; deviation E38
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-def open_array(path: Path, device: torch.device) -> Tensor:
-    """A packed array as a tensor: on the GPU where it takes less than half of the free memory, else memory-mapped."""
-    try:
-        # Copy-on-write: PyTorch has no read-only tensors, and warns when it is handed one.
-        array = np.load(path, mmap_mode="c")
-    except (OSError, ValueError) as error:
-        raise PatchVAEError(f"cannot read {path}: {error}") from error
-    tensor = torch.from_numpy(array)
-    fits = device.type == "cpu" or array.nbytes < torch.cuda.mem_get_info(device)[0] / 2
-    return tensor.to(device) if fits else tensor
 
 
 class Feed:
@@ -54,20 +36,6 @@ class Feed:
         result = self.waiting[1].result()
         self.waiting = (step + 1, self.reader.submit(self.read, step + 1))
         return result
-
-
-class Scaling:
-    """uint8 images (B, S, S, 3) -> float32 network input (B, 3, S, S) in channels-last memory."""
-
-    def __init__(self, name: str, device: torch.device) -> None:
-        mean, std = ((0.5,) * 3, (0.5,) * 3) if name == "symmetric" else (IMAGENET_MEAN, IMAGENET_STD)
-        self.std = torch.tensor(std, device=device).view(1, 3, 1, 1)
-        self.mean = torch.tensor(mean, device=device).view(1, 3, 1, 1)
-        self.scale, self.shift = 1 / (255 * self.std), -self.mean / self.std
-
-    def __call__(self, images: Tensor) -> Tensor:
-        # The permuted view of an NHWC array already is a channels-last tensor.
-        return torch.addcmul(self.shift, images.permute(0, 3, 1, 2).float(), self.scale)
 
 
 class Order:

@@ -11,16 +11,18 @@ from torch import Tensor, nn
 
 from patchvae import checkpoint
 from patchvae.bits import packed_bits
+from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.hardware import autocast
 from patchvae.models.resnet import Classifier
+from patchvae.models.scaling import Scaling
 from patchvae.models.sizes import REGIMES
+from patchvae.run import Run, start
 from patchvae.seeding import seed_for
-from patchvae.training.batches import Feed, Order, Scaling, mirror, open_array
+from patchvae.training.batches import Feed, Order, mirror
 from patchvae.training.finetune_config import Finetune
 from patchvae.training.loop import Watch, train
 from patchvae.training.optimizers import sgd
-from patchvae.training.run import Run, start
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from patchvae.models.network_config import refuse_stride
+from patchvae.run_config import Measured, Pretrained
 from patchvae.training.head_config import FrozenNorm, Head, WeightDecay
-from patchvae.training.run_config import Measured, Pretrained
 from patchvae.types import (
     Backbone,
     BatchSize,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from patchvae import checkpoint
+from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
 from patchvae.hardware import autocast
@@ -16,13 +17,14 @@ from patchvae.models.factory import build_model
 from patchvae.models.kinds import KINDS
 from patchvae.models.network_config import Network
 from patchvae.models.resnet import initialise
+from patchvae.models.scaling import Scaling
 from patchvae.records import check_masks
+from patchvae.run import Run, start
 from patchvae.seeding import seed_for
-from patchvae.training.batches import Feed, Order, Scaling, mirror, open_array
+from patchvae.training.batches import Feed, Order, mirror
 from patchvae.training.loop import Training, Watch, train
 from patchvae.training.objectives.objective import AdversarialObjective, Objective
 from patchvae.training.pretrain_config import Pretrain, Trained
-from patchvae.training.run import Run, start
 
 STATISTICS_BATCH = 250
 FRESH_STEPS = 200  # of a discriminator that tries the finished networks

@@ -5,7 +5,7 @@ from typing import Generic, Self, TypeVar
 from pydantic import model_validator
 
 from patchvae.models.network_config import Network, refuse_stride
-from patchvae.training.run_config import Measured
+from patchvae.run_config import Measured
 from patchvae.types import AdamBetas, BatchSize, EpochImages, Epochs, LearningRate, Strict, Unique
 
 N = TypeVar("N", bound=Network)

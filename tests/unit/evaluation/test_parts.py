@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score
 
 from patchvae.data.digits import BLOCK, CELL
 from patchvae.data.packed import PackedSplit, load_split, write_packed
+from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.parts import (
     NONE,
@@ -22,9 +23,8 @@ from patchvae.evaluation.parts import (
     score_parts,
     trivial,
 )
-from patchvae.training.batches import open_array
+from patchvae.run import start
 from patchvae.training.pretrain import estimate_statistics
-from patchvae.training.run import start
 
 
 @pytest.fixture

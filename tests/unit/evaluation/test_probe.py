@@ -12,7 +12,7 @@ from patchvae.bits import unpacked_bits
 from patchvae.data.packed import PackedSplit, load_manifest, write_manifest, write_packed
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.probe import BATCH, Features, parted, probe
-from patchvae.training.run import start
+from patchvae.run import start
 
 CLASSES = ["red", "green", "blue"]
 TRAIN, TEST = BATCH + 50, 60  # more than one batch

@@ -14,8 +14,8 @@ from patchvae.evaluation.pretrained import BATCH, batches, load_model, to_unit
 from patchvae.evaluation.reconstruction import decode, reconstruct, reconstructions, similarity
 from patchvae.files import file_digest
 from patchvae.models.patchvae import patch_code
-from patchvae.training.batches import IMAGENET_STD, Scaling
-from patchvae.training.run import start
+from patchvae.models.scaling import IMAGENET_STD, Scaling
+from patchvae.run import start
 
 CPU = torch.device("cpu")
 

@@ -15,10 +15,10 @@ from patchvae.data.packed import write_manifest
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
 from patchvae.provenance import config_sha256
+from patchvae.run import start
 from patchvae.training import finetune as finetuning
 from patchvae.training.finetune import FinetuneTask, chosen_images, finetune
 from patchvae.training.pretrain import pretrain
-from patchvae.training.run import start
 
 OWN = {"dataset": "squares", "variant": "patchvae", "snapshot": None}
 

@@ -13,13 +13,13 @@ from helpers import read_metrics
 
 import patchvae
 from patchvae import checkpoint
+from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
 from patchvae.losses import squared_error
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256
 from patchvae.training import loop
-from patchvae.training.batches import open_array
 from patchvae.training.pretrain import PretrainTask, open_target, pretrain, shuffled, weighted
 from patchvae.training.watch import Watcher
 
@@ -342,12 +342,12 @@ def moving(monkeypatch, stop_at):
 
 def test_a_training_goes_on_on_another_machine(packed, pretrain_config, tmp_path, monkeypatch):
     seen = moving(monkeypatch, stop_at=6)
-    monkeypatch.setattr("patchvae.training.run.describe", lambda device: "Old CPU (4 cores)")
+    monkeypatch.setattr("patchvae.run.describe", lambda device: "Old CPU (4 cores)")
     with pytest.raises(SystemExit):
         run(pretrain_config(), packed, tmp_path)
     assert seen == list(range(7))
     seen = moving(monkeypatch, stop_at=None)
-    monkeypatch.setattr("patchvae.training.run.describe", lambda device: "New CPU (64 cores)")
+    monkeypatch.setattr("patchvae.run.describe", lambda device: "New CPU (64 cores)")
     data, _ = packed
     paths = {"output": tmp_path / "model.pt", "metrics": tmp_path / "metrics.json", "scratch": tmp_path / "scratch"}
     pretrain(pretrain_config(), data, None, **paths, device="cpu", threads=2)

@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from patchvae.report.sheet import STYLE, save
+from patchvae.report.figures.canvas import STYLE, save
 from patchvae.report.statistics import ALPHA, Column
 from patchvae.report.tables.metrics import comparable, read_paper, records, stand_ins
 from patchvae.report.tables.outcomes import collect_outcomes

@@ -12,8 +12,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from patchvae.errors import PatchVAEError
+from patchvae.report.figures.canvas import COLUMN, STYLE, save
 from patchvae.report.figures.sweep import finish_panel, label_of_means, read_points
-from patchvae.report.sheet import COLUMN, STYLE, save
 from patchvae.report.tables.words import CONTROL, PLAIN_CONTROL, PROBE_HEAD, dataset_name, head_name, short_name
 
 # Okabe and Ito's, told apart by every eye; without pretraining black and grey

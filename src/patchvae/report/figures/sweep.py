@@ -13,7 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.sheet import COLUMN, STYLE, save
+from patchvae.report.figures.canvas import COLUMN, STYLE, save
 from patchvae.report.tables.words import as_number, dataset_name, regime_name
 
 # Swept parameter -> label of the axis, and its scale where all values are positive numbers.

@@ -1,10 +1,10 @@
 """What every table is told."""
 
-from patchvae.types import Run, Seed, Select, Some, Strict
+from patchvae.types import RunName, Seed, Select, Some, Strict
 
 
 class Report(Strict):
-    run: Run
+    run: RunName
     seeds: Some[Seed]
 
 

@@ -29,7 +29,7 @@ from patchvae.report.tables.words import (
     short_name,
 )
 from patchvae.training.head_config import HeadSettings
-from patchvae.types import Name, Regime, RowName, Run, Seed, Select, Some, Strict
+from patchvae.types import Name, Regime, RowName, RunName, Seed, Select, Some, Strict
 from patchvae.variants import text_of
 
 PAIR = ("patchvae", "beta-vae")  # the order of these two is the paper's claim
@@ -47,7 +47,7 @@ def listed(settings: Mapping[str, Any]) -> str:
 
 
 class Sensitivity(Strict):
-    run: Run
+    run: RunName
     seed: Seed
     select: Select
     datasets: Some[Name]

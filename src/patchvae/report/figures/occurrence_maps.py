@@ -8,9 +8,16 @@ import numpy.typing as npt
 from matplotlib.cm import ScalarMappable
 
 from patchvae.data.packed import load_split
-from patchvae.report.parts import MEAN_RANGE, informative_parts, load_patchvae, occurrence_logits, sigmoid, spread
-from patchvae.report.parts_config import FigureParts
-from patchvae.report.sheet import GAP, STEP, STYLE, Sheet
+from patchvae.report.figures.canvas import GAP, STEP, STYLE, Canvas
+from patchvae.report.figures.survey import (
+    MEAN_RANGE,
+    informative_parts,
+    load_patchvae,
+    occurrence_logits,
+    sigmoid,
+    spread,
+)
+from patchvae.report.figures.survey_config import FigureParts
 
 MAX_IMAGES = 2000  # enough to find where each part fires
 PAIRS = 3  # images per part, as in Fig. 3
@@ -36,10 +43,10 @@ def strongest_images(images: npt.NDArray[np.uint8], maps: npt.NDArray[np.float32
     return [pool[image] for image in chosen]
 
 
-def probability_bar(sheet: Sheet, x: float, y: float, width: float) -> None:
+def probability_bar(canvas: Canvas, x: float, y: float, width: float) -> None:
     """The grey levels of occurrence maps and what they mean; 0.21 inches high, its text included."""
-    axes = sheet.axes(x, y, width, 0.07)
-    colorbar = sheet.figure.colorbar(ScalarMappable(cmap="gray"), cax=axes, orientation="horizontal", ticks=[0, 1])
+    axes = canvas.axes(x, y, width, 0.07)
+    colorbar = canvas.figure.colorbar(ScalarMappable(cmap="gray"), cax=axes, orientation="horizontal", ticks=[0, 1])
     colorbar.ax.tick_params(length=1.5, width=0.4, pad=1)
     colorbar.ax.text(0.5, -0.45, "probability", ha="center", va="top", transform=colorbar.ax.transAxes)
 
@@ -60,16 +67,16 @@ def draw_occurrence_maps(
     pair = 2 * STEP + GAP
     used: set[int] = set()
     with matplotlib.rc_context(STYLE):
-        sheet = Sheet(0.42, PAIRS * pair - 2 * GAP, len(parts) * STEP + 0.22)
+        canvas = Canvas(0.42, PAIRS * pair - 2 * GAP, len(parts) * STEP + 0.22)
         for row, part in enumerate(parts):
-            sheet.label(f"part {part}", row * STEP)
+            canvas.label(f"part {part}", row * STEP)
             chosen = strongest_images(images, probabilities[:, part], used)
             used.update(chosen)
             for column, image in enumerate(chosen):
-                sheet.picture(images[image], column * pair, row * STEP)
-                sheet.picture(probabilities[image, part], column * pair + STEP, row * STEP)
-        probability_bar(sheet, pair, len(parts) * STEP + 0.01, 2 * STEP - GAP)
-        sheet.save(png, pdf)
+                canvas.picture(images[image], column * pair, row * STEP)
+                canvas.picture(probabilities[image, part], column * pair + STEP, row * STEP)
+        probability_bar(canvas, pair, len(parts) * STEP + 0.01, 2 * STEP - GAP)
+        canvas.save(png, pdf)
 
 
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:

@@ -15,7 +15,7 @@ from patchvae.data.photos import decode
 from patchvae.errors import PatchVAEError
 from patchvae.features import load
 from patchvae.models.factory import build_model, network_of
-from patchvae.report.maps import draw, draw_maps, readable
+from patchvae.report.figures.user_images import draw, draw_maps, readable
 
 MODEL = {
     "name": "patchvae",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest, read_json
-from patchvae.report.plain import UNTOLD, columns, over_seeds, pairs, told
+from patchvae.report.plain_text import UNTOLD, columns, over_seeds, pairs, told
 from patchvae.report.tables.metrics import Row
 from patchvae.report.tables.words import demo_line, plural
 

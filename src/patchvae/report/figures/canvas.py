@@ -38,7 +38,7 @@ def save(figure: Figure, png: Path | str, pdf: Path | str) -> None:
     write(figure, pdf, "pdf")
 
 
-class Sheet:
+class Canvas:
     """A figure measured in inches from the upper left corner of its first picture; labels stand left of that."""
 
     def __init__(self, label: float, width: float, height: float) -> None:

@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from patchvae.data.packed import load_split
 from patchvae.errors import PatchVAEError
 from patchvae.models.patchvae import PatchVAE, patch_code
-from patchvae.report.parts import Survey, informative_parts, load_patchvae, network_input, sigmoid, survey
-from patchvae.report.parts_config import FigureParts
-from patchvae.report.sheet import COLUMN, EDGE, LINE, STYLE, Sheet
-from patchvae.training.batches import Scaling
+from patchvae.models.scaling import Scaling
+from patchvae.report.figures.canvas import COLUMN, EDGE, LINE, STYLE, Canvas
+from patchvae.report.figures.survey import Survey, informative_parts, load_patchvae, network_input, sigmoid, survey
+from patchvae.report.figures.survey_config import FigureParts
 
 TARGETS = 3  # rows of Fig. 5
 PARTS = 6  # informative parts that are tried
@@ -104,18 +104,18 @@ def draw_swap(
     part = f"part {swap.part}"
     headings = ("source", part, "target", part, "before", "after")
     with matplotlib.rc_context(STYLE):
-        sheet = Sheet(0, COLUMN - 2 * EDGE, rows[-1] + side)
+        canvas = Canvas(0, COLUMN - 2 * EDGE, rows[-1] + side)
         middle = rows[0] + (rows[-1] - rows[0]) / 2
         for column, (x, text) in enumerate(zip(columns, headings, strict=True)):
-            sheet.heading(text, x, middle if column < 2 else rows[0], side)
-        sheet.picture(coded.images[swap.source], columns[0], middle, side)
-        sheet.picture(maps[swap.source], columns[1], middle, side)
+            canvas.heading(text, x, middle if column < 2 else rows[0], side)
+        canvas.picture(coded.images[swap.source], columns[0], middle, side)
+        canvas.picture(maps[swap.source], columns[1], middle, side)
         for row, (y, target) in enumerate(zip(rows, swap.targets, strict=True)):
             for x, pixels in zip(
                 columns[2:], (coded.images[target], maps[target], before[row], after[row]), strict=True
             ):
-                sheet.picture(pixels, x, y, side)
-        sheet.save(png, pdf)
+                canvas.picture(pixels, x, y, side)
+        canvas.save(png, pdf)
 
 
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:

@@ -9,8 +9,17 @@ from torch import Tensor, nn
 
 from patchvae.models.generators import Decoder
 from patchvae.models.patchvae import Posterior
-from patchvae.report.parts import survey
-from patchvae.report.swap import Coded, Swap, decode, effect, encode, local_images, strongest_swap, with_appearance
+from patchvae.report.figures.appearance_swap import (
+    Coded,
+    Swap,
+    decode,
+    effect,
+    encode,
+    local_images,
+    strongest_swap,
+    with_appearance,
+)
+from patchvae.report.figures.survey import survey
 
 
 class Painter:

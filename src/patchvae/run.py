@@ -13,7 +13,7 @@ from patchvae.files import write_json
 from patchvae.hardware import describe, peak_memory, pick_device, pick_precision, set_threads
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256, commit, config_sha256, versions
-from patchvae.training.run_config import Measured
+from patchvae.run_config import Measured
 from patchvae.training.states import state_path
 
 SCHEMA = 1

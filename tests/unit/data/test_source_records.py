@@ -12,7 +12,7 @@ import pytest
 from patchvae.data import sources
 from patchvae.data.checksums import checksum
 from patchvae.data.prepare import prepare
-from patchvae.data.records import Entry, check_sources, fetch_again, read_record, write_record
+from patchvae.data.source_records import Entry, check_sources, fetch_again, read_record, write_record
 from patchvae.data.sources import fetch_all
 from patchvae.errors import PatchVAEError
 

@@ -1,13 +1,13 @@
 """What every job on a network is told of its images, and which model it is."""
 
-from patchvae.types import Epochs, ImageSize, Name, Precision, RowName, Scaling, Seed, Strict
+from patchvae.types import Epochs, ImageSize, InputScaling, Name, Precision, RowName, Seed, Strict
 
 
 class Images(Strict):
     dataset: Name
     image_size: ImageSize
     stand_in: bool
-    input_scaling: Scaling
+    input_scaling: InputScaling
     precision: Precision
 
 

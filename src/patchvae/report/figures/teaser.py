@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from patchvae.data.packed import load_split
-from patchvae.report.parts import (
+from patchvae.report.figures.canvas import COLUMN, EDGE, LINE, STYLE, Canvas
+from patchvae.report.figures.survey import (
     Survey,
     crops,
     distinct_parts,
@@ -17,8 +18,7 @@ from patchvae.report.parts import (
     sigmoid,
     survey,
 )
-from patchvae.report.parts_config import FigureParts
-from patchvae.report.sheet import COLUMN, EDGE, LINE, STYLE, Sheet
+from patchvae.report.figures.survey_config import FigureParts
 
 FURTHER = 4  # parts below the first one
 TOP, BELOW = 4, 3  # crops along a side of the sheets
@@ -59,19 +59,19 @@ def draw_teaser(
     small = (WIDTH - 0.1 * (FURTHER - 1)) / FURTHER
     second = LINE + side + 0.05 + LINE
     with matplotlib.rc_context(STYLE):
-        sheet = Sheet(0, WIDTH, second + small if parts[1:] else LINE + side)
+        canvas = Canvas(0, WIDTH, second + small if parts[1:] else LINE + side)
         for column, text in enumerate(("image", f"map of part {parts[0]}", f"crops of part {parts[0]}")):
-            sheet.heading(text, column * (side + 0.1), LINE, side)
-        sheet.picture(images[seen.places[shown]], 0, LINE, side)
-        sheet.picture(probabilities, side + 0.1, LINE, side)
+            canvas.heading(text, column * (side + 0.1), LINE, side)
+        canvas.picture(images[seen.places[shown]], 0, LINE, side)
+        canvas.picture(probabilities, side + 0.1, LINE, side)
         found = strongest_crops(images, seen, parts[0], TOP**2, crop_cells, shown)
-        sheet.pictures(found, TOP, 2 * (side + 0.1), LINE, (side - (TOP - 1) * gap) / TOP, gap)
+        canvas.pictures(found, TOP, 2 * (side + 0.1), LINE, (side - (TOP - 1) * gap) / TOP, gap)
         for column, part in enumerate(parts[1:]):
             x = column * (small + 0.1)
-            sheet.heading(f"part {part}", x, second, small)
+            canvas.heading(f"part {part}", x, second, small)
             found = strongest_crops(images, seen, part, BELOW**2, crop_cells, shown)
-            sheet.pictures(found, BELOW, x, second, (small - (BELOW - 1) * gap) / BELOW, gap)
-        sheet.save(png, pdf)
+            canvas.pictures(found, BELOW, x, second, (small - (BELOW - 1) * gap) / BELOW, gap)
+        canvas.save(png, pdf)
 
 
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:

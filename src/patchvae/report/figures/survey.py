@@ -13,8 +13,8 @@ from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.models.factory import build_model, network_of
 from patchvae.models.patchvae import PatchVAE
-from patchvae.training.batches import Scaling
-from patchvae.training.run_config import Measured
+from patchvae.models.scaling import Scaling
+from patchvae.run_config import Measured
 
 BATCH_PIXELS = 2**20  # pixels that go through the encoder at once
 # Mean probability of a part that neither sleeps nor fires everywhere; a prior of 1/64 asks for 0.016.

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from patchvae.data.packed import load_manifest, load_split
-from patchvae.report.parts import Survey, crops, distinct_parts, load_patchvae, ranked, survey
-from patchvae.report.parts_config import FigureParts
-from patchvae.report.sheet import EDGE, LINE, PAGE, STYLE, Sheet
+from patchvae.report.figures.canvas import EDGE, LINE, PAGE, STYLE, Canvas
+from patchvae.report.figures.survey import Survey, crops, distinct_parts, load_patchvae, ranked, survey
+from patchvae.report.figures.survey_config import FigureParts
 
 CLASSES = 7  # per part
-SIDE = 2  # crops along a side of a class's sheet
-NAME = 14  # characters over a sheet
+SIDE = 2  # crops along a side of a class's contact sheet
+NAME = 14  # characters over a contact sheet
 LABEL, BETWEEN, GAP = 0.3, 0.09, 0.02  # inches
 
 
@@ -59,16 +59,16 @@ def draw_gallery(
     block = (width - (CLASSES - 1) * BETWEEN) / CLASSES
     side, step = (block - (SIDE - 1) * GAP) / SIDE, LINE + block + 0.06
     with matplotlib.rc_context(STYLE):
-        sheet = Sheet(LABEL, width, len(parts) * step - 0.06)
+        canvas = Canvas(LABEL, width, len(parts) * step - 0.06)
         for row, part in enumerate(parts):
             y = row * step + LINE
-            sheet.label(f"part\n{part}", y, block)
+            canvas.label(f"part\n{part}", y, block)
             found = strongest_classes(seen.peak[:, part], seen.coverage[:, part], labels[seen.places])
             for column, (label, rows) in enumerate(found):
                 x = column * (block + BETWEEN)
-                sheet.heading(readable(classes[label]), x, y, block)
-                sheet.pictures(crops(images, seen, part, rows, crop_cells), SIDE, x, y, side, GAP)
-        sheet.save(png, pdf)
+                canvas.heading(readable(classes[label]), x, y, block)
+                canvas.pictures(crops(images, seen, part, rows, crop_cells), SIDE, x, y, side, GAP)
+        canvas.save(png, pdf)
 
 
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from patchvae.training.run_config import Measured
+from patchvae.run_config import Measured
 from patchvae.types import FigureRows, Strict
 
 

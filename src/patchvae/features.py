@@ -1,16 +1,18 @@
 """phi of a checkpoint, for those who come for its features; `patchvae.load` is the function here."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
-from patchvae.models.factory import build_model, network_of
 from patchvae.models.patchvae import PatchVAE
 from patchvae.models.resnet import Backbone
 from patchvae.models.scaling import Scaling
+from patchvae.pretrained import restored
 
 ROUNDING = 1e-3  # by which floats may leave [0, 1], as those of a resized image do
 
@@ -25,14 +27,13 @@ class Features(nn.Module):
     scale: Tensor
     shift: Tensor
 
-    def __init__(
-        self, variant: str, backbone: Backbone, occurrence_head: nn.Module | None, input_scaling: str, image_size: int
-    ) -> None:
+    def __init__(self, backbone: Backbone, occurrence_head: nn.Module | None, config: Mapping[str, Any]) -> None:
+        """config: the pretraining's."""
         super().__init__()
-        self.variant, self.image_size = variant, image_size
+        self.variant, self.image_size = config["variant"], config["image_size"]
         self.channels, self.stride = backbone.channels, backbone.stride
         self.backbone, self.occurrence_head = backbone, occurrence_head
-        scaling = Scaling(input_scaling, torch.device("cpu"))
+        scaling = Scaling(config["input_scaling"], torch.device("cpu"))
         # Buffers, so that they follow the weights to a device
         self.register_buffer("scale", scaling.scale, persistent=False)
         self.register_buffer("shift", scaling.shift, persistent=False)
@@ -82,20 +83,12 @@ def load(path: Path | str, epoch: int | None = None) -> Features:
     Raises PatchVAEError for a file that is missing, broken or no such checkpoint, and for an epoch that was not kept.
     """
     content = checkpoint.load_pretrained(path, {}, {})
-    try:
-        config = content["config"]
-        variant, size, scaling = (config[key] for key in ("variant", "image_size", "input_scaling"))
-        with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as if nothing had been built
-            model = build_model(network_of(config["model"]), size)
-    except (KeyError, AttributeError) as error:
-        raise PatchVAEError(f"checkpoint {path} is of no pretraining: its config is incomplete") from error
-    except PatchVAEError as error:
-        raise PatchVAEError(f"checkpoint {path} is of no pretraining: {error}") from error
-    checkpoint.load_weights(model, content["model"], variant)
+    model, config = restored(path, content), content["config"]
     backbone = model.get_submodule("encoder.backbone")
     assert isinstance(backbone, Backbone)
     head = model.encoder.occurrence if isinstance(model, PatchVAE) else None
     if epoch is not None:
         head = None
-        checkpoint.load_weights(backbone, checkpoint.backbone_weights(content, epoch), f"{variant}, epoch {epoch}")
-    return Features(variant, backbone, head, scaling, size).requires_grad_(False).eval()
+        weights = checkpoint.backbone_weights(content, epoch)
+        checkpoint.load_weights(backbone, weights, f"{config['variant']}, epoch {epoch}")
+    return Features(backbone, head, config).requires_grad_(False).eval()

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from patchvae.checkpoint import pretraining
+from patchvae.data.packed import load_split
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.inception import weights_or_reason
-from patchvae.evaluation.pretrained import load_model, open_split
 from patchvae.evaluation.reconstruction import KINDS, reconstructions, temperature_of
 from patchvae.evaluation.reconstruction_config import Reconstruct
+from patchvae.pretrained import load_model
 from patchvae.run import Run, start
 
 FEATURES = 2048  # of the last block, the FID's usual one
@@ -118,7 +119,7 @@ def fid(
     run = start("fid", __name__, config, data, device, threads)
     model, pretrained = load_model(checkpoint, config, KINDS, run.device)
     run = run.of_kind(pretrained["config"]["model"]["name"])
-    images = open_split(data, "test", config).images
+    images = load_split(data, "test").images
     record: dict[str, Any] = {"split": "test", "count": len(images), "fid": None}
     record["pretraining"] = pretraining(pretrained)
     weights = weights_or_reason(inception)

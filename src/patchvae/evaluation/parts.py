@@ -14,12 +14,13 @@ from sklearn.metrics import average_precision_score, normalized_mutual_info_scor
 from torch import nn
 
 from patchvae.checkpoint import pretraining
-from patchvae.data.tensors import open_array
+from patchvae.data.packed import load_split
+from patchvae.data.tensors import batches, open_array
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.pretrained import batches, for_measuring, load_model, open_split
 from patchvae.hardware import autocast
 from patchvae.models.factory import network_of
 from patchvae.models.scaling import Scaling
+from patchvae.pretrained import for_measuring, load_model
 from patchvae.run import Run, start
 from patchvae.run_config import Measured
 from patchvae.seeding import seed_for
@@ -44,13 +45,13 @@ class Cells:
     digits: npt.NDArray[np.int64]  # (cells,): the class; tells a cell's digit where `repeated`
 
 
-def read_cells(data: Path, split: str, config: Measured) -> Cells:
+def read_cells(data: Path, split: str) -> Cells:
     """The first MAX_IMAGES scenes of a split, cut along the grid of its occurrence maps.
 
     The maps hold the repeated digit only. Which cells hold any digit is seen exactly: the others are flat.
     Raises PatchVAEError for a data set without such maps, or with a flat cell where a map says digit.
     """
-    opened = open_split(data, split, config)
+    opened = load_split(data, split)
     if opened.occurrence is None:
         raise PatchVAEError(f"{data} has no {split}_occurrence.npy: only digit scenes tell where their parts are")
     images, truth = np.array(opened.images[:MAX_IMAGES]), opened.occurrence[:MAX_IMAGES]
@@ -74,7 +75,7 @@ def read_cells(data: Path, split: str, config: Measured) -> Cells:
 
 
 @torch.no_grad()
-def occurrence_logits(run: Run, model: nn.Module, cells: Cells) -> Floats:
+def logits_of_cells(run: Run, model: nn.Module, cells: Cells) -> Floats:
     """Logits of Q^O, (cells, N); not probabilities, of which many would be rounded to 1 and tie.
 
     Raises PatchVAEError when the model's grid is not that of the cells.
@@ -163,15 +164,15 @@ def score_parts(
     # As every trained one has; else most of its difference would be normalisation.
     estimate_statistics(untrained, open_array(data / "train_images.npy", run.device), run)
     untrained = for_measuring(untrained, run.device)
-    train, test = (read_cells(data, split, config) for split in ("train", "test"))
+    train, test = (read_cells(data, split) for split in ("train", "test"))
+    splits = {"train": train, "test": test}
     began = time.perf_counter()
     record: dict[str, Any] = {"pretraining": pretraining(pretrained), "split": "test", "count": len(test.images)}
     for name, model in (("trained", trained), ("untrained", untrained)):
-        logits = {"train": occurrence_logits(run, model, train), "test": occurrence_logits(run, model, test)}
+        logits = {split: logits_of_cells(run, model, cells) for split, cells in splits.items()}
         record[name] = score(logits, assign(logits["test"]), train, test)
     clusters = cluster_scores(train.patches, test.patches, pretrained["config"]["model"]["num_parts"], config.seed)
     record["kmeans"] = score(clusters, clusters["test"].argmax(axis=1), train, test)
-    splits = {"train": train, "test": test}
     record["deviation"] = trivial({split: cells.patches.std(axis=1) for split, cells in splits.items()}, train, test)
     record["occupied"] = trivial({split: cells.occupied for split, cells in splits.items()}, train, test)
     run.finish(metrics, record, time.perf_counter() - began, len(train.images) + len(test.images))

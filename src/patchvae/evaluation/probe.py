@@ -16,19 +16,19 @@ from patchvae import checkpoint
 from patchvae.bits import packed_bits
 from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.pretrained import for_measuring
 from patchvae.evaluation.probe_config import Probe
 from patchvae.evaluation.ridge import Ridge, choose, moments
 from patchvae.hardware import autocast
 from patchvae.models.resnet import Backbone
 from patchvae.models.scaling import Scaling
+from patchvae.pretrained import for_measuring
 from patchvae.run import Run, start
 from patchvae.seeding import seed_for
 
 BATCH = 250
 
 
-class Features:
+class FrozenFeatures:
     """What a frozen phi makes of packed images, batch by batch: all features of ImageNet would take 84 GB."""
 
     def __init__(self, run: Run, config: Probe, pretrained: dict[str, Any]) -> None:
@@ -92,7 +92,7 @@ def probe(
     expected = {"dataset": config.pretrained.dataset, "variant": config.pretrained.variant, "seed": config.seed}
     own_images = run.data_sha256 if config.pretrained.dataset == config.dataset else None
     content = checkpoint.load_pretrained(pretrained, expected, wanted or {}, own_images)
-    features, classes = Features(run, config, content), config.num_classes
+    features, classes = FrozenFeatures(run, config, content), config.num_classes
     fitted, held = parted(features.labels["train"], config.holdout, config.seed)
     began = time.perf_counter()
     sums = moments(features.batches("train", fitted), classes)

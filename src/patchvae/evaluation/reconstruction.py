@@ -12,13 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from patchvae.checkpoint import pretraining
+from patchvae.data.packed import load_split
+from patchvae.data.tensors import batches
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.pretrained import batches, load_model, open_split, to_unit
 from patchvae.evaluation.reconstruction_config import Reconstruct
 from patchvae.hardware import autocast
 from patchvae.models.beta_vae import BetaVAE
 from patchvae.models.patchvae import PatchVAE, patch_code, sample_occurrence
 from patchvae.models.scaling import IMAGENET_MEAN, IMAGENET_STD, Scaling
+from patchvae.pretrained import load_model
 from patchvae.run import Run, start
 from patchvae.seeding import seed_for
 
@@ -58,7 +60,7 @@ def reconstructions(
     for batch in batches(images, run.device):
         with autocast(run.device, run.precision):
             output = decode(model, scaling(batch), temperature, config.sample)
-        yield batch.permute(0, 3, 1, 2).float() / 255, to_unit(output.float(), scaling)
+        yield batch.permute(0, 3, 1, 2).float() / 255, scaling.to_unit(output.float())
 
 
 def temperature_of(config: Reconstruct, model: nn.Module, pretrained: dict[str, Any]) -> float:
@@ -117,7 +119,7 @@ def reconstruct(
     run = start("reconstruct", __name__, config, data, device, threads)
     model, pretrained = load_model(checkpoint, config, KINDS, run.device)
     run = run.of_kind(pretrained["config"]["model"]["name"])
-    images = open_split(data, "test", config).images
+    images = load_split(data, "test").images
     began = time.perf_counter()
     sums: dict[str, float] = dict.fromkeys(("psnr", "ssim", "psnr_normalised"), 0.0)
     temperature = temperature_of(config, model, pretrained)

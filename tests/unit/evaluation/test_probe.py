@@ -11,7 +11,7 @@ from sklearn import linear_model
 from patchvae.bits import unpacked_bits
 from patchvae.data.packed import PackedSplit, load_manifest, write_manifest, write_packed
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.probe import BATCH, Features, parted, probe
+from patchvae.evaluation.probe import BATCH, FrozenFeatures, parted, probe
 from patchvae.run import start
 
 CLASSES = ["red", "green", "blue"]
@@ -169,7 +169,7 @@ def test_maps_are_averaged_to_a_grid(pool, window, stride, squares, weights, pre
     config = probe_config(pool=pool)
     run = start("probe", "patchvae.evaluation.probe", config, squares, "cpu", 1)
     maps = torch.randn(2, 128, 4, 4)
-    pooled = Features(run, config, {"model": untrained(pretrained).state_dict()}).pooled(maps)
+    pooled = FrozenFeatures(run, config, {"model": untrained(pretrained).state_dict()}).pooled(maps)
     expected = maps.unfold(2, window, stride).unfold(3, window, stride).mean((4, 5)).flatten(1)
     assert pooled.dtype == torch.float64
     torch.testing.assert_close(pooled, expected.double(), rtol=0, atol=1e-6)

@@ -261,7 +261,7 @@ def test_wrong_models(
 def test_a_variant_without_parts(figure: Any, trained: tuple[Path, Path], tmp_path: Path) -> None:
     model = {"name": "beta-vae", "backbone": "resnet9", "init": "kaiming", "latent_dim": 8, "beta": 1.0}
     path = saved(tmp_path, model, "beta-vae+lw")
-    with pytest.raises(PatchVAEError, match=r"figures\.variant: beta-vae\+lw has no occurrence maps"):
+    with pytest.raises(PatchVAEError, match=r"beta-vae\+lw is a beta-vae, this needs a patchvae"):
         figure.draw(drawn(variant="beta-vae+lw"), trained[0], path, *both(tmp_path / "new", "a"))
     assert not (tmp_path / "new").exists()
 

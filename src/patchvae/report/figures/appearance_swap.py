@@ -14,8 +14,9 @@ from patchvae.data.packed import load_split
 from patchvae.errors import PatchVAEError
 from patchvae.models.patchvae import PatchVAE, patch_code
 from patchvae.models.scaling import Scaling
+from patchvae.pretrained import load_model
 from patchvae.report.figures.canvas import COLUMN, EDGE, LINE, STYLE, Canvas
-from patchvae.report.figures.survey import Survey, informative_parts, load_patchvae, network_input, sigmoid, survey
+from patchvae.report.figures.survey import Survey, informative_parts, network_input, sigmoid, survey
 from patchvae.report.figures.survey_config import FigureParts
 
 TARGETS = 3  # rows of Fig. 5
@@ -51,7 +52,7 @@ def decode(model: PatchVAE, occurrence: Tensor, appearance: Tensor, input_scalin
     """Reconstructions (n, 3, S, S) in [0, 1] of z_occ (n, N, h, w) and z_app (n, N, d_p)."""
     scaling = Scaling(input_scaling, torch.device("cpu"))
     # deviation E38: with ImageNet's mean and std, the decoder's tanh reaches only a part of [0, 1]
-    return (model.decoder(patch_code(occurrence, appearance)) * scaling.std + scaling.mean).clamp(0, 1)
+    return scaling.to_unit(model.decoder(patch_code(occurrence, appearance))).clamp(0, 1)
 
 
 def with_appearance(appearance: Tensor, part: int, of: Tensor) -> Tensor:
@@ -125,7 +126,8 @@ def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> N
     informative parts and POOL images each. Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE,
     files that cannot be used, and fewer than two images.
     """
-    model, scaling = load_patchvae(path, config), config.input_scaling
+    model, _ = load_model(path, config, ["patchvae"], "cpu")
+    scaling = config.input_scaling
     images = load_split(data, "test").images
     if min(len(images), config.max_images) < 2:
         raise PatchVAEError(f"{data}: an appearance swap needs at least two test images")

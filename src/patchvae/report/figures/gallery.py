@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from patchvae.data.packed import load_manifest, load_split
+from patchvae.pretrained import load_model
 from patchvae.report.figures.canvas import EDGE, LINE, PAGE, STYLE, Canvas
-from patchvae.report.figures.survey import Survey, crops, distinct_parts, load_patchvae, ranked, survey
+from patchvae.report.figures.survey import Survey, crops, distinct_parts, ranked, survey
 from patchvae.report.figures.survey_config import FigureParts
 
 CLASSES = 7  # per part
@@ -76,7 +77,7 @@ def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> N
 
     Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
     """
-    model = load_patchvae(path, config)
+    model, _ = load_model(path, config, ["patchvae"], "cpu")
     split, classes = load_split(data, "train"), load_manifest(data)["classes"]
     seen = survey(model, split.images, config.input_scaling, config.max_images)
     parts = distinct_parts(seen, config.rows)

@@ -8,11 +8,11 @@ import numpy.typing as npt
 from matplotlib.cm import ScalarMappable
 
 from patchvae.data.packed import load_split
+from patchvae.pretrained import load_model
 from patchvae.report.figures.canvas import GAP, STEP, STYLE, Canvas
 from patchvae.report.figures.survey import (
     MEAN_RANGE,
     informative_parts,
-    load_patchvae,
     occurrence_logits,
     sigmoid,
     spread,
@@ -84,7 +84,7 @@ def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> N
 
     Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
     """
-    model = load_patchvae(path, config)
+    model, _ = load_model(path, config, ["patchvae"], "cpu")
     images = load_split(data, "test").images
     index = spread(len(images), MAX_IMAGES)
     logits = np.concatenate(list(occurrence_logits(model, images, index, config.input_scaling)))

@@ -1,7 +1,6 @@
 """Where the parts of a trained PatchVAE fire: what its figures (1, 3, 4, 5) are picked from."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,12 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from patchvae import checkpoint
-from patchvae.errors import PatchVAEError
-from patchvae.models.factory import build_model, network_of
 from patchvae.models.patchvae import PatchVAE
 from patchvae.models.scaling import Scaling
-from patchvae.run_config import Measured
 
 BATCH_PIXELS = 2**20  # pixels that go through the encoder at once
 # Mean probability of a part that neither sleeps nor fires everywhere; a prior of 1/64 asks for 0.016.
@@ -31,19 +26,6 @@ class Survey(NamedTuple):
     coverage: npt.NDArray[np.float32]  # (n, N): mean probability over the cells
     mean: npt.NDArray[np.float64]  # (N, h, w): over the images
     variance: npt.NDArray[np.float64]  # (N, h, w): over the images
-
-
-def load_patchvae(path: Path | str, config: Measured) -> PatchVAE:
-    """The PatchVAE of a pretraining checkpoint, in evaluation mode.
-
-    Raises PatchVAEError when the checkpoint is of another model, or the variant no PatchVAE.
-    """
-    content = checkpoint.load_identified(path, config, {})
-    model = build_model(network_of(content["config"]["model"]), config.image_size)
-    if not isinstance(model, PatchVAE):
-        raise PatchVAEError(f"figures.variant: {config.variant} has no occurrence maps, choose a patchvae variant")
-    model.load_state_dict(content["model"])
-    return model.eval()
 
 
 def network_input(images: npt.NDArray[np.uint8], input_scaling: str) -> Tensor:

@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from patchvae.data.packed import load_split
+from patchvae.pretrained import load_model
 from patchvae.report.figures.canvas import COLUMN, EDGE, LINE, STYLE, Canvas
 from patchvae.report.figures.survey import (
     Survey,
     crops,
     distinct_parts,
-    load_patchvae,
     occurrence_logits,
     ranked,
     sigmoid,
@@ -79,7 +79,7 @@ def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> N
 
     Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
     """
-    model = load_patchvae(path, config)
+    model, _ = load_model(path, config, ["patchvae"], "cpu")
     images = load_split(data, "train").images
     seen = survey(model, images, config.input_scaling, config.max_images)
     parts = distinct_parts(seen, 1 + FURTHER)

@@ -163,15 +163,17 @@ def explain(
     paths, made = [path for _, path in files.values()], {number: cell for number, (cell, _) in files.items()}
     cell, metrics = next(iter(made.values())), results / run / "metrics"
     found: dict[int, Row] = {}
-    own: dict[int, Path] = {}
+    pretrain_files: dict[int, Path] = {}
     for number, (_, path) in files.items():
         found[number] = read(cell, path, number)
         try:
-            own[number] = pretrained(metrics, found[number])
-            sections({number: found[number]}, own)  # by itself, so that the file that is wrong is the one named
+            pretrain_files[number] = pretrained(metrics, found[number])
+            sections(
+                {number: found[number]}, pretrain_files
+            )  # by itself, so that the file that is wrong is the one named
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise PatchVAEError(f"{path}: not the metrics of {cell}: {error}") from error
-    parts = sections(found, own)
+    parts = sections(found, pretrain_files)
     parts["Metrics files"] = [line for path in paths for line in (str(path), f"sha256 {file_digest(path)}")]
     command = again(run, made, overlays(run, params or [Path("params.yaml")]))
     parts["To make it again, with the parameters as they are now"] = command

@@ -1,6 +1,6 @@
-"""What every job on a network is told of its images, and which model it is."""
+"""What jobs on networks are told: their images, the model, and the phi that they start from."""
 
-from patchvae.types import Epochs, ImageSize, InputScaling, Name, Precision, RowName, Seed, Strict
+from patchvae.types import Backbone, Classes, Epochs, ImageSize, InputScaling, Name, Precision, RowName, Seed, Strict
 
 
 class Images(Strict):
@@ -17,8 +17,14 @@ class Measured(Images):
 
 
 class Pretrained(Strict):
-    """Whose phi it is."""
+    """The pretraining that phi comes from."""
 
     dataset: Name
     variant: RowName
-    snapshot: Epochs | None  # the epoch of its pretraining behind which phi is taken, None being the last
+    snapshot: Epochs | None  # the epoch after which phi is taken; None: the last
+
+
+class OnPhi(Measured):
+    pretrained: Pretrained
+    num_classes: Classes
+    backbone: Backbone

@@ -89,9 +89,7 @@ def probe(
     Raises PatchVAEError for broken inputs, a checkpoint of another model, and features that are no finite numbers.
     """
     run = start("probe", __name__, config, data, device, threads)
-    expected = {"dataset": config.pretrained.dataset, "variant": config.pretrained.variant, "seed": config.seed}
-    own_images = run.data_sha256 if config.pretrained.dataset == config.dataset else None
-    content = checkpoint.load_pretrained(pretrained, expected, wanted or {}, own_images)
+    content = checkpoint.load_phi(pretrained, config, wanted or {}, run.data_sha256)
     features, classes = FrozenFeatures(run, config, content), config.num_classes
     fitted, held = parted(features.labels["train"], config.holdout, config.seed)
     began = time.perf_counter()

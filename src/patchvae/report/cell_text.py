@@ -73,13 +73,13 @@ def losses(histories: Sequence[Sequence[Mapping[str, float]]]) -> list[str]:
     return columns(["term", "first epoch", "last epoch", "largest step"], rows)
 
 
-def pretraining(found: Metrics, own: Mapping[int, Path]) -> list[str]:
-    """What is known of the pretraining; own: its metrics file by seed, which is read where it is there."""
+def pretraining(found: Metrics, pretrain_files: Mapping[int, Path]) -> list[str]:
+    """What is known of the pretraining; pretrain_files: its metrics file by seed, which may be missing."""
     lines = pairs(told({seed: content.get("pretraining") or {} for seed, content in found.items()}))
     lines = lines or [f"{UNTOLD} by these files; the run's own of this row:"]
     histories = []
     for seed, content in found.items():
-        block, path = content.get("pretraining") or {}, own[seed]
+        block, path = content.get("pretraining") or {}, pretrain_files[seed]
         if not path.is_file():
             lines += ["", f"not there: {path}"]
             continue
@@ -133,8 +133,8 @@ def data(found: Metrics) -> list[str]:
     return pairs(told(blocks))
 
 
-def sections(found: Metrics, own: Mapping[int, Path]) -> dict[str, list[str]]:
-    """All sections by title; own: the metrics file of the pretraining by seed."""
+def sections(found: Metrics, pretrain_files: Mapping[int, Path]) -> dict[str, list[str]]:
+    """All sections by title; pretrain_files: the metrics file of the pretraining by seed."""
     first = next(iter(found.values()))
     config, tuned = first["config"], is_tuned(found)
     over = "" if len(found) == 1 else f", means over {len(found)} seeds"
@@ -146,7 +146,7 @@ def sections(found: Metrics, own: Mapping[int, Path]) -> dict[str, list[str]]:
     else:
         parts["Ridge regression"] = strengths(found)
     parts["Configuration"] = pairs(told({seed: content["config"] for seed, content in found.items()}))
-    parts["Pretraining"] = pretraining(found, own)
+    parts["Pretraining"] = pretraining(found, pretrain_files)
     parts["Code and machine"] = made(found)
     parts["Data (SHA-256)"] = data(found)
     return parts

@@ -11,8 +11,6 @@ from scipy import stats
 from statsmodels.regression.linear_model import OLS
 from statsmodels.tools.sm_exceptions import SingularMatrixWarning
 
-from patchvae.report.tables.metrics import records
-
 Interval = tuple[float, float]
 Right = Mapping[int, np.ndarray | None]
 
@@ -204,15 +202,17 @@ def judge(claims: pd.DataFrame, results: pd.DataFrame, heads: Sequence[str], alp
 def _judge_column(claims: pd.DataFrame, cells: pd.DataFrame, alpha: float) -> list[dict[str, object]]:
     """The lines of one column's claims; `claim` is the index of each in `claims`."""
     right: dict[str, dict[int, np.ndarray | None]] = {}
-    for cell in records(cells):
+    for cell in cells.itertuples():
         right.setdefault(cell.model, {})[cell.seed] = getattr(cell, "right", None)
     column = Column(cells) if len(cells) else None
-    found = {claim.Index: column.difference(claim.better, claim.worse) if column else None for claim in records(claims)}
+    found = {
+        claim.Index: column.difference(claim.better, claim.worse) if column else None for claim in claims.itertuples()
+    }
     p_values = {claim: difference.p for claim, difference in found.items() if difference and not claims.primary[claim]}
     tested = {claim: p for claim, p in p_values.items() if p is not None}
     levels = dict(zip(tested, holm(list(tested.values()), alpha), strict=True))
     lines: list[dict[str, object]] = []
-    for claim in records(claims):
+    for claim in claims.itertuples():
         difference, level = found[claim.Index], 1 - levels.get(claim.Index, alpha)
         if difference is None:
             lines.append({**NOTHING, "claim": claim.Index})

@@ -211,9 +211,7 @@ def finetune(
     """
     watch, wanted = watch or Watch(), wanted or {}
     run = start("finetune", __name__, config, data, device, threads)
-    expected = {"dataset": config.pretrained.dataset, "variant": config.pretrained.variant, "seed": config.seed}
-    own_images = run.data_sha256 if config.pretrained.dataset == config.dataset else None
-    content = checkpoint.load_pretrained(pretrained, expected, wanted, own_images)
+    content = checkpoint.load_phi(pretrained, config, wanted, run.data_sha256)
     state_path = run.state_path(scratch, [metrics], pretrained=content["sha256"])
     task = FinetuneTask(run, config, content)
     task.order.tell_if_clipped(config.batch_size, run.label, watch)

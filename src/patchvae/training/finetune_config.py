@@ -5,12 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from patchvae.models.network_config import refuse_stride
-from patchvae.run_config import Measured, Pretrained
+from patchvae.run_config import OnPhi
 from patchvae.training.head_config import FrozenNorm, Head, WeightDecay
 from patchvae.types import (
-    Backbone,
     BatchSize,
-    Classes,
     EpochImages,
     Epochs,
     HeadPool,
@@ -40,13 +38,10 @@ class Recipe(Strict):
     frozen_batch_norm: FrozenNorm  # mode of BatchNorm in frozen stages
 
 
-class Finetune(Measured, Recipe, Head):
-    pretrained: Pretrained
+class Finetune(OnPhi, Recipe, Head):
     regime: Regime
     head: Name
-    num_classes: Classes
     flip: bool
-    backbone: Backbone
     head_pool: HeadPool
     init: Init
     epochs: Epochs

@@ -33,22 +33,22 @@ FRESH_STEPS = 200  # of a discriminator that tries the finished networks
 class PretrainTask:
     """Batches of one data set through one objective; see `loop.Task`.
 
-    pixels: images (n, S, S, 3); target: weight masks (n, h, w, C), labels (n,), or None.
+    pixels: images (n, S, S, 3); masks_or_labels: weight masks (n, h, w, C), labels (n,), or None.
     """
 
     def __init__(
-        self, config: Trained[Any], pixels: Tensor, target: Tensor | None, device: torch.device, precision: str
+        self, config: Trained[Any], pixels: Tensor, masks_or_labels: Tensor | None, device: torch.device, precision: str
     ) -> None:
         self.epochs, self.seed = config.epochs, config.seed
         self.labels = getattr(config, "labels", None)  # of a kind that is trained with them
         images = torch.arange(len(pixels))
         if self.labels:
-            assert target is not None
-            images = (target >= 0).nonzero().flatten().cpu()
+            assert masks_or_labels is not None
+            images = (masks_or_labels >= 0).nonzero().flatten().cpu()
             if self.labels == "shuffled":
-                target = shuffled(target, images, config.seed)
+                masks_or_labels = shuffled(masks_or_labels, images, config.seed)
         self.order = Order(images, config.batch_size, config.epoch_images, config.flip, config.seed)
-        self.feed = Feed(self.order, [pixels] if target is None else [pixels, target], device)
+        self.feed = Feed(self.order, [pixels] if masks_or_labels is None else [pixels, masks_or_labels], device)
         self.steps_per_epoch = self.order.steps_per_epoch
         self.images = self.epochs * self.steps_per_epoch * self.order.batch_size
         self.scaling = Scaling(config.input_scaling, device)
@@ -61,10 +61,10 @@ class PretrainTask:
 
     def step(self, step: int) -> dict[str, Tensor]:
         (pixels, *rest), flips = self.feed(step)
-        target = rest[0] if rest else None
-        if target is not None and not self.labels:
-            target = mirror(target, flips).permute(0, 3, 1, 2).float()
-        return self.objective.step(self.scaling(mirror(pixels, flips)), target, step)
+        masks_or_labels = rest[0] if rest else None
+        if masks_or_labels is not None and not self.labels:
+            masks_or_labels = mirror(masks_or_labels, flips).permute(0, 3, 1, 2).float()
+        return self.objective.step(self.scaling(mirror(pixels, flips)), masks_or_labels, step)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Keeps phi where `snapshots` names the epoch: of a constant rate, it is that of a shorter training."""
@@ -158,7 +158,7 @@ def weighted(config: Pretrain[Any]) -> bool:
     return bool(getattr(config, "weighted_loss", False))
 
 
-def open_target(
+def open_masks_or_labels(
     data: Path, masks: Path | None, config: Trained[Any], images: Tensor, device: torch.device
 ) -> Tensor | None:
     """Weight masks (n, h, w, C) for a variant with L_w, labels (n,) for one trained with labels, else None."""
@@ -205,8 +205,8 @@ def pretrain(
     images = open_array(data / "train_images.npy", run.device)
     if isinstance(config, Trained):
         state_path = run.state_path(scratch, [output, metrics], masks=masks_sha256)
-        target = open_target(data, masks, config, images, run.device)
-        task = PretrainTask(config, images, target, run.device, run.precision)
+        masks_or_labels = open_masks_or_labels(data, masks, config, images, run.device)
+        task = PretrainTask(config, images, masks_or_labels, run.device, run.precision)
         task.order.tell_if_clipped(config.batch_size, run.label, watch)
         training = train(task, state_path, run.device, run.label, run.machine, watch)
         model, steps, seen = task.objective.networks["model"], task.epochs * task.steps_per_epoch, task.images

@@ -20,7 +20,7 @@ from patchvae.losses import squared_error
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256
 from patchvae.training import loop
-from patchvae.training.pretrain import PretrainTask, open_target, pretrain, shuffled, weighted
+from patchvae.training.pretrain import PretrainTask, open_masks_or_labels, pretrain, shuffled, weighted
 from patchvae.training.watch import Watcher
 
 GAN = {"weight": 1.0, "generator_step": "joint", "lr": 1e-4, "adam_betas": [0.5, 0.999]}
@@ -99,7 +99,7 @@ def first_step(config, packed):
     """The terms of a training's first step."""
     data, masks = packed
     images = open_array(data / "train_images.npy", CPU)
-    task = PretrainTask(config, images, open_target(data, masks, config, images, CPU), CPU, "fp32")
+    task = PretrainTask(config, images, open_masks_or_labels(data, masks, config, images, CPU), CPU, "fp32")
     return {name: float(value) for name, value in task.step(0).items()}
 
 
@@ -321,9 +321,9 @@ def test_weighted_variant_without_fitting_masks_is_refused(packed, pretrain_conf
     config = pretrain_config(weighted_loss=True)
     images = open_array(data / "train_images.npy", CPU)
     with pytest.raises(PatchVAEError, match="--masks"):
-        open_target(data, None, config, images, CPU)
+        open_masks_or_labels(data, None, config, images, CPU)
     with pytest.raises(PatchVAEError, match="do not fit"):
-        open_target(data, masks, config, images[:5], CPU)
+        open_masks_or_labels(data, masks, config, images[:5], CPU)
 
 
 def moving(monkeypatch, stop_at):

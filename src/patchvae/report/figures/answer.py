@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from patchvae.report.figures.canvas import STYLE, save
 from patchvae.report.statistics import ALPHA, Column
-from patchvae.report.tables.metrics import comparable, read_paper, records, stand_ins
+from patchvae.report.tables.metrics import comparable, read_paper, stand_ins_of
 from patchvae.report.tables.outcomes import collect_outcomes
 from patchvae.report.tables.sheet import SYMBOL, SYMBOLS
 from patchvae.report.tables.table1 import KEYS
@@ -110,7 +110,7 @@ def draw_panel(axes: Axes, printed: pd.Series, ours: pd.DataFrame, models: Seque
         point(value, models.index(str(model)), 0, PAPER)
     for number, head in enumerate(heads):
         shift, style = (number - (len(heads) - 1) / 2) * BAND / len(heads), style_of(number)
-        for line in records(ours[ours["head"] == head]):
+        for line in ours[ours["head"] == head].itertuples():
             row = models.index(line.model)
             if line.model == FLOOR:
                 axes.axvline(line.mean, color=style["color"], zorder=1, **FLOOR_LINE)
@@ -162,7 +162,7 @@ def legend(ours: pd.DataFrame, printed: bool, heads: Sequence[str]) -> list[Line
     return handles
 
 
-def draw(config: Mapping[str, Any], paper: pd.DataFrame, ours: pd.DataFrame, made_up: Collection[str]) -> Figure:
+def draw(config: Mapping[str, Any], paper: pd.DataFrame, ours: pd.DataFrame, stand_ins: Collection[str]) -> Figure:
     """The figure of the paper's numbers (KEYS, top1) and lines of `means`: panels for what we have any of."""
     datasets = [dataset for dataset in config["datasets"] if (ours.dataset == dataset).any()]
     regimes = [regime for regime in config["regimes"] if (ours.regime == regime).any()]
@@ -175,7 +175,7 @@ def draw(config: Mapping[str, Any], paper: pd.DataFrame, ours: pd.DataFrame, mad
     for axes, (dataset, regime) in zip(panels.flat, itertools.product(datasets, regimes), strict=True):
         printed, points = (cells[(cells.dataset == dataset) & (cells.regime == regime)] for cells in (paper, ours))
         draw_panel(axes, printed.set_index("model").top1, points, models, config["heads"])
-        axes.set_title(f"{dataset_name(dataset, made_up)} {regime_name(regime)}", fontsize=7, pad=3)
+        axes.set_title(f"{dataset_name(dataset, stand_ins)} {regime_name(regime)}", fontsize=7, pad=3)
     label = f"top-1 test accuracy (%), {WHEN[config['select']]}"
     figure.supxlabel(textwrap.fill(label, 50 * len(regimes)), fontsize=7)
     handles = legend(ours, len(paper) > 0, config["heads"])
@@ -198,7 +198,7 @@ def draw_answer(
     wrong, and where there is none; then nothing is written.
     """
     results = collect_outcomes(config, metrics_files)
-    made_up = stand_ins(results)
-    paper = comparable(read_paper(paper_csv, KEYS, ["top1"]).top1, made_up)
+    stand_ins = stand_ins_of(results)
+    paper = comparable(read_paper(paper_csv, KEYS, ["top1"]).top1, stand_ins)
     with matplotlib.rc_context(STYLE):
-        save(draw(config, paper.reset_index(), means(results), made_up), png, pdf)
+        save(draw(config, paper.reset_index(), means(results), stand_ins), png, pdf)

@@ -40,8 +40,8 @@ def styles(names: Sequence[str]) -> dict[str, Any]:
 
 def colours(names: Sequence[str]) -> dict[str, str]:
     """The colour of every variant and control by name."""
-    own = [name for name in names if name not in CONTROLS]
-    return {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(own)} | CONTROLS
+    variants = [name for name in names if name not in CONTROLS]
+    return {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(variants)} | CONTROLS
 
 
 def draw_panel(axes: Axes, rows: pd.DataFrame, hues: Mapping[str, str], looks: Mapping[str, Any]) -> None:
@@ -52,15 +52,15 @@ def draw_panel(axes: Axes, rows: pd.DataFrame, hues: Mapping[str, str], looks: M
     """
     lengths = sorted(set(rows["epochs"]))
     rows = rows.assign(place=rows["epochs"].map(lengths.index), bar=rows["std"].where(rows["n"] > 1))
-    own = rows[~rows["variant"].isin(list(CONTROLS))].sort_values("epochs", kind="stable")
-    variants = [name for name in hues if name in set(own["variant"])]
-    for (head, variant), line in own.groupby(["head", "variant"], sort=False):
-        trained = line["epochs"] > 0
+    trained = rows[~rows["variant"].isin(list(CONTROLS))].sort_values("epochs", kind="stable")
+    variants = [name for name in hues if name in set(trained["variant"])]
+    for (head, variant), line in trained.groupby(["head", "variant"], sort=False):
+        later = line["epochs"] > 0
         shift = ASIDE * (variants.index(variant) - (len(variants) - 1) / 2)
-        line = line.assign(place=line["place"] + shift * trained)
+        line = line.assign(place=line["place"] + shift * later)
         look = LINE | looks[head]
         axes.plot(line["place"], line["mean"], color=hues[variant], **(look | {"marker": "none"}))
-        mark(axes, line[trained], hues[variant], look)
+        mark(axes, line[later], hues[variant], look)
     starts = rows[rows["epochs"] == 0]
     starts = starts.assign(control=starts["variant"].where(starts["variant"] == PLAIN_CONTROL, CONTROL))
     for (head, control), start in starts.drop_duplicates(["head", "control"]).groupby(["head", "control"]):
@@ -88,7 +88,7 @@ def draw_lengths(path: Path | str, config: Mapping[str, Any], png: Path | str, p
         raise PatchVAEError(f"{path}: epochs {text} is no whole number")
     frame = frame.assign(epochs=frame["epochs"].astype(int))
     datasets = [name for name in config["datasets"] if (frame["dataset"] == name).any()]
-    made_up = set(frame["dataset"][frame["stand_in"]])
+    stand_ins = set(frame["dataset"][frame["stand_in"]])
     hues, looks = colours(list(dict.fromkeys(frame["variant"]))), styles(list(dict.fromkeys(frame["head"])))
     with matplotlib.rc_context(STYLE):
         figure = Figure(
@@ -98,7 +98,7 @@ def draw_lengths(path: Path | str, config: Mapping[str, Any], png: Path | str, p
         panels = figure.subplots(1, len(datasets), squeeze=False)[0]
         for axes, dataset in zip(panels, datasets, strict=True):
             draw_panel(axes, frame[frame["dataset"] == dataset], hues, looks)
-            axes.set_title(dataset_name(dataset, made_up), fontsize=7, pad=3)
+            axes.set_title(dataset_name(dataset, stand_ins), fontsize=7, pad=3)
         panels[0].set_ylabel(label_of_means("top-1 (%)", frame["n"]))
         figure.supxlabel("epochs of pretraining", fontsize=7)
         columns = legend(frame, hues, looks)

@@ -108,7 +108,7 @@ def draw_sweep(path: Path | str, config: Mapping[str, Any], png: Path | str, pdf
     """
     frame = read_points(path, "a sweep", ["value", "dataset"], ["paper", "mean"])
     datasets = [name for name in config["datasets"] if (frame["dataset"] == name).any()]
-    made_up = set(frame["dataset"][frame["stand_in"]])
+    stand_ins = set(frame["dataset"][frame["stand_in"]])
     values = list(dict.fromkeys(frame["value"]))
     known = numbers(values)
     places = dict(zip(values, known or range(len(values)), strict=True))
@@ -128,7 +128,7 @@ def draw_sweep(path: Path | str, config: Mapping[str, Any], png: Path | str, pdf
         for axes, dataset in zip(panels, datasets, strict=True):
             label = label_of_means("ours", frame["n"][frame["mean"].notna()])
             draw_panel(axes, frame[frame["dataset"] == dataset], label)
-            axes.set_title(dataset_name(dataset, made_up), fontsize=7, pad=3)
+            axes.set_title(dataset_name(dataset, stand_ins), fontsize=7, pad=3)
             handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
         panels[0].set_ylabel(f"{regime_name(config['regime'])} (%)")
         figure.supxlabel(title, fontsize=7)

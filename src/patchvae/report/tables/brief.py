@@ -7,7 +7,7 @@ import pandas as pd
 
 from patchvae.report import statistics
 from patchvae.report.tables.finetunings import schedules
-from patchvae.report.tables.metrics import records, stand_ins
+from patchvae.report.tables.metrics import stand_ins_of
 from patchvae.report.tables.sheet import EMPTY, signed
 from patchvae.report.tables.words import CONTROLS, dataset_name, display_name, in_order, measured, plural, regime_name
 
@@ -19,7 +19,7 @@ def primary(table: pd.DataFrame) -> list[str]:
         claim = rows.iloc[0]
         where = f"{dataset_name(claim.dataset, ())} {regime_name(claim.regime)}"
         name = f"{display_name(claim.better)} over {display_name(claim.worse)}, {where}"
-        heads = [f"{row.head}: {told(row)}" for row in records(rows) if row.verdict != statistics.NOT_RUN]
+        heads = [f"{row.head}: {told(row)}" for row in rows.itertuples() if row.verdict != statistics.NOT_RUN]
         paper = f"The paper prints {signed(claim.paper_effect)}; its own equal runs differ by {claim.paper_spread:.2f}."
         found.append(" ".join([f"- **{name}: {claim.overall}.**", *([f"{'; '.join(heads)}."] if heads else []), paper]))
     return found
@@ -70,7 +70,7 @@ def brief(config: Mapping[str, Any], paper: pd.Series, results: pd.DataFrame, ta
     shown = table[table.dataset.isin(config["datasets"])]
     lines = [*primary(shown), counted(shown)] if len(shown) else ["No claim is about a data set of this run."]
     for dataset, regime in dict.fromkeys(zip(shown.dataset[shown.primary], shown.regime[shown.primary], strict=True)):
-        name = f"{dataset_name(dataset, stand_ins(results))} {regime_name(regime)}"
+        name = f"{dataset_name(dataset, stand_ins_of(results))} {regime_name(regime)}"
         heads = ", ".join(config["heads"])
         lines += ["", f"Top-1 test accuracy (%) on {name}, our seeds in parentheses; classifiers: {heads}.", ""]
         lines += column(config, paper, results, dataset, regime)

@@ -14,7 +14,7 @@ from patchvae.report import statistics
 from patchvae.report.figures.answer import draw_answer
 from patchvae.report.tables.brief import brief
 from patchvae.report.tables.finetunings import schedules
-from patchvae.report.tables.metrics import comparable, read_paper, records, stand_ins
+from patchvae.report.tables.metrics import comparable, read_paper, stand_ins_of
 from patchvae.report.tables.outcomes import collect_outcomes
 from patchvae.report.tables.sheet import BOLD, EMPTY, END, Sheet, signed, texts_of, write_texts
 from patchvae.report.tables.words import WHEN, dataset_name, demo_line, display_name, measured, plural, regime_name
@@ -47,7 +47,7 @@ def read_claims(path: Path | str, paper: pd.Series) -> pd.DataFrame:
     if claims.empty:
         raise PatchVAEError(f"{path}: there is no claim in it")
     seen: dict[Any, str] = {}
-    for claim in records(claims):
+    for claim in claims.itertuples():
         if not all(getattr(claim, key) for key in CLAIM):
             raise PatchVAEError(f"{path}: line {claim.Index + 2} lacks one of {', '.join(CLAIM)}")
         if claim.primary not in ("true", "false"):
@@ -64,7 +64,7 @@ def read_claims(path: Path | str, paper: pd.Series) -> pd.DataFrame:
         for end in ("better", "worse")
     ]
     claims = claims.assign(primary=claims.primary == "true", paper_effect=(ends[0] - ends[1]).round(6))
-    for claim in records(claims[claims.paper_effect <= 0]):
+    for claim in claims[claims.paper_effect <= 0].itertuples():
         raise PatchVAEError(f"{path}: {claim.name}: the paper's {claim.better} is no better than its {claim.worse}")
     return claims
 
@@ -122,14 +122,14 @@ def layout(table: pd.DataFrame, where: str) -> list[list[str]]:
             str(row.n),
             row.verdict,
         ]
-        for row in records(table[table.verdict != statistics.NOT_RUN])
+        for row in table[table.verdict != statistics.NOT_RUN].itertuples()
     ]
     if first.primary and len(table) > 1:
         rows.append([name, where, "all", paper, *nothing, first.overall])
     return rows or [[name, where, EMPTY, paper, *nothing, statistics.NOT_RUN]]
 
 
-def blocks(config: Mapping[str, Any], table: pd.DataFrame, made_up: Collection[str]) -> dict[str, list[list[str]]]:
+def blocks(config: Mapping[str, Any], table: pd.DataFrame, stand_ins: Collection[str]) -> dict[str, list[list[str]]]:
     """Rows of the sheet: the primary claims under "", then the others by data set; in each by regime and family.
 
     Claims on other data sets than the run's are left out.
@@ -146,14 +146,14 @@ def blocks(config: Mapping[str, Any], table: pd.DataFrame, made_up: Collection[s
     found: dict[str, list[list[str]]] = {}
     for _, rows in shown.groupby("name", sort=False):
         claim = rows.iloc[0]
-        where = f"{dataset_name(claim.dataset, made_up)} {regime_name(claim.regime)}"
+        where = f"{dataset_name(claim.dataset, stand_ins)} {regime_name(claim.regime)}"
         found.setdefault("" if claim.primary else claim.dataset, []).extend(layout(rows, where))
     return found
 
 
 def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFrame) -> str:
     """The protocol behind the intervals, in plain sentences."""
-    made_up, sure = stand_ins(results), f"{100 * (1 - statistics.ALPHA):.0f} %"
+    stand_ins, sure = stand_ins_of(results), f"{100 * (1 - statistics.ALPHA):.0f} %"
     text = [
         f"Run {config['run']}: differences of top-1 test accuracy in points, {WHEN[config['select']]},"
         f" {plural(len(config['seeds']), 'seed')}: the row named first minus the other. The first is the better one in"
@@ -163,7 +163,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFram
         text.append("Paper: the difference of two printed numbers, each of a single run at the paper's own schedule.")
     spreads = table.drop_duplicates("dataset").set_index("dataset").paper_spread.dropna()
     spreads = [
-        f"{spreads[dataset]:.2f} points on {dataset_name(dataset, made_up)}"
+        f"{spreads[dataset]:.2f} points on {dataset_name(dataset, stand_ins)}"
         for dataset in config["datasets"]
         if dataset in spreads.index
     ]
@@ -189,11 +189,11 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFram
 
 def sheets(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFrame) -> tuple[Sheet, list[Sheet]]:
     """The whole table, and the same as one sheet per block, as all would not fit on one page of LaTeX."""
-    made_up = stand_ins(results)
-    parts = blocks(config, table, made_up)
+    stand_ins = stand_ins_of(results)
+    parts = blocks(config, table, stand_ins)
     whole = Sheet(
         label="claims",
-        warning=demo_line(config["datasets"], made_up),
+        warning=demo_line(config["datasets"], stand_ins),
         caption=caption(config, results, table),
         corner="Claim",
         groups=[("", HEADINGS)],
@@ -205,7 +205,7 @@ def sheets(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFrame
     for block, rows in parts.items():
         part = replace(whole, rows=rows)
         if floats:
-            text = f"Run {config['run']}: claims on {dataset_name(block, made_up)}, as in the table before."
+            text = f"Run {config['run']}: claims on {dataset_name(block, stand_ins)}, as in the table before."
             part = replace(part, label=f"claims_{block}", caption=text, notes=[])
         floats.append(part)
     return whole, floats or [whole]
@@ -235,18 +235,18 @@ def write_claims(
     paper = read_paper(paper_csv, KEYS, ["top1"]).top1
     claims = read_claims(claims_csv, paper)
     results = collect_outcomes(config, metrics_files)
-    made_up = stand_ins(results)
+    stand_ins = stand_ins_of(results)
     claims["paper_spread"] = claims.dataset.map(paper_spread(paper, spread_csvs))
     # No number of the paper stands beside a stand-in.
     printed = ["paper_effect", "paper_spread"]
-    claims[printed] = claims[printed].mask(claims.dataset.isin(made_up))
+    claims[printed] = claims[printed].mask(claims.dataset.isin(stand_ins))
     table = statistics.judge(claims, results, config["heads"])
     whole, floats = sheets(config, results, table)
     tidy = table[TIDY].assign(primary=table.primary.map({True: "true", False: "false"}))
     texts = texts_of(tidy, 4, whole, csv, md, tex, html)
     texts |= {tex: "\n".join(sheet.latex() for sheet in floats)}
     if answer is not None:
-        texts[answer] = brief(config, comparable(paper, made_up), results, table)
+        texts[answer] = brief(config, comparable(paper, stand_ins), results, table)
     write_texts(texts)
 
 

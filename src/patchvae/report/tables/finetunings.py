@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from patchvae.report.tables.metrics import Row, agreed, collect, number, pretrain_epochs, records, stand_ins
+from patchvae.report.tables.metrics import Row, agreed, collect, number, pretrain_epochs, stand_ins_of
 from patchvae.report.tables.words import IMAGENET, LABELLED, WHEN, dataset_name, display_name, plural, seeds
 
 CELL = ["model", "dataset", "regime", "head", "seed"]
@@ -121,7 +121,7 @@ def schedules(results: pd.DataFrame, datasets: Sequence[str]) -> list[str]:
 
     Results of probes have NaN for the epochs of fine-tuning.
     """
-    sentences, made_up = [], stand_ins(results)
+    sentences, stand_ins = [], stand_ins_of(results)
     for dataset in datasets:
         cells = results[results.dataset == dataset]
         if cells.empty:
@@ -136,21 +136,21 @@ def schedules(results: pd.DataFrame, datasets: Sequence[str]) -> list[str]:
         chances = [f"{100 * METRICS[metric][0] / classes:.2f} %" for metric in dict.fromkeys(cells.metric)]
         images = plural(int(cells.test_images.iloc[0]), "test image")
         said = [" and ".join(trained), images, f"chance {' and '.join(chances)}"]
-        sentences.append(f"{dataset_name(dataset, made_up)}: {', '.join(filter(None, said))}.")
+        sentences.append(f"{dataset_name(dataset, stand_ins)}: {', '.join(filter(None, said))}.")
     return sentences
 
 
 def pretrained_with_labels(results: pd.DataFrame) -> list[str]:
-    """A sentence per model of which labels have made φ: those of another data set, or its own for so many epochs."""
-    made_up = stand_ins(results)
+    """A sentence per φ that labels have made: those of another data set, or of the same one for so many epochs."""
+    stand_ins = stand_ins_of(results)
     elsewhere = results[results.pretrained_on.notna() & (results.pretrained_on != results.dataset)]
-    own = results[(results.pretrained_on == results.dataset) & (results.pretrain_epochs > 0)]
-    own = own[own.model.isin(list(LABELLED))]
+    here = results[(results.pretrained_on == results.dataset) & (results.pretrain_epochs > 0)]
+    here = here[here.model.isin(list(LABELLED))]
     return [
-        f"{display_name(row.model)}: pretrained with the labels of {dataset_name(row.pretrained_on, made_up)}"
+        f"{display_name(row.model)}: pretrained with the labels of {dataset_name(row.pretrained_on, stand_ins)}"
         + ("." if row.pretrained_on in IMAGENET and not row.pretrained_stand_in else ", not of ImageNet.")
-        for row in records(elsewhere.drop_duplicates(["model", "pretrained_on"]))
+        for row in elsewhere.drop_duplicates(["model", "pretrained_on"]).itertuples()
     ] + [
         f"{display_name(row.model)}: {plural(row.pretrain_epochs, 'epoch')} of pretraining."
-        for row in records(own.drop_duplicates(["model", "pretrain_epochs"]))
+        for row in here.drop_duplicates(["model", "pretrain_epochs"]).itertuples()
     ]

@@ -11,7 +11,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.report.figures.lengths import draw_lengths
 from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import CELL, accuracies, schedules
-from patchvae.report.tables.metrics import agreed, collect, records, stand_ins, summarise
+from patchvae.report.tables.metrics import agreed, collect, stand_ins_of, summarise
 from patchvae.report.tables.probe_table import REGIME, method, probes
 from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import (
@@ -62,7 +62,7 @@ def collect_lengths(config: Mapping[str, Any], files: Sequence[Path | str]) -> p
     for dataset, rows in frame[frame.rule == "finetune"].groupby("dataset"):
         agreed(rows.astype({"epochs": int}), "epochs", f"epochs of fine-tuning on {dataset}")
     known = {CONTROL: 0, PLAIN_CONTROL: 0, **snapshots}
-    for row in records(frame[frame.model.isin(list(known))]):
+    for row in frame[frame.model.isin(list(known))].itertuples():
         if row.pretrain_epochs != known[row.model]:
             raise PatchVAEError(f"{row.file}: {row.pretrain_epochs} epochs of pretraining in {row.model}")
     return frame
@@ -107,7 +107,7 @@ def layout(config: Mapping[str, Any], table: pd.DataFrame) -> list[list[str]]:
     for (_, head, variant), cells in table.assign(best=False).groupby(["dataset", "head", "variant"], sort=False):
         if head in run:
             row = texts.setdefault((head, variant), [f"{display_name(variant)}, {head_name(head)}"])
-            numbers = [ours(cell, 2) for cell in records(cells)]
+            numbers = [ours(cell, 2) for cell in cells.itertuples()]
             row += numbers + [EMPTY] * (width - len(numbers))
     return list(texts.values())
 
@@ -148,20 +148,20 @@ def write_lengths(
     """
     datasets = config["datasets"]
     results = collect_lengths(config, [*finetune_files, *probe_files])
-    made_up = stand_ins(results)
+    stand_ins = stand_ins_of(results)
     where = places(config, {dataset: whole_length(config, results, dataset) for dataset in datasets})
     cells = {key: list(dict.fromkeys(where[key])) for key in ("dataset", "head", "model")}
     numbers = summarise(results, None, cells, train_mean=("train_top1", "mean")).drop(columns="paper")
     table = where.merge(numbers, on=list(cells), how="left")
-    table.insert(1, "stand_in", table.dataset.isin(made_up).map({True: "true", False: "false"}))
+    table.insert(1, "stand_in", table.dataset.isin(stand_ins).map({True: "true", False: "false"}))
     columns = where[where.variant == config["variants"][0]].drop_duplicates(["dataset", "model"])
     groups = [
-        (dataset_name(dataset, made_up), [UNKNOWN if pd.isna(epochs) else str(epochs) for epochs in rows.epochs])
+        (dataset_name(dataset, stand_ins), [UNKNOWN if pd.isna(epochs) else str(epochs) for epochs in rows.epochs])
         for dataset, rows in columns.groupby("dataset", sort=False)
     ]
     sheet = Sheet(
         label="lengths",
-        warning=demo_line(datasets, made_up),
+        warning=demo_line(datasets, stand_ins),
         caption=caption(config, results),
         corner="Model, classifier",
         groups=groups,

@@ -143,7 +143,7 @@ def pretrain_epochs(results: pd.DataFrame, dataset: str) -> int | None:
     return None if epochs is None else int(epochs)
 
 
-def stand_ins(results: pd.DataFrame) -> set[str]:
+def stand_ins_of(results: pd.DataFrame) -> set[str]:
     """The data sets of which other images stood in, in the jobs themselves or in the pretraining."""
     return {*results.dataset[results.stand_in], *results.pretrained_on[results.pretrained_stand_in]}
 
@@ -168,9 +168,9 @@ def read_paper(path: Path | str, keys: Sequence[str], numbers: Sequence[str]) ->
     return frame
 
 
-def comparable(paper: pd.Series, made_up: Collection[str]) -> pd.Series:
+def comparable(paper: pd.Series, stand_ins: Collection[str]) -> pd.Series:
     """The paper's numbers without those of data sets that ours only stand in for."""
-    return paper[~paper.index.isin(list(made_up), level="dataset")]
+    return paper[~paper.index.isin(list(stand_ins), level="dataset")]
 
 
 def read_paper_by_metric(path: Path | str, columns: Mapping[str, str]) -> pd.Series:
@@ -178,11 +178,6 @@ def read_paper_by_metric(path: Path | str, columns: Mapping[str, str]) -> pd.Ser
     wide = read_paper(path, ["model"], list(columns.values()))
     wide = wide.rename(columns={column: metric for metric, column in columns.items()})
     return wide.melt(var_name="metric", ignore_index=False).set_index("metric", append=True)["value"]
-
-
-def records(frame: pd.DataFrame) -> Iterable[Any]:
-    """The rows of a frame, with its columns as attributes and its index as `Index`."""
-    return frame.itertuples()
 
 
 def summarise(

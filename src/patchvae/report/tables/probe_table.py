@@ -10,7 +10,7 @@ import pandas as pd
 
 from patchvae.report.tables.config import Report
 from patchvae.report.tables.finetunings import pretrained_with_labels, schedules
-from patchvae.report.tables.metrics import Row, agreed, best, collect, distinct, number, records, stand_ins, summarise
+from patchvae.report.tables.metrics import Row, agreed, best, collect, distinct, number, stand_ins_of, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import (
     PROBE_HEAD,
@@ -76,7 +76,7 @@ def method(results: pd.DataFrame) -> str:
 def layout(table: pd.DataFrame) -> list[list[str]]:
     """Rows of texts: name, then test and training accuracy per data set."""
     texts: dict[str, list[str]] = {}
-    for row in records(table.assign(best=best(table, ["dataset"], 2))):
+    for row in table.assign(best=best(table, ["dataset"], 2)).itertuples():
         mark, train = ("‡" if row.at_edge == "true" else ""), EMPTY if not row.n else f"{row.train_mean:.2f}"
         texts.setdefault(row.model, [display_name(row.model)]).extend([ours(row, 2) + mark, train])
     return list(texts.values())
@@ -117,15 +117,15 @@ def write(
     keys = ["model", "dataset", "seed"]
     # Probes of shorter pretrainings have a table of their own.
     results = collect(metrics_files, {"probe": probes}, keys, wanted, lambda row: EPOCHS in row["model"], partial=True)
-    made_up = stand_ins(results)
+    stand_ins = stand_ins_of(results)
     table = summarise(results, None, {"model": models, "dataset": datasets}, **FITTED).drop(columns="paper")
     table["at_edge"] = table.at_edge.map({True: "true", False: "false"})
     sheet = Sheet(
         label="probe",
-        warning=demo_line(datasets, made_up),
+        warning=demo_line(datasets, stand_ins),
         caption=caption(config, results),
         corner="Model",
-        groups=[(dataset_name(dataset, made_up), ["test", "training"]) for dataset in datasets],
+        groups=[(dataset_name(dataset, stand_ins), ["test", "training"]) for dataset in datasets],
         rows=layout(table),
         notes=[AT_EDGE] if (table.at_edge == "true").any() else [],
         wide=len(datasets) > 1,

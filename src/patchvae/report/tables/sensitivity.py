@@ -16,7 +16,7 @@ from patchvae.report.tables.finetunings import (
     pretrained_with_labels,
     schedules,
 )
-from patchvae.report.tables.metrics import records, stand_ins, summarise
+from patchvae.report.tables.metrics import stand_ins_of, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, signed, texts_of, write_texts
 from patchvae.report.tables.words import (
     WHEN,
@@ -60,8 +60,8 @@ class Sensitivity(Strict):
 
 def changes(config: Mapping[str, Any], head: str) -> str:
     """What a head has otherwise than the base: `lr 0.1, batch_size 256`; what only the base sets, it has by default."""
-    base, own = config["settings"][config["base_head"]], config["settings"][head]
-    return listed({key: own.get(key, "by default") for key in {**base, **own} if own.get(key) != base.get(key)})
+    base, other = config["settings"][config["base_head"]], config["settings"][head]
+    return listed({key: other.get(key, "by default") for key in {**base, **other} if other.get(key) != base.get(key)})
 
 
 def row_names(config: Mapping[str, Any]) -> dict[str, str]:
@@ -119,7 +119,7 @@ def layout(table: pd.DataFrame, names: Mapping[str, str]) -> list[list[str]]:
     """Rows of texts: name, then per data set a cell per model and, where PAIR is among them, whether it changes."""
     texts = {row: [name] for row, name in names.items()}
     for (row, _), cells in table.groupby(["row", "dataset"], sort=False):
-        texts[row] += [cell(one) for one in records(cells)]
+        texts[row] += [cell(one) for one in cells.itertuples()]
         if "order_changed" in cells:
             texts[row].append({"true": "yes", "false": "no"}.get(cells.order_changed.iloc[0], EMPTY))
     return list(texts.values())
@@ -168,16 +168,16 @@ def write(
         aside=lambda row: row["seed"] != config["seed"] or tuple(row[key] for key in CELL[:-1]) not in cells,
         partial=True,
     )
-    made_up, names = stand_ins(results), row_names(config)
+    stand_ins, names = stand_ins_of(results), row_names(config)
     table = tabulate(config, results)
     with_order = "order_changed" in table
     columns = [*map(short_name, in_order([], config["variants"])), *([ORDER] if with_order else [])]
     sheet = Sheet(
         label="sensitivity",
-        warning=demo_line(datasets, made_up),
+        warning=demo_line(datasets, stand_ins),
         caption=caption(config, results, with_order),
         corner="Classifier",
-        groups=[(dataset_name(dataset, made_up), columns) for dataset in datasets],
+        groups=[(dataset_name(dataset, stand_ins), columns) for dataset in datasets],
         rows=layout(table, names),
         notes=[BY_HEART_NOTE] if (table.train_top1 >= BY_HEART).any() else [],
         wide=True,

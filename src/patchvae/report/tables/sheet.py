@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 
 from patchvae.files import atomic
-from patchvae.report.tables.metrics import records
 
 EMPTY = "—"
 BOLD, END = "\0", "\1"  # survive the escaping
@@ -168,7 +167,7 @@ def side_by_side(
         cells = table[table[column] == value]
         printed = bool(cells.paper.notna().any())
         groups.append((heading, ["paper", "ours"] if printed else ["ours"]))
-        for cell in records(cells.set_index(row)):
+        for cell in cells.set_index(row).itertuples():
             paper = EMPTY if pd.isna(cell.paper) else f"{cell.paper:.{digits}f}"
             texts[str(cell.Index)] += ([paper] if printed else []) + [ours(cell, digits)]
     return groups, {key: cells for key, cells in texts.items() if any(text != EMPTY for text in cells)}

@@ -11,7 +11,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.report.figures.sweep import draw_sweep
 from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import LEARNING, UNTOLD, collect_accuracies, schedules, selection
-from patchvae.report.tables.metrics import SUMMARY, agreed, best, comparable, read_paper, stand_ins, summarise
+from patchvae.report.tables.metrics import SUMMARY, agreed, best, comparable, read_paper, stand_ins_of, summarise
 from patchvae.report.tables.sheet import Sheet, side_by_side, texts_of, write_texts
 from patchvae.report.tables.words import as_number, dataset_name, demo_line, display_name, measured, regime_name
 from patchvae.types import Name, Regime, RowName, Some, SweptKey
@@ -41,14 +41,14 @@ def same(one: Any, other: Any) -> bool:
 
 
 def paper_numbers(
-    path: Path | str | None, config: Mapping[str, Any], values: Sequence[str], made_up: Collection[str]
+    path: Path | str | None, config: Mapping[str, Any], values: Sequence[str], stand_ins: Collection[str]
 ) -> pd.Series:
     """The paper's accuracies by (value, dataset) on our data sets; a value that is among ours is spelt as there."""
     if path is None:
         index = pd.MultiIndex.from_arrays([[], []], names=["value", "dataset"])
         return pd.Series([], index=index, dtype=float)
     numbers = read_paper(path, [config["paper_column"], "dataset"], ["top1"]).top1.rename_axis(["value", "dataset"])
-    numbers = comparable(numbers[numbers.index.isin(config["datasets"], level="dataset")], made_up)
+    numbers = comparable(numbers[numbers.index.isin(config["datasets"], level="dataset")], stand_ins)
     return numbers.rename(lambda text: next((v for v in values if same(v, text)), text), level="value")
 
 
@@ -108,22 +108,22 @@ def write_sweep(
         config, metrics_files, wanted, aside=lambda row: row["model"] == variant and row["dataset"] not in datasets
     )
     base = base_value(config, results)
-    values, made_up = [base, *config["variants"]], stand_ins(results)
+    values, stand_ins = [base, *config["variants"]], stand_ins_of(results)
     results["value_text"] = results.model.map({**texts_by_variant, variant: base})
-    paper = paper_numbers(paper_csv, config, values, made_up)
+    paper = paper_numbers(paper_csv, config, values, stand_ins)
     rows = sorted({*values, *paper.index.get_level_values("value")}, key=lambda value: (as_number(value), value))
     by_text = paper.rename_axis(["value_text", "dataset"])
     table = summarise(results, by_text, {"value_text": rows, "dataset": datasets}, model=("model", "first"), **LEARNING)
     table = table.rename(columns={"value_text": "value"})
-    table["stand_in"] = table.dataset.isin(made_up).map({True: "true", False: "false"})
+    table["stand_in"] = table.dataset.isin(stand_ins).map({True: "true", False: "false"})
     first = ["value", "dataset", "stand_in", *SUMMARY]
     table = table[[*first, *table.columns.difference(first, sort=False)]]
-    headings = {dataset: dataset_name(dataset, made_up) for dataset in datasets}
+    headings = {dataset: dataset_name(dataset, stand_ins) for dataset in datasets}
     table["best"] = best(table, ["dataset"], 2)
     groups, texts = side_by_side(table, "value", "dataset", headings, 2)
     sheet = Sheet(
         label=f"sweep_{config['key']}",
-        warning=demo_line(datasets, made_up),
+        warning=demo_line(datasets, stand_ins),
         caption=caption(config, results, bool(table.paper.notna().any())),
         corner=PAPER.get(config["key"], ("", config["key"]))[1],
         groups=groups,

@@ -17,7 +17,7 @@ from patchvae.report.tables.finetunings import (
     schedules,
     selection,
 )
-from patchvae.report.tables.metrics import best, comparable, read_paper, records, stand_ins, summarise
+from patchvae.report.tables.metrics import best, comparable, read_paper, stand_ins_of, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import bold, dataset_name, demo_line, display_name, in_order, measured, regime_name
 from patchvae.types import Name, Regime, RowName, Some
@@ -44,7 +44,7 @@ def layout(table: pd.DataFrame, marked: Mapping[tuple[str, ...], str]) -> list[l
     """
     texts: dict[str, list[str]] = {}
     table = table[table["head"] == table["head"].iloc[0]]
-    for row in records(table.assign(best=best(table, ["dataset", "regime"], 2)).set_index("model")):
+    for row in table.assign(best=best(table, ["dataset", "regime"], 2)).set_index("model").itertuples():
         paper = "" if pd.isna(row.paper) else f" ({row.paper:.2f})"
         mark = marked.get((str(row.Index), row.dataset, row.regime, row.head), "")
         texts.setdefault(str(row.Index), [display_name(str(row.Index))]).append(ours(row, 2) + mark + paper)
@@ -92,18 +92,18 @@ def write(
     datasets, regimes = config["datasets"], config["regimes"]
     wanted = list(itertools.product(config["variants"], datasets, regimes, config["heads"]))
     results = collect_accuracies(config, metrics_files, wanted, partial=partial)
-    made_up, marked = stand_ins(results), marks(results)
+    stand_ins, marked = stand_ins_of(results), marks(results)
     paper = read_paper(paper_csv, KEYS, ["top1"]).top1
     models = in_order(list(paper.index.get_level_values("model")), config["variants"])
     cells = {"model": models, "dataset": datasets, "regime": regimes, "head": config["heads"]}
-    by_head = pd.concat({head: comparable(paper, made_up) for head in config["heads"]}, names=["head"])
+    by_head = pd.concat({head: comparable(paper, stand_ins) for head in config["heads"]}, names=["head"])
     table = summarise(results, by_head.reorder_levels(list(cells)), cells, **LEARNING)
     sheet = Sheet(
         label="table1",
-        warning=demo_line(datasets, made_up),
+        warning=demo_line(datasets, stand_ins),
         caption=caption(config, results, bool(table.paper.notna().any())),
         corner="Model",
-        groups=[(dataset_name(dataset, made_up), [*map(regime_name, regimes)]) for dataset in datasets],
+        groups=[(dataset_name(dataset, stand_ins), [*map(regime_name, regimes)]) for dataset in datasets],
         rows=layout(table, marked),
         notes=notes(text for cell, text in marked.items() if cell[-1] == config["heads"][0]),
         wide=len(datasets) > 1,

@@ -56,14 +56,14 @@ def in_order(paper: Sequence[str], ours: Sequence[str]) -> list[str]:
     return [m for m in models if m not in CONTROLS] + [m for m in CONTROLS if m in models]
 
 
-def dataset_name(dataset: str, made_up: Collection[str]) -> str:
+def dataset_name(dataset: str, stand_ins: Collection[str]) -> str:
     """A data set's name as printed; made-up data and stand-ins are marked."""
-    return f"{dataset} (demo)" if dataset in made_up else DATASETS.get(dataset, dataset)
+    return f"{dataset} (demo)" if dataset in stand_ins else DATASETS.get(dataset, dataset)
 
 
-def of_imagenet(dataset: str, made_up: Collection[str]) -> bool:
+def of_imagenet(dataset: str, stand_ins: Collection[str]) -> bool:
     """Whether a table's one data set is ImageNet, as the paper's Tables 2 and 7 are, and no stand-in."""
-    return dataset == "imagenet" and dataset not in made_up
+    return dataset == "imagenet" and dataset not in stand_ins
 
 
 def regime_name(regime: str) -> str:
@@ -71,9 +71,9 @@ def regime_name(regime: str) -> str:
     return REGIMES.get(regime, regime)
 
 
-def demo_line(datasets: Sequence[str], made_up: Collection[str]) -> str:
+def demo_line(datasets: Sequence[str], stand_ins: Collection[str]) -> str:
     """The warning that made-up data and stand-ins call for, or nothing."""
-    named = ", ".join(dataset for dataset in datasets if dataset in made_up)
+    named = ", ".join(dataset for dataset in datasets if dataset in stand_ins)
     return f"DEMO on stand-in data - not comparable with the paper ({named})." if named else ""
 
 

@@ -36,10 +36,10 @@ class Objective:
         loss.backward()
         self.optimizers[name].step()
 
-    def step(self, images: Tensor, target: Tensor | None, step: int) -> dict[str, Tensor]:
+    def step(self, images: Tensor, masks_or_labels: Tensor | None, step: int) -> dict[str, Tensor]:
         """Update on images (B, 3, S, S); returns scalars, `loss` among them.
 
-        target: weights of L_w (B, C, h, w), labels (B,) for training with labels, or None.
+        masks_or_labels: weights of L_w (B, C, h, w), labels (B,) for training with labels, or None.
         """
         raise NotImplementedError
 

@@ -12,7 +12,7 @@ from torch import nn
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, file_digest
 from patchvae.provenance import config_sha256
-from patchvae.records import AGAIN, check_config
+from patchvae.records import AGAIN, refuse_other_config
 from patchvae.run_config import Measured, OnPhi
 
 FORMAT = 4
@@ -70,7 +70,7 @@ def load_pretrained(
             raise PatchVAEError(
                 f"checkpoint {path} is of another model: its {key} is {config.get(key)!r}, not {value!r}"
             )
-    check_config(f"checkpoint {path}", config, wanted.get("pretrained"))
+    refuse_other_config(f"checkpoint {path}", config, wanted.get("pretrained"))
     if data_sha256 is not None and content["data_sha256"].get("train") != data_sha256["train"]:
         raise PatchVAEError(f"checkpoint {path} was pretrained on other images than the data set holds: {AGAIN}")
     return content
@@ -92,7 +92,7 @@ def load_phi(
     return load_pretrained(path, expected, wanted, data_sha256 if source.dataset == config.dataset else None)
 
 
-def pretraining(content: dict[str, Any], snapshot: int | None = None) -> dict[str, Any]:
+def pretraining_record(content: dict[str, Any], snapshot: int | None = None) -> dict[str, Any]:
     """What metrics files say of the pretraining behind them, from its checkpoint; snapshot: the weights' epoch."""
     config = content["config"]
     return {

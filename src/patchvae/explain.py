@@ -168,9 +168,7 @@ def explain(
         found[number] = read(cell, path, number)
         try:
             pretrain_files[number] = pretrained(metrics, found[number])
-            sections(
-                {number: found[number]}, pretrain_files
-            )  # by itself, so that the file that is wrong is the one named
+            sections({number: found[number]}, pretrain_files)  # alone, so that the wrong file is named
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise PatchVAEError(f"{path}: not the metrics of {cell}: {error}") from error
     parts = sections(found, pretrain_files)

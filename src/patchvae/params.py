@@ -15,12 +15,15 @@ from patchvae.data.sources_config import FileName, Source
 from patchvae.evaluation.inception_config import Inception
 from patchvae.evaluation.probe_config import Ridge
 from patchvae.evaluation.reconstruction_config import Sampling
-from patchvae.models import beta_vae_config, patchvae_config, random_config
+from patchvae.models.beta_vae_config import BetaVAETerms
+from patchvae.models.patchvae_config import NumParts, PatchVAETerms
+from patchvae.models.random_config import Born
 from patchvae.report.figures.survey_config import Shown
-from patchvae.training import finetune_config, pretrain_config
+from patchvae.training.finetune_config import FinetuneRecipe
 from patchvae.training.head_config import HeadSettings
 from patchvae.training.objectives.supervised_config import Labels
 from patchvae.training.objectives.vae_config import Gan
+from patchvae.training.pretrain_config import PretrainRecipe
 from patchvae.types import (
     ABSENT,
     AS_WRITTEN,
@@ -197,7 +200,7 @@ class Sizes(Strict):
     """Sizes of one variant."""
 
     latent_dim: Width = ABSENT  # length of the latent code of beta-VAE and BiGAN
-    num_parts: patchvae_config.NumParts = ABSENT  # number of parts N
+    num_parts: NumParts = ABSENT  # number of parts N
     part_dim: Width = ABSENT  # length d_p of a part's appearance code
 
 
@@ -225,11 +228,11 @@ class Model(Strict):
         return self
 
 
-class BetaVAEVariant(beta_vae_config.Terms):
+class BetaVAEVariant(BetaVAETerms):
     model: Literal["beta-vae"]  # kind of model
 
 
-class PatchVAEVariant(patchvae_config.Terms):
+class PatchVAEVariant(PatchVAETerms):
     model: Literal["patchvae"]  # kind of model
 
 
@@ -246,7 +249,7 @@ class SupervisedVariant(Strict):
     epochs: Literal["dataset"] | Epochs  # dataset (its pretrain_epochs) or a whole number from 1 to 100000
 
 
-class RandomVariant(random_config.Born):
+class RandomVariant(Born):
     model: Literal["random"]  # kind of model
 
 
@@ -288,7 +291,7 @@ class Table2(Strict):
     head: HeadName  # a key of `heads`
     objectives: Objectives  # what is pretrained on its data set
     model: Model  # sizes of the networks
-    pretrain: pretrain_config.Recipe  # training without labels (Adam)
+    pretrain: PretrainRecipe  # training without labels (Adam)
 
     @model_validator(mode="after")
     def whole_trainings_are_the_last_row_alone(self) -> Self:
@@ -422,9 +425,9 @@ class Parameters(Strict):
         ],
         Field(min_length=1),
     ]  # one block per model
-    pretrain: pretrain_config.Recipe  # unsupervised training (Adam)
+    pretrain: PretrainRecipe  # unsupervised training (Adam)
     gan: Gan  # adversarial term of the -GAN variants
-    finetune: finetune_config.Recipe  # training of the classifier (SGD)
+    finetune: FinetuneRecipe  # training of the classifier (SGD)
     heads: Annotated[
         dict[Name, HeadSettings], Field(min_length=1)
     ]  # settings of the classifier by name, laid over finetune

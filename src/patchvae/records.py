@@ -36,7 +36,7 @@ def parse_wanted(pairs: Sequence[str]) -> dict[str, str]:
     return wanted
 
 
-def check_config(where: Path | str, config: Any, wanted: str | None) -> None:
+def refuse_other_config(where: Path | str, config: Any, wanted: str | None) -> None:
     """Raise PatchVAEError where a result was made with another configuration than the wanted one, None being any."""
     if wanted is not None and (not isinstance(config, dict) or digest(config) != wanted):
         raise PatchVAEError(f"{where} was made with other parameters than those asked for: {AGAIN}")
@@ -45,7 +45,7 @@ def check_config(where: Path | str, config: Any, wanted: str | None) -> None:
 def check_data(data: Path, wanted: Mapping[str, str]) -> None:
     """Raise PatchVAEError where packed data were made with other parameters than `wanted["data"]`, if that is there."""
     if "data" in wanted:
-        check_config(data, read_json(data / RECORD).get("config"), wanted["data"])
+        refuse_other_config(data, read_json(data / RECORD).get("config"), wanted["data"])
 
 
 def check_masks(masks: Path, images_sha256: str, wanted: Mapping[str, str]) -> str:
@@ -60,7 +60,7 @@ def check_masks(masks: Path, images_sha256: str, wanted: Mapping[str, str]) -> s
         raise PatchVAEError(f"{masks.parent / RECORD}: not the record of weight masks") from error
     if made_of != images_sha256:
         raise PatchVAEError(f"{masks} are masks of other images than the data set's: {AGAIN}")
-    check_config(masks, record.get("config"), wanted.get("masks"))
+    refuse_other_config(masks, record.get("config"), wanted.get("masks"))
     return sha256
 
 

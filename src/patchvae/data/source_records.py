@@ -20,12 +20,12 @@ class Entry(TypedDict):
     size: int
 
 
-def write_record(path: Path | str, dataset: str, sources: Mapping[str, Entry]) -> None:
+def write_source_record(path: Path | str, dataset: str, sources: Mapping[str, Entry]) -> None:
     """Write `{dataset, sources: {name: {checksum, size}}}` atomically: no place and no date, and keys in order."""
     write_json(path, {"dataset": dataset, "sources": sources})
 
 
-def read_record(path: Path | str) -> dict[str, Entry]:
+def read_source_record(path: Path | str) -> dict[str, Entry]:
     """The sources that a record names; raises PatchVAEError for a file that is missing or no record."""
     content = read_json(path)
     sources = content.get("sources") if isinstance(content, dict) else None
@@ -49,7 +49,7 @@ def check_sources(record: Path | str, raw_dir: Path) -> dict[str, str]:
     points to has kept its size and date since. Raises PatchVAEError naming what is missing or another one, and how to
     fetch it.
     """
-    sources = read_record(record)
+    sources = read_source_record(record)
     for name, entry in sources.items():
         path = raw_dir / name
         if not path.exists():

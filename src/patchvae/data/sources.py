@@ -17,7 +17,7 @@ from patchvae.data.archives import HEAD, is_archive, is_page
 from patchvae.data.checksums import ALGORITHMS, CHUNK, UNVERIFIED, check_form, checksum, match
 from patchvae.data.names import ARCHIVES
 from patchvae.data.pointers import read_pointer, write_pointer
-from patchvae.data.source_records import Entry, read_record, size_of, write_record
+from patchvae.data.source_records import Entry, read_source_record, size_of, write_source_record
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, write_text
 
@@ -58,13 +58,13 @@ def fetch_all(config: Mapping[str, Any], raw_dir: Path, out: Path) -> None:
             entries[name] = Entry(checksum=actual, size=size_of(path))
         except PatchVAEError as error:
             raise PatchVAEError(f"source {name} of {config['dataset']}: {error}") from error
-    write_record(out, config["dataset"], entries)
+    write_source_record(out, config["dataset"], entries)
 
 
 def _known(record: Path) -> dict[str, Entry]:
     """What an earlier record says, of which a broken one says nothing."""
     try:
-        return read_record(record)
+        return read_source_record(record)
     except PatchVAEError:
         return {}
 

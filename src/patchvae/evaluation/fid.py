@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from patchvae.checkpoint import pretraining
+from patchvae.checkpoint import pretraining_record
 from patchvae.data.packed import load_split
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.inception import weights_or_reason
@@ -26,7 +26,7 @@ FEATURES = 2048  # of the last block, the FID's usual one
 logger = logging.getLogger(__name__)
 
 
-class Moments:
+class MeanAndCovariance:
     """Mean and covariance of features that are seen batch by batch and not kept; sums in float64."""
 
     def __init__(self, features: int, device: torch.device) -> None:
@@ -51,7 +51,7 @@ class Moments:
         return (scatter / (self.count - 1)).cpu().numpy()
 
 
-def frechet_distance(one: Moments, other: Moments) -> float:
+def frechet_distance(one: MeanAndCovariance, other: MeanAndCovariance) -> float:
     """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), by pytorch-fid; raises PatchVAEError where it is not real."""
     from pytorch_fid.fid_score import calculate_frechet_distance  # type: ignore[import-untyped]  # heavy, as below
 
@@ -93,7 +93,7 @@ def measure(
 ) -> float:
     """The FID between images (n, S, S, 3), n > 1, and what the model makes of them at a temperature."""
     network = load_inception(weights, run.device)
-    real, fake = Moments(FEATURES, run.device), Moments(FEATURES, run.device)
+    real, fake = MeanAndCovariance(FEATURES, run.device), MeanAndCovariance(FEATURES, run.device)
     for originals, copies in reconstructions(run, config, model, images, temperature):
         real.add(features(network, originals))
         fake.add(features(network, copies))
@@ -121,7 +121,7 @@ def fid(
     run = run.of_kind(pretrained["config"]["model"]["name"])
     images = load_split(data, "test").images
     record: dict[str, Any] = {"split": "test", "count": len(images), "fid": None}
-    record["pretraining"] = pretraining(pretrained)
+    record["pretraining"] = pretraining_record(pretrained)
     weights = weights_or_reason(inception)
     began, seen = time.perf_counter(), 0
     if isinstance(weights, str):

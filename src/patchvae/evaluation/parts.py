@@ -13,7 +13,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import average_precision_score, normalized_mutual_info_score
 from torch import nn
 
-from patchvae.checkpoint import pretraining
+from patchvae.checkpoint import pretraining_record
 from patchvae.data.packed import load_split
 from patchvae.data.tensors import batches, open_array
 from patchvae.errors import PatchVAEError
@@ -167,7 +167,7 @@ def score_parts(
     train, test = (read_cells(data, split) for split in ("train", "test"))
     splits = {"train": train, "test": test}
     began = time.perf_counter()
-    record: dict[str, Any] = {"pretraining": pretraining(pretrained), "split": "test", "count": len(test.images)}
+    record: dict[str, Any] = {"pretraining": pretraining_record(pretrained), "split": "test", "count": len(test.images)}
     for name, model in (("trained", trained), ("untrained", untrained)):
         logits = {split: logits_of_cells(run, model, cells) for split, cells in splits.items()}
         record[name] = score(logits, assign(logits["test"]), train, test)

@@ -106,7 +106,7 @@ def probe(
     on_train = ridge.right(features.batches("train", labelled), weights)
     on_test = ridge.right(features.batches("test", torch.arange(run.counts["test"])), weights, min(5, classes))
     record = {
-        "pretraining": checkpoint.pretraining(content, config.pretrained.snapshot),
+        "pretraining": checkpoint.pretraining_record(content, config.pretrained.snapshot),
         "split": "test",
         "count": len(on_test),
         "top1": percent(on_test[:, 0]),

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from patchvae.checkpoint import pretraining
+from patchvae.checkpoint import pretraining_record
 from patchvae.data.packed import load_split
 from patchvae.data.tensors import batches
 from patchvae.errors import PatchVAEError
@@ -130,6 +130,6 @@ def reconstruct(
     for name, value in means.items():
         if not math.isfinite(value):
             raise PatchVAEError(f"{checkpoint}: the {name} of its reconstructions is {value}")
-    record = {"pretraining": pretraining(pretrained), "split": "test", "count": len(images), **means}
+    record = {"pretraining": pretraining_record(pretrained), "split": "test", "count": len(images), **means}
     record["temperature"] = temperature
     run.finish(metrics, record, time.perf_counter() - began, len(images))

@@ -219,7 +219,7 @@ def finetune(
     history = training.history
     assert task.right is not None
     record = {
-        "pretraining": checkpoint.pretraining(content, config.pretrained.snapshot),
+        "pretraining": checkpoint.pretraining_record(content, config.pretrained.snapshot),
         "split": "test",
         "count": run.counts["test"],
         "top1": last_and_best([record["test_top1"] for record in history]),

@@ -22,7 +22,7 @@ from patchvae.types import (
 )
 
 
-class Recipe(Strict):
+class FinetuneRecipe(Strict):
     batch_size: BatchSize  # images per step
     lr: LearningRate  # initial learning rate
     decay_every: Epochs  # epochs between divisions of lr by 10
@@ -38,7 +38,7 @@ class Recipe(Strict):
     frozen_batch_norm: FrozenNorm  # mode of BatchNorm in frozen stages
 
 
-class Finetune(OnPhi, Recipe, Head):
+class Finetune(OnPhi, FinetuneRecipe, Head):
     regime: Regime
     head: Name
     flip: bool

@@ -23,7 +23,7 @@ class Pretrain(Measured, Generic[N]):
         return self
 
 
-class Recipe(Strict):
+class PretrainRecipe(Strict):
     batch_size: BatchSize  # images per step
     lr: LearningRate  # learning rate
     adam_betas: AdamBetas  # decay rates of Adam's moments
@@ -31,7 +31,7 @@ class Recipe(Strict):
     snapshots: Unique[Epochs]  # epochs whose phi is kept
 
 
-class Trained(Pretrain[N], Recipe):
+class Trained(Pretrain[N], PretrainRecipe):
     epochs: Epochs
 
     @model_validator(mode="after")

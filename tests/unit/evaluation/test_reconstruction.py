@@ -7,7 +7,7 @@ import pytest
 import torch
 from helpers import read_metrics, untrained
 
-from patchvae.checkpoint import load, pretraining
+from patchvae.checkpoint import load, pretraining_record
 from patchvae.data.packed import load_split
 from patchvae.data.tensors import BATCH, batches
 from patchvae.errors import PatchVAEError
@@ -118,7 +118,7 @@ def test_metrics_are_means_over_all_test_images(
     path = save_model(pretrain_config(variant, input_scaling=scaling))
     record = measured(settings, scenes, path, tmp_path)
     assert (record["rule"], record["variant"], record["split"], record["count"]) == ("reconstruct", variant, "test", 60)
-    assert record["pretraining"] == pretraining(load(path) | {"sha256": file_digest(path)})
+    assert record["pretraining"] == pretraining_record(load(path) | {"sha256": file_digest(path)})
     assert (record["config"]["stand_in"], record["pretraining"]["stand_in"]) == (True, False)
     pixels = load_split(scenes, "test").images
     run = start("reconstruct", "patchvae.evaluation.reconstruction", settings, scenes, "cpu", 1)

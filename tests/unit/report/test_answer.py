@@ -16,6 +16,9 @@ from table_files import Content, finetuning
 from patchvae.errors import PatchVAEError
 from patchvae.report.figures import answer
 from patchvae.report.figures.answer import draw_answer
+from patchvae.report.tables.metrics import read_paper
+from patchvae.report.tables.outcomes import collect_outcomes
+from patchvae.report.tables.table1 import KEYS
 
 CONFIG = {
     "run": "quick_1",
@@ -60,7 +63,9 @@ def drawn(folder: Path, files: list[Content], paper: str = PAPER, name: str = "a
         path.write_text(json.dumps(content))
     (folder / "paper.csv").write_text(paper)
     pictures = folder / "new" / f"{name}.png", folder / "new" / f"{name}.pdf"
-    draw_answer({**CONFIG, **changes}, folder / "paper.csv", paths, *pictures)
+    config = {**CONFIG, **changes}
+    numbers = read_paper(folder / "paper.csv", KEYS, ["top1"]).top1
+    draw_answer(config, numbers, collect_outcomes(config, paths), *pictures)
     return pictures
 
 

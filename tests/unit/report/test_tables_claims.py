@@ -14,7 +14,8 @@ from scipy import stats
 from table_files import Content, finetuning, lines, rows, write
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.tables.claims import paper_spread, read_claims, write_claims
+from patchvae.report.tables.claims import paper_spread, read_claims
+from patchvae.report.tables.claims import write as write_claims
 from patchvae.report.tables.metrics import read_paper
 
 PRIMARY = "cifar100-conv1-5-patchvae-over-beta-vae"

@@ -10,8 +10,7 @@ from table_files import Content, finetuning, lines, probing, rows, write
 
 from patchvae.errors import PatchVAEError
 from patchvae.report.figures.lengths import draw_lengths
-from patchvae.report.tables.lengths import write as report_lengths
-from patchvae.report.tables.lengths import write_lengths
+from patchvae.report.tables.lengths import write as write_lengths
 
 # Accuracies of the fine-tunings, seed 0; seed 1 has one point more; a probe has ten more
 TOP1 = {
@@ -232,9 +231,7 @@ def report(config: dict[str, Any], folder: Path, contents: list[Content]) -> Non
     """The table and the figure of these files."""
 
     def both(config: dict[str, Any], paths: list[Path], *texts: Path) -> None:
-        probes = [path for path in paths if '"rule": "probe"' in path.read_text()]
-        files = [path for path in paths if path not in probes]
-        report_lengths(config, files, probes, *texts, folder / "a.png", folder / "a.pdf")  # type: ignore[arg-type]
+        split(config, paths, *texts, folder / "a.png", folder / "a.pdf")
 
     write(both, folder, contents, config)
 

@@ -8,8 +8,8 @@ import pytest
 from table_files import Content, finetuning, lines, pretraining, rows, write
 
 from patchvae.errors import PatchVAEError
+from patchvae.report.tables import sweep
 from patchvae.report.tables.finetunings import value_of
-from patchvae.report.tables.sweep import write_sweep
 
 VARIANTS = {"128": "patchvae.num_parts=128", "16": "patchvae", "4": "patchvae.num_parts=4"}
 TOP1 = {"128": (30.0, 31.0), "16": (25.0, 28.0), "4": (28.0, 28.0)}
@@ -29,6 +29,10 @@ def config() -> dict[str, Any]:
         "datasets": ["cifar100"],
         "select": "last",
     }
+
+
+def write_sweep(config: dict[str, Any], paper: Path | None, files: list[Path], *tables: Path) -> None:
+    sweep.write(config, files, *tables, paper_csv=paper)
 
 
 def contents(datasets: list[str], names: dict[str, str] = VARIANTS, key: str = "num_parts") -> list[Content]:

@@ -77,7 +77,7 @@ def test_the_pretraining_of_a_control_on_a_stand_in(pretrain_config):
         "data_sha256": {"train": "d" * 64},
     }
     content["sha256"] = "e" * 64
-    told = checkpoint.pretraining(content)
+    told = checkpoint.pretraining_record(content)
     assert (told["variant"], told["epochs"], told["stand_in"]) == ("random", 0, True)
 
 

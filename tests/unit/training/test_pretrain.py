@@ -173,7 +173,7 @@ def test_labels_can_be_learned_and_shuffled_ones_need_memory(packed, pretrain_co
 
 def test_a_new_discriminator_tells_whether_the_game_is_dead(packed, pretrain_config, tmp_path, monkeypatch):
     content, metrics = run(pretrain_config("beta-vae", gan={**GAN, "lr": 1e-3}, epochs=4), packed, tmp_path / "alive")
-    assert content["game"] == metrics["game"] == checkpoint.pretraining(content | {"sha256": "s"})["game"]
+    assert content["game"] == metrics["game"] == checkpoint.pretraining_record(content | {"sha256": "s"})["game"]
     assert metrics["checkpoint_sha256"] == file_digest(tmp_path / "alive" / "model.pt")
     assert 0 <= metrics["game"]["accuracy"] <= 100 and metrics["game"]["fresh"] > 60
     assert metrics["game"]["accuracy"] == metrics["loss"]["discriminator_accuracy"]

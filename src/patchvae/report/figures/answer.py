@@ -17,10 +17,8 @@ from matplotlib.ticker import MaxNLocator
 
 from patchvae.report.figures.canvas import STYLE, save
 from patchvae.report.statistics import ALPHA, Column
-from patchvae.report.tables.metrics import comparable, read_paper, stand_ins_of
-from patchvae.report.tables.outcomes import collect_outcomes
+from patchvae.report.tables.metrics import comparable, stand_ins_of
 from patchvae.report.tables.sheet import SYMBOL, SYMBOLS
-from patchvae.report.tables.table1 import KEYS
 from patchvae.report.tables.words import (
     CONTROLS,
     LABELLED,
@@ -163,7 +161,7 @@ def legend(ours: pd.DataFrame, printed: bool, heads: Sequence[str]) -> list[Line
 
 
 def draw(config: Mapping[str, Any], paper: pd.DataFrame, ours: pd.DataFrame, stand_ins: Collection[str]) -> Figure:
-    """The figure of the paper's numbers (KEYS, top1) and lines of `means`: panels for what we have any of."""
+    """The figure: a panel per data set and regime of ours; paper: model, dataset, regime, top1; ours: of `means`."""
     datasets = [dataset for dataset in config["datasets"] if (ours.dataset == dataset).any()]
     regimes = [regime for regime in config["regimes"] if (ours.regime == regime).any()]
     order = in_order(list(paper.model), config["variants"])
@@ -184,21 +182,15 @@ def draw(config: Mapping[str, Any], paper: pd.DataFrame, ours: pd.DataFrame, sta
 
 
 def draw_answer(
-    config: Mapping[str, Any],
-    paper_csv: Path | str,
-    metrics_files: Sequence[Path | str],
-    png: Path | str,
-    pdf: Path | str,
+    config: Mapping[str, Any], paper: pd.Series, results: pd.DataFrame, png: Path | str, pdf: Path | str
 ) -> None:
     """Draw Table 1 beside the paper's numbers, a panel per data set and regime that was run, a row per model.
 
-    config: run, seeds, select, datasets, variants, regimes, heads; paper_csv: columns model, dataset, regime, top1
-    (percent); metrics_files: at most one fine-tuning per (variant, data set, regime, head, seed) of `config`, in any
-    order. Bars are intervals of a row's mean over seeds, see `means`. Raises PatchVAEError naming the file that is
-    wrong, and where there is none; then nothing is written.
+    config: run, seeds, select, datasets, variants, regimes, heads; paper: top-1 by model, data set and regime;
+    results: of `collect_outcomes`. Bars are intervals of a row's mean over seeds, see `means`.
+    Raises PatchVAEError for a full disk.
     """
-    results = collect_outcomes(config, metrics_files)
     stand_ins = stand_ins_of(results)
-    paper = comparable(read_paper(paper_csv, KEYS, ["top1"]).top1, stand_ins)
+    printed = comparable(paper, stand_ins).reset_index()
     with matplotlib.rc_context(STYLE):
-        save(draw(config, paper.reset_index(), means(results), stand_ins), png, pdf)
+        save(draw(config, printed, means(results), stand_ins), png, pdf)

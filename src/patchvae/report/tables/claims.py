@@ -17,9 +17,9 @@ from patchvae.report.tables.finetunings import schedules
 from patchvae.report.tables.metrics import comparable, read_paper, stand_ins_of
 from patchvae.report.tables.outcomes import collect_outcomes
 from patchvae.report.tables.sheet import BOLD, EMPTY, END, Sheet, signed, texts_of, write_texts
+from patchvae.report.tables.table1 import KEYS
 from patchvae.report.tables.words import WHEN, dataset_name, demo_line, display_name, measured, plural, regime_name
 
-KEYS = ["model", "dataset", "regime"]
 CLAIM = ["name", "dataset", "regime", "better", "worse", "family", "primary"]
 TIDY = ["name", "family", "primary", "dataset", "regime", "head", "better", "worse", "paper_effect", "difference"]
 TIDY += ["low", "high", "level", "df", "image_low", "image_high", "n", "paper_spread", "verdict", "overall"]
@@ -211,7 +211,7 @@ def sheets(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFrame
     return whole, floats or [whole]
 
 
-def write_claims(
+def write(
     config: Mapping[str, Any],
     claims_csv: Path | str,
     paper_csv: Path | str,
@@ -222,8 +222,10 @@ def write_claims(
     tex: Path | str,
     html: Path | str,
     answer: Path | str | None = None,
+    png: Path | str | None = None,
+    pdf: Path | str | None = None,
 ) -> None:
-    """Write the table of claims as tidy CSV, Markdown, LaTeX and HTML, and the answer in brief (Markdown).
+    """Write the table of claims as tidy CSV, Markdown, LaTeX and HTML, and the answer in brief (Markdown, figure).
 
     config: run, seeds, select, datasets, variants, regimes, heads; claims_csv: see `read_claims`; paper_csv: columns
     model, dataset, regime, top1 (percent); spread_csvs: the sweeps that train Table 1's PatchVAE again; metrics_files:
@@ -248,22 +250,5 @@ def write_claims(
     if answer is not None:
         texts[answer] = brief(config, comparable(paper, stand_ins), results, table)
     write_texts(texts)
-
-
-def write(
-    config: Mapping[str, Any],
-    claims_csv: Path | str,
-    paper_csv: Path | str,
-    spread_csvs: Sequence[Path | str],
-    metrics_files: Sequence[Path | str],
-    csv: Path | str,
-    md: Path | str,
-    tex: Path | str,
-    html: Path | str,
-    answer: Path | str,
-    png: Path | str,
-    pdf: Path | str,
-) -> None:
-    """Write the table and the answer (`write_claims`), and draw the numbers behind them (`draw_answer`)."""
-    write_claims(config, claims_csv, paper_csv, spread_csvs, metrics_files, csv, md, tex, html, answer)
-    draw_answer(config, paper_csv, metrics_files, png, pdf)
+    if png is not None and pdf is not None:
+        draw_answer(config, paper, results, png, pdf)

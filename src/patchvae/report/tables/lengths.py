@@ -128,7 +128,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     return " ".join([*text, "The paper has no such table.", measured(results, "fine-tuning and probing")])
 
 
-def write_lengths(
+def write(
     config: Mapping[str, Any],
     finetune_files: Sequence[Path | str],
     probe_files: Sequence[Path | str],
@@ -136,8 +136,10 @@ def write_lengths(
     md: Path | str,
     tex: Path | str,
     html: Path | str,
+    png: Path | str | None = None,
+    pdf: Path | str | None = None,
 ) -> None:
-    """Write the accuracies against the length of pretraining as tidy CSV, Markdown, LaTeX and HTML.
+    """Write the accuracies against the length of pretraining as tidy CSV, Markdown, LaTeX and HTML, and as a figure.
 
     config: run, seeds, select, datasets, variants, regime, heads, epochs (of the snapshots); finetune_files: at most
     one fine-tuning per (model, data set, head, seed) at that regime, in any order, the models being the two controls,
@@ -169,19 +171,5 @@ def write_lengths(
         wide=True,
     )
     write_texts(texts_of(table, 2, sheet, csv, md, tex, html))
-
-
-def write(
-    config: Mapping[str, Any],
-    finetune_files: Sequence[Path | str],
-    probe_files: Sequence[Path | str],
-    csv: Path | str,
-    md: Path | str,
-    tex: Path | str,
-    html: Path | str,
-    png: Path | str,
-    pdf: Path | str,
-) -> None:
-    """Write the table (`write_lengths`) and draw its CSV (`draw_lengths`)."""
-    write_lengths(config, finetune_files, probe_files, csv, md, tex, html)
-    draw_lengths(csv, config, png, pdf)
+    if png is not None and pdf is not None:
+        draw_lengths(csv, config, png, pdf)

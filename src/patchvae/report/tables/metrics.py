@@ -53,7 +53,7 @@ def read(path: Path | str, readers: Readers) -> list[Row]:
             "config_sha256": metrics["config_sha256"][:12],
             "test_sha256": metrics["data_sha256"]["test"],
             "stand_in": bool(metrics["config"].get("stand_in", False)),
-            **pretraining(metrics.get("pretraining")),
+            **pretraining_columns(metrics.get("pretraining")),
             "file": str(path),
             "metrics_sha256": file_digest(path)[:12],
         }
@@ -66,7 +66,7 @@ def read(path: Path | str, readers: Readers) -> list[Row]:
         raise PatchVAEError(f"{path}: {error}") from error
 
 
-def pretraining(block: Row | None) -> Row:
+def pretraining_columns(block: Row | None) -> Row:
     """The columns that tell the pretraining behind a metrics file; the first files of the schema do not tell it."""
     if block is None:
         return {"pretrained_on": None, "pretrain_epochs": 0, "pretrained_stand_in": False}

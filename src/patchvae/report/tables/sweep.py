@@ -82,22 +82,24 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, with_paper: bool) 
     return " ".join([*text, measured(results, "fine-tuning")])
 
 
-def write_sweep(
+def write(
     config: Mapping[str, Any],
-    paper_csv: Path | str | None,
     metrics_files: Sequence[Path | str],
     csv: Path | str,
     md: Path | str,
     tex: Path | str,
     html: Path | str,
+    png: Path | str | None = None,
+    pdf: Path | str | None = None,
+    paper_csv: Path | str | None = None,
 ) -> None:
-    """Write the table of one swept key as tidy CSV, Markdown, LaTeX and HTML; its rows are the values, smallest first.
+    """Write the table of one swept key as tidy CSV, Markdown, LaTeX and HTML, and as a figure.
 
     config: run, seeds, select, key, variant (the one swept), regime, head, datasets, variants (value as text -> variant
-    trained with it, without the value of `variant` itself, which its metrics files tell), and paper_column, null where
-    there is no paper_csv, whose columns are it, dataset, top1 (percent); metrics_files: one fine-tuning per (value,
-    data set, seed), in any order, and maybe some of `variant` on other data sets. A value that only the paper has is a
-    row without a number of ours.
+    trained with it, without the value of `variant` itself, which its metrics files tell), paper_column (or null);
+    metrics_files: one fine-tuning per (value, data set, seed), in any order, and maybe some of `variant` on other data
+    sets; paper_csv: columns paper_column, dataset, top1 (percent). Rows are the values, the smallest first. A value
+    that only the paper has is a row without a number of ours.
     Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
     """
     variant, datasets = config["variant"], config["datasets"]
@@ -131,19 +133,5 @@ def write_sweep(
         wide=len(datasets) > 2,
     )
     write_texts(texts_of(table.drop(columns="best"), 2, sheet, csv, md, tex, html))
-
-
-def write(
-    config: Mapping[str, Any],
-    metrics_files: Sequence[Path | str],
-    csv: Path | str,
-    md: Path | str,
-    tex: Path | str,
-    html: Path | str,
-    png: Path | str,
-    pdf: Path | str,
-    paper_csv: Path | str | None = None,
-) -> None:
-    """Write the table (`write_sweep`) and draw its CSV (`draw_sweep`)."""
-    write_sweep(config, paper_csv, metrics_files, csv, md, tex, html)
-    draw_sweep(csv, config, png, pdf)
+    if png is not None and pdf is not None:
+        draw_sweep(csv, config, png, pdf)

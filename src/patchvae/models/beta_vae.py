@@ -5,9 +5,8 @@ from torch import Tensor, nn
 
 from patchvae.losses import gaussian_kl
 from patchvae.models.beta_vae_config import BetaVAENetwork
-from patchvae.models.generators import GlobalDecoder
+from patchvae.models.generators import GlobalDecoder, Output
 from patchvae.models.global_encoder import GlobalEncoder
-from patchvae.models.output import Output
 from patchvae.models.resnet import initialise
 
 

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from patchvae.losses import EPSILON, bernoulli_kl, gaussian_kl
-from patchvae.models.generators import Decoder
-from patchvae.models.output import Output
+from patchvae.models.generators import Decoder, Output
 from patchvae.models.patchvae_config import PatchVAENetwork, Temperature
 from patchvae.models.resnet import Backbone, initialise
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.weightstats import DescrStatsW
 from statsmodels.tools.sm_exceptions import SingularMatrixWarning
 
 Interval = tuple[float, float]
@@ -55,13 +56,8 @@ class Difference:
         """The t interval at a confidence level, or None without an error."""
         if self.value is None or self.error is None:
             return None
-        return t_interval(self.value, self.error, self.df, level)
-
-
-def t_interval(value: float, error: float, df: int, level: float) -> Interval:
-    """The t interval of an estimate with a standard error, at a confidence level."""
-    half = error * float(stats.t.isf((1 - level) / 2, df))
-    return value - half, value + half
+        interval: Interval = stats.t.interval(level, self.df, self.value, self.error)
+        return interval
 
 
 class Column:
@@ -113,7 +109,7 @@ class Column:
         value = float(contrast @ self.fit.params)
         if len(self.seeds[model]) < 2 or not self.scatters:
             return value, None
-        return value, t_interval(value, self._error(contrast), self.df, level)
+        return value, stats.t.interval(level, self.df, value, self._error(contrast))
 
     def _error(self, contrast: np.ndarray) -> float:
         """Standard error of a combination (rows and seeds,) of the effects."""
@@ -134,9 +130,8 @@ def over_images(better: Right, worse: Right, level: float) -> Interval | None:
         gains.append(100 * (ours.astype(float) - theirs))
     if not gains or len(gains[0]) < 2:
         return None
-    gain = np.mean(gains, axis=0)
-    half = float(stats.norm.isf((1 - level) / 2) * gain.std(ddof=1) / math.sqrt(len(gain)))
-    return float(gain.mean()) - half, float(gain.mean()) + half
+    interval: Interval = DescrStatsW(np.mean(gains, axis=0)).zconfint_mean(1 - level)
+    return interval
 
 
 def holm(p_values: Sequence[float], alpha: float = ALPHA) -> list[float]:

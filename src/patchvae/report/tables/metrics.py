@@ -26,9 +26,8 @@ ORIGIN = ["test_images", "seconds", "device", "precision", "config_sha256", "met
 
 def number(name: str, value: Any, low: float, high: float, what: str) -> float:
     """A finite number in [low, high] as float; raises ValueError naming it otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} is {value!r}, not {what}")
-    if not math.isfinite(value) or not low <= value <= high:
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    if not plain or not math.isfinite(value) or not low <= value <= high:
         raise ValueError(f"{name} is {value!r}, not {what}")
     return float(value)
 

@@ -1,6 +1,6 @@
 """The command line: parses, calls one function of the package, and turns mistakes into one sentence.
 
-Imports are inside the subcommands, so that `patchvae --help` does not wait for PyTorch.
+Subcommands import what they need themselves, so that `patchvae --help` does not wait for PyTorch.
 """
 
 import argparse

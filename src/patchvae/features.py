@@ -1,4 +1,4 @@
-"""phi of a checkpoint, for those who come for its features; `patchvae.load` is the function here."""
+"""phi of a checkpoint, for use in other projects: `patchvae.load`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from patchvae.models.resnet import Backbone
 from patchvae.models.scaling import Scaling
 from patchvae.pretrained import restored
 
-ROUNDING = 1e-3  # by which floats may leave [0, 1], as those of a resized image do
+ROUNDING = 1e-3  # tolerance around [0, 1]; resizing overshoots a little
 
 
 class Features(nn.Module):
@@ -39,7 +39,7 @@ class Features(nn.Module):
         self.register_buffer("shift", scaling.shift, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """The features; raises PatchVAEError for anything but such images."""
+        """The features; raises PatchVAEError for any other input."""
         pixels = checked(images).to(self.scale)
         if images.is_floating_point():
             pixels = pixels * 255
@@ -49,8 +49,8 @@ class Features(nn.Module):
     def occurrence(self, images: Tensor) -> Tensor:
         """Q^O of a PatchVAE: the probability of every part at every cell, (B, N, h, w) in [0, 1] (Sec. 3.2).
 
-        images: as for the features, whose grid is h x w. Raises PatchVAEError for other images, a model without parts,
-        and phi of a snapshot, of which nothing else was kept.
+        images: as for the features, on whose grid the maps lie. Raises PatchVAEError for other images, a model without
+        parts, and a snapshot, which holds phi alone.
         """
         if self.occurrence_head is None:
             raise PatchVAEError(
@@ -61,7 +61,7 @@ class Features(nn.Module):
 
 
 def checked(images: object) -> Tensor:
-    """The images, if they are such as `Features` takes; raises PatchVAEError otherwise."""
+    """The images, if `Features` accepts them; raises PatchVAEError otherwise."""
     if not isinstance(images, Tensor):
         raise PatchVAEError(f"images must be a tensor (B, 3, H, W), not a {type(images).__name__}")
     shape = tuple(images.shape)

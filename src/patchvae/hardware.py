@@ -26,7 +26,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 matrices in hardware (emulation would be slower than float32)."""
+    """Whether the device multiplies bfloat16 matrices in hardware; emulation is slower than float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     flags = {"avx512_bf16", "amx_bf16", "bf16"}
@@ -57,7 +57,7 @@ def set_threads(threads: int | None) -> int:
 
 
 def peak_memory(device: torch.device) -> float:
-    """The most memory that this process has held so far, in MB of 10^6 bytes: the GPU's where it has one, else RAM."""
+    """The peak memory of this process in MB of 10^6 bytes: on the GPU if it uses one, else RAM."""
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
     unit = 1 if sys.platform == "darwin" else 1024
@@ -65,7 +65,7 @@ def peak_memory(device: torch.device) -> float:
 
 
 def describe(device: torch.device) -> str:
-    """A device's name as printed beside results."""
+    """A device's name, as printed beside results."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     name = platform.processor() or platform.machine()

@@ -1,7 +1,4 @@
-"""Where the closed, strict model of each command's `--config` stands: beside the code that reads it.
-
-By name alone, so that a command imports its own and no other.
-"""
+"""The closed model of each command's `--config`, by name, so that a command imports its own and no other."""
 
 import pkgutil
 from collections.abc import Mapping
@@ -32,7 +29,7 @@ MODELS = {
     "sweep": "patchvae.report.tables.sweep:Sweep",
     "table7": "patchvae.report.tables.table7:Table7",
     "parts_table": "patchvae.report.tables.parts_table:PartsTable",
-    **dict.fromkeys(("parameter_tables", "summary", "curves"), "patchvae.types:Strict"),  # are told nothing
+    **dict.fromkeys(("parameter_tables", "summary", "curves"), "patchvae.types:Strict"),  # an empty configuration
     "figure-masks": "patchvae.report.figures.weight_masks:FigureMasks",
     "figure-parts": "patchvae.report.figures.survey_config:FigureParts",
 }

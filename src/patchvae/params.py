@@ -17,7 +17,7 @@ from patchvae.evaluation.probe_config import Ridge
 from patchvae.evaluation.reconstruction_config import Sampling
 from patchvae.models.beta_vae_config import BetaVAETerms
 from patchvae.models.patchvae_config import NumParts, PatchVAETerms
-from patchvae.models.random_config import Born
+from patchvae.models.random_config import BatchNormStatistics
 from patchvae.report.figures.survey_config import Shown
 from patchvae.training.finetune_config import FinetuneRecipe
 from patchvae.training.head_config import HeadSettings
@@ -249,7 +249,7 @@ class SupervisedVariant(Strict):
     epochs: Literal["dataset"] | Epochs  # dataset (its pretrain_epochs) or a whole number from 1 to 100000
 
 
-class RandomVariant(Born):
+class RandomVariant(BatchNormStatistics):
     model: Literal["random"]  # kind of model
 
 

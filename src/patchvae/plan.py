@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from patchvae.config import Params, sweeps
 from patchvae.variants import SUFFIXES, pretrained, shortened, swept
 
-# Figures of one PatchVAE, and what draws them
+# Figures of one PatchVAE, and the modules that draw them
 PARTS_FIGURES = {
     "figure1": "patchvae.report.figures.teaser",
     "figure3": "patchvae.report.figures.occurrence_maps",
@@ -14,7 +14,7 @@ PARTS_FIGURES = {
     "figure5": "patchvae.report.figures.appearance_swap",
 }
 
-# Tables of fine-tunings, beside those of swept keys
+# Tables that have fine-tunings made for them, besides those of swept keys
 FINETUNED = ("table1", "table2", "lengths", "sensitivity")
 
 Cell = tuple[str, str, str, str]  # data set, variant, regime, head
@@ -35,38 +35,38 @@ def table2_cells(params: Params) -> list[Cell]:
 
 
 def sweep_cells(params: Params, key: str) -> list[Cell]:
-    """Fine-tuned cells of a sweep; the row of the model's own value is Table 1's."""
+    """Fine-tuned cells of a sweep; the row with the model's default value is in Table 1."""
     base, values = params["ablation_base"], params["ablations"][key]
     cells = itertools.product(base["datasets"], values)
     return [(dataset, swept(params, key, value), base["regime"], base["head"]) for dataset, value in cells]
 
 
 def base_cells(params: Params) -> list[Cell]:
-    """Cells of Table 1 that the sweeps' tables share: the swept variant's in their regime, on every data set."""
+    """Cells of Table 1 that the sweeps' tables show too: the swept variant in their regime, on every data set."""
     base = params["ablation_base"]
     return [(dataset, base["variant"], base["regime"], base["head"]) for dataset in params["table1"]["datasets"]]
 
 
 def shortened_rows(params: Params) -> list[str]:
-    """Rows whose phi is of an epoch before the last."""
+    """Rows whose phi is a snapshot of an earlier epoch."""
     epochs = params["pretrain"]["snapshots"]
     return [shortened(variant, epoch) for variant in params["lengths"]["variants"] for epoch in epochs]
 
 
 def length_cells(params: Params) -> list[Cell]:
-    """Fine-tuned cells of shorter pretrainings; those of the whole ones, and of none, are Table 1's."""
+    """Fine-tuned cells of shorter pretrainings; those of whole ones and of controls are in Table 1."""
     table = params["lengths"]
     return list(itertools.product(table["datasets"], shortened_rows(params), [table["regime"]], table["heads"]))
 
 
 def sensitivity_cells(params: Params) -> list[Cell]:
-    """Fine-tuned cells with other settings of the classifier; those with Table 1's heads are Table 1's."""
+    """Fine-tuned cells with other settings of the classifier; those with Table 1's heads are in Table 1."""
     table = params["sensitivity"]
     return list(itertools.product(table["datasets"], table["variants"], [table["regime"]], table["heads"]))
 
 
 def cells(params: Params) -> Iterator[tuple[str, Cell, int]]:
-    """Fine-tuned cells with the table that they are made for (one of FINETUNED or a swept key), and the seed."""
+    """Fine-tuned cells: the table that each is made for (one of FINETUNED or a swept key), the cell and the seed."""
     seeds = params["seeds"]
     tables = {"table1": table1_cells(params), "table2": table2_cells(params), "lengths": length_cells(params)}
     tables |= {key: sweep_cells(params, key) for key in sweeps(params)}
@@ -76,7 +76,7 @@ def cells(params: Params) -> Iterator[tuple[str, Cell, int]]:
 
 
 def probed(params: Params) -> Iterator[tuple[str, str]]:
-    """Data set and row of every linear probe: those listed, and the shorter pretrainings."""
+    """Data set and row of every linear probe: the listed rows and the shorter pretrainings."""
     yield from itertools.product(params["probe"]["datasets"], params["probe"]["variants"])
     yield from itertools.product(params["lengths"]["datasets"], shortened_rows(params))
 
@@ -97,7 +97,7 @@ def models(params: Params) -> Iterator[tuple[str, str]]:
 
 
 def jobs(params: Params) -> Iterator[tuple[str, Params]]:
-    """Every job of a run but its reports as (rule, wildcards), each once, none before what it needs."""
+    """Every job of a run except reports, as (rule, wildcards), each once and after the jobs that it needs."""
     run, seeds, data = params["run"], params["seeds"], params["data"]
     for dataset in data["archives"]:
         yield "download", {"dataset": dataset}
@@ -119,7 +119,7 @@ def jobs(params: Params) -> Iterator[tuple[str, Params]]:
 
 
 def _measurements(params: Params) -> Iterator[tuple[str, Params]]:
-    """Jobs that measure pretrained models in other ways than by fine-tuning."""
+    """Jobs that measure pretrained models without fine-tuning them."""
     run, seeds, parts = params["run"], params["seeds"], params["parts"]
     for _ in params["table2"]["datasets"]:
         yield "inception", {}

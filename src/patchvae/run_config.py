@@ -1,4 +1,4 @@
-"""What jobs on networks are told: their images, the model, and the phi that they start from."""
+"""Settings of jobs on networks: their images, the model, and the phi that they start from."""
 
 from patchvae.types import Backbone, Classes, Epochs, ImageSize, InputScaling, Name, Precision, RowName, Seed, Strict
 

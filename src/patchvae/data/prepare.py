@@ -22,7 +22,7 @@ from patchvae.records import RECORD, write_record
 
 Reader = Callable[[Mapping[str, Any], Any], PhotoSet | tuple[list[str], dict[str, PackedSplit]]]
 
-# A new data set with an upstream format of its own adds one reader here.
+# A data set with a new file layout adds its reader here.
 FORMATS: dict[str, Reader] = {
     "cifar100": read_cifar100,
     "digit-scenes": read_digit_scenes,
@@ -45,10 +45,9 @@ def prepare(
 ) -> None:
     """Read the raw files in `raw_dir` that the record `sources` names and write the packed data set to `out_dir`.
 
-    Both are None where the format has no raw files. `config` has dataset, format, image_size, num_classes, and what
-    the format needs besides; for photographs also max_undecodable. `threads` decode photographs, by default as many as
-    there are CPUs. Raises PatchVAEError naming the file or key that is wrong, and a raw file that is not on this
-    machine or not the recorded one.
+    Both are None where the format has no raw files. `config` has dataset, format, image_size, num_classes and the
+    format's other settings. `threads` decode photographs, by default one per CPU. Raises PatchVAEError naming the file
+    or key that is wrong, or the raw file that is not on this machine or not the recorded one.
     """
     reader = FORMATS.get(config["format"])
     if reader is None:
@@ -62,7 +61,7 @@ def prepare(
         checksums = check_sources(sources, raw_dir)
     try:
         _pack(config, reader, checksums, raw_dir, out_dir, threads)
-    except DamagedArchive as error:  # of a published checksum or not: what is recorded is what came
+    except DamagedArchive as error:
         raise PatchVAEError(f"{error}: if it is a download, delete it and {fetch_again(str(sources))}") from error
     counts = {split: entry["count"] for split, entry in load_manifest(out_dir)["splits"].items()}
     log.info("packed %s: %s", out_dir, ", ".join(f"{split} {count}" for split, count in counts.items()))

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class MeanAndCovariance:
-    """Mean and covariance of features that are seen batch by batch and not kept; sums in float64."""
+    """Mean and covariance of features, from float64 sums over batches that are not kept."""
 
     def __init__(self, features: int, device: torch.device) -> None:
         self.count = 0
@@ -65,11 +65,11 @@ def frechet_distance(one: MeanAndCovariance, other: MeanAndCovariance) -> float:
 
 
 def load_inception(weights: Path, device: torch.device) -> torch.nn.Module:
-    """pytorch-fid's network up to its 2048 features, in evaluation mode; its weights are already in their place.
+    """pytorch-fid's network up to its 2048 features, in evaluation mode; its weights must be there already.
 
     Raises PatchVAEError when the file holds other weights.
     """
-    # Here, as it imports torchvision, which takes longer than all that a job without weights does.
+    # Imported here: torchvision takes longer than a whole job without weights.
     from pytorch_fid.inception import InceptionV3  # type: ignore[import-untyped]
 
     try:
@@ -111,10 +111,10 @@ def fid(
 ) -> None:
     """Measure the FID of one pretrained model's reconstructions of all test images and write the metrics (Table 7).
 
-    config: as for `reconstruct`, whose very reconstructions are measured; data: a packed data set; checkpoint: a
-    pretraining checkpoint; inception: what `fetch_inception` wrote. Without Inception weights `fid` is null and `why`
-    says the reason. deviation E62: all test images against all their reconstructions, enlarged to 299 x 299.
-    Raises PatchVAEError for broken inputs, and for weights that were fetched but are gone or altered.
+    config: as for `reconstruct`, which measures the same reconstructions; data: a packed data set; checkpoint: a
+    pretraining checkpoint; inception: what `fetch_inception` wrote. Without Inception weights `fid` is null, and `why`
+    is the reason. deviation E62: all test images against all their reconstructions, enlarged to 299 x 299.
+    Raises PatchVAEError for broken inputs, and for weights that were fetched and are gone or altered.
     """
     run = start("fid", __name__, config, data, device, threads)
     model, pretrained = load_model(checkpoint, config, KINDS, run.device)

@@ -1,4 +1,4 @@
-"""Whether the parts of a PatchVAE are the digits of digit scenes, whose truth is known cell by cell."""
+"""How well the parts of a PatchVAE find the digits of digit scenes, where every cell's content is known."""
 
 import time
 from collections.abc import Mapping
@@ -42,14 +42,14 @@ class Cells:
     patches: Floats  # (cells, 3 (S/grid)^2) in [0, 1]
     occupied: npt.NDArray[np.bool_]  # (cells,): any digit
     repeated: npt.NDArray[np.bool_]  # (cells,): the digit that four cells show, which is the class
-    digits: npt.NDArray[np.int64]  # (cells,): the class; tells a cell's digit where `repeated`
+    digits: npt.NDArray[np.int64]  # (cells,): the class, which is the cell's digit where `repeated`
 
 
 def read_cells(data: Path, split: str) -> Cells:
     """The first MAX_IMAGES scenes of a split, cut along the grid of its occurrence maps.
 
-    The maps hold the repeated digit only. Which cells hold any digit is seen exactly: the others are flat.
-    Raises PatchVAEError for a data set without such maps, or with a flat cell where a map says digit.
+    The maps show the repeated digit only. The cells with any digit are those that are not flat.
+    Raises PatchVAEError for a data set without such maps, or with a flat cell where a map shows a digit.
     """
     opened = load_split(data, split)
     if opened.occurrence is None:
@@ -76,7 +76,7 @@ def read_cells(data: Path, split: str) -> Cells:
 
 @torch.no_grad()
 def logits_of_cells(run: Run, model: nn.Module, cells: Cells) -> Floats:
-    """Logits of Q^O, (cells, N); not probabilities, of which many would be rounded to 1 and tie.
+    """Logits of Q^O, (cells, N). Many probabilities would be rounded to 1 and tie.
 
     Raises PatchVAEError when the model's grid is not that of the cells.
     """
@@ -113,7 +113,7 @@ def best_part_precision(
 def assign(logits: Floats) -> npt.NDArray[np.int64]:
     """The likeliest part of each cell, (cells, N) -> (cells,), or NONE where no part has a probability above 1/2.
 
-    As in Sec. 3.2 a part is there or not: a model whose parts fire nowhere tells nothing, however its logits differ.
+    As in Sec. 3.2 a part is there or not: where none fires, differences of logits mean nothing.
     """
     return np.where(logits.max(axis=1) > 0, logits.argmax(axis=1), NONE)
 
@@ -133,7 +133,7 @@ def score(scores: Scores, assignment: npt.NDArray[np.int64], train: Cells, test:
 
 
 def trivial(scores: Mapping[str, npt.NDArray[Any]], train: Cells, test: Cells) -> dict[str, float | None]:
-    """The precisions of one score per cell, (cells,) by split, that knows no digits and so has no `nmi`."""
+    """The precisions of one score per cell, (cells,) by split; it knows no digits and has no `nmi`."""
     columns = {split: values.astype(np.float32)[:, None] for split, values in scores.items()}
     return {**score(columns, np.full(len(test.digits), NONE), train, test), "nmi": None}
 
@@ -148,11 +148,11 @@ def score_parts(
 ) -> None:
     """Score the parts of one pretrained PatchVAE against the truth of digit scenes and write the metrics.
 
-    Beside `trained` stand two that learned no parts: `untrained`, the same model at its initial weights with BatchNorm
-    statistics of the training images, and `kmeans`, as many clusters of raw patches. k-means always assigns one of N
-    clusters, a PatchVAE one of N parts or none. Parts and clusters are picked on the training split and scored on the
-    test split. Two scores are trivial: `deviation`, that of a cell's values, and `occupied`, which knows which cells
-    hold a digit and nothing else.
+    Beside `trained` there are two controls: `untrained`, the same model at its initial weights with BatchNorm
+    statistics of the training images, and `kmeans`, as many clusters of raw patches. k-means assigns one of N clusters
+    to every cell, a PatchVAE one of N parts or none. Parts and clusters are picked on the training split and scored on
+    the test split. Two scores are trivial: `deviation`, the standard deviation of a cell's values, and `occupied`,
+    which knows the cells with a digit and nothing else.
 
     data: packed digit scenes; checkpoint: a pretraining checkpoint of a PatchVAE. Raises PatchVAEError for broken
     inputs, and for a model whose grid is not that of the data.
@@ -161,7 +161,7 @@ def score_parts(
     trained, pretrained = load_model(checkpoint, config, ("patchvae",), run.device)
     block = pretrained["config"]["model"]
     untrained = seeded_model(network_of(block), config.image_size, config.seed)
-    # As every trained one has; else most of its difference would be normalisation.
+    # Without them, most of the difference to a trained model would be normalisation.
     estimate_statistics(untrained, open_array(data / "train_images.npy", run.device), run)
     untrained = for_measuring(untrained, run.device)
     train, test = (read_cells(data, split) for split in ("train", "test"))

@@ -1,6 +1,6 @@
 """A linear probe in closed form, beside the paper's regimes: ridge regression on the features of a frozen phi.
 
-It has neither learning rate nor dropout nor epochs; its one free number is chosen on training images.
+It has no learning rate, dropout or epochs. Its one free number is chosen on training images.
 """
 
 import time
@@ -29,7 +29,7 @@ BATCH = 250
 
 
 class FrozenFeatures:
-    """What a frozen phi makes of packed images, batch by batch: all features of ImageNet would take 84 GB."""
+    """The features of packed images, batch by batch: all of ImageNet's would take 84 GB."""
 
     def __init__(self, run: Run, config: Probe, pretrained: dict[str, Any]) -> None:
         self.run, self.pool = run, config.pool
@@ -52,7 +52,7 @@ class FrozenFeatures:
             yield self.pooled(maps), labels[index.to(labels.device)].to(self.run.device)
 
     def pooled(self, maps: Tensor) -> Tensor:
-        """Maps (B, C, h, w) averaged to a grid of side `pool`, or of their own where that is smaller: (B, D)."""
+        """Maps (B, C, h, w) averaged to a grid of side `pool`, if theirs is not smaller: (B, D)."""
         side = min(self.pool, *maps.shape[2:])
         return F.adaptive_avg_pool2d(maps.float(), side).flatten(1).double()
 
@@ -60,7 +60,7 @@ class FrozenFeatures:
 def parted(labels: Tensor, holdout: float, seed: int) -> tuple[Tensor, Tensor]:
     """The rows of labelled images to fit on while lambda is chosen, and of those held out to choose it, ascending.
 
-    labels: (n,) of the training images, below 0 where there is none. Raises PatchVAEError for fewer than two labels.
+    labels: (n,) of the training images, below 0 without a label. Raises PatchVAEError for fewer than two labels.
     """
     rows = (labels >= 0).nonzero().flatten().cpu()
     if len(rows) < 2:
@@ -82,11 +82,11 @@ def probe(
 ) -> None:
     """Fit ridge regression to the features of one pretrained phi and write its accuracies on the test split.
 
-    config: a resolved `probe` configuration, of which `pool` is the side of the grid of features, `holdout` the share
-    of the labelled training images that lambda is chosen on, and `lambdas` (two or more above 0) its range to begin
-    with, in the units of `Ridge`. All labelled training images are fitted in the end. data: a packed data set;
-    pretrained: a pretraining checkpoint of the same variant; wanted: see `records`.
-    Raises PatchVAEError for broken inputs, a checkpoint of another model, and features that are no finite numbers.
+    config: `pool` is the side of the grid of features, `holdout` the share of the labelled training images that lambda
+    is chosen on, and `lambdas` (two or more above 0) its initial range, in the units of `Ridge`. The final fit is to
+    all labelled training images. data: a packed data set; pretrained: a pretraining checkpoint of the same variant;
+    wanted: see `records`.
+    Raises PatchVAEError for broken inputs, a checkpoint of another model, and features that are not finite.
     """
     run = start("probe", __name__, config, data, device, threads)
     content = checkpoint.load_phi(pretrained, config, wanted or {}, run.data_sha256)

@@ -1,4 +1,4 @@
-"""What a linear probe is told."""
+"""Settings of a linear probe."""
 
 from typing import Annotated
 

@@ -52,8 +52,8 @@ def reconstructions(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Images (n, S, S, 3) and their reconstructions, batch by batch: two (B, 3, S, S) float32 in [0, 1].
 
-    temperature: of the relaxed Bernoulli. The draws depend on the seed alone, so every job that measures
-    reconstructions measures the same ones, as long as nobody draws between batches.
+    temperature: of the relaxed Bernoulli. The draws depend on the seed alone, so all jobs measure the same
+    reconstructions, as long as nothing else is drawn between batches.
     """
     scaling = Scaling(config.input_scaling, run.device)
     torch.manual_seed(seed_for(config.seed, "reconstruct"))
@@ -64,7 +64,7 @@ def reconstructions(
 
 
 def temperature_of(config: Reconstruct, model: nn.Module, pretrained: dict[str, Any]) -> float:
-    """The temperature that a configuration asks for; `last` is that of the pretraining's last step (deviation E14)."""
+    """The configured temperature; `last` is that of the pretraining's last step (deviation E14)."""
     if config.temperature != "last":
         return float(config.temperature)
     return float(model.temperature_at(pretrained["steps"] - 1))  # type: ignore[operator]
@@ -78,7 +78,7 @@ def similarity(images: Tensor, reconstructions: Tensor) -> dict[str, Tensor]:
     only so do the paper's 4 to 5 dB make sense. deviation E61: SSIM on [0, 1], an 11 x 11 Gaussian of deviation 1.5,
     K 0.01 and 0.03, mean over pixels and channels; borders are mirrored, where the authors' unused code pads zeros.
     """
-    # Here, as it takes seconds to import, and an FID needs none of it.
+    # Imported here: it takes seconds, and an FID does not need it.
     from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
     mean, std = (images.new_tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
@@ -112,9 +112,8 @@ def reconstruct(
 ) -> None:
     """Measure the reconstructions of all test images by one pretrained model and write the metrics (Table 7).
 
-    data: a packed data set; checkpoint: a pretraining checkpoint, which tells the model. Deviations E14, E60, E61; the
-    table's rows are the plain variants, without L_w (E63). Raises PatchVAEError for broken inputs, for a model without
-    reconstructions, and for NaN.
+    data: a packed data set; checkpoint: of a pretraining. Deviations E14, E60, E61; the table's rows are the plain
+    variants, without L_w (E63). Raises PatchVAEError for broken inputs, a model without reconstructions, and NaN.
     """
     run = start("reconstruct", __name__, config, data, device, threads)
     model, pretrained = load_model(checkpoint, config, KINDS, run.device)

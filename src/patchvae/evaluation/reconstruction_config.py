@@ -1,4 +1,4 @@
-"""What a measurement of reconstructions is told."""
+"""Settings of a measurement of reconstructions."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What makes a beta-VAE."""
+"""Settings of a beta-VAE."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What makes a PatchVAE."""
+"""Settings of a PatchVAE."""
 
 from typing import Annotated, Literal, Self
 

@@ -1,4 +1,4 @@
-"""What the metrics files of one cell of a table say, section by section, as lines of plain text."""
+"""The metrics files of one cell of a table as plain text, section by section."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ def is_tuned(found: Metrics) -> bool:
 
 
 def numbers(found: Metrics) -> list[str]:
-    """Accuracies in %, and what they cost."""
+    """Accuracies in %, seconds and memory."""
     tuned = is_tuned(found)
     rows: dict[int, list[float | None]] = {}
     for seed, content in found.items():
@@ -52,15 +52,15 @@ def curve(found: Metrics) -> list[str]:
 
 
 def strengths(found: Metrics) -> list[str]:
-    """Of a probe: lambda and what it was chosen by."""
+    """Of a probe: lambda, and how it was chosen."""
     keys = ("lambda", "at_edge", "held_out", "features", "constant_features")
     return pairs(told({seed: {key: content[key] for key in keys} for seed, content in found.items()}))
 
 
 def losses(histories: Sequence[Sequence[Mapping[str, float]]]) -> list[str]:
-    """Terms of the loss in pretrainings: their means in the first and the last epoch, and the largest of any step.
+    """Terms of the loss in pretrainings: means in the first and the last epoch, and the largest value of any step.
 
-    A dash where the first files do not tell the latter.
+    Early metrics files lack the latter: a dash.
     """
     rows = []
     for term in histories[0][0]:
@@ -91,7 +91,7 @@ def pretraining(found: Metrics, pretrain_files: Mapping[int, Path]) -> list[str]
             continue
         cost = f"{plural(metrics['epochs'], 'epoch')}, {metrics['seconds']:.1f} seconds on {metrics['device']}"
         lines += ["", str(path), f"sha256 {file_digest(path)}", cost]
-        # Where phi is of an earlier epoch, what came later is not behind the cell.
+        # Where phi is of an earlier epoch, later ones have nothing to do with the cell.
         histories.append(metrics["history"][: block.get("epochs")])
     if histories and all(histories):
         over = f"means over {len(histories)} seeds, the largest step of all:" if len(histories) > 1 else ""

@@ -1,4 +1,4 @@
-"""Batches straight from packed uint8 arrays: no image decoding, no worker processes, no copy to the host."""
+"""Batches of packed uint8 arrays: no image decoding, no worker processes."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -12,8 +12,8 @@ from patchvae.training.loop import Watch
 class Feed:
     """Rows of packed arrays on the device, step by step.
 
-    Arrays that are too large for the GPU are read from the disk by one thread, a step ahead, while the GPU computes.
-    The order is then that thread's alone: it remembers its last pass.
+    A thread reads arrays that are too large for the GPU from the disk, one step ahead. Only that thread uses the order
+    then, as an order remembers its last pass.
     """
 
     def __init__(self, order: "Order", arrays: list[Tensor], device: torch.device) -> None:
@@ -28,7 +28,7 @@ class Feed:
         return rows, flips
 
     def __call__(self, step: int) -> tuple[list[Tensor], Tensor | None]:
-        """The rows of every array for one step, and which of them are mirrored (see `Order.batch`)."""
+        """One step's rows of every array, and which of them are mirrored (see `Order.batch`)."""
         if self.reader is None:
             return self.read(step)
         if self.waiting is None or self.waiting[0] != step:
@@ -42,7 +42,7 @@ class Order:
     """The order of training images: a permutation per pass, from the seed alone, so that any step can be resumed."""
 
     def __init__(self, images: Tensor, batch_size: int, epoch_images: int | str, flip: bool, seed: int) -> None:
-        """images: indices (n,) of those to train on."""
+        """images: indices (n,) of the training images."""
         self.images, self.flip, self.seed = images, flip, seed
         self.batch_size = min(batch_size, len(images))
         self.steps_per_pass = len(images) // self.batch_size
@@ -54,7 +54,7 @@ class Order:
         self._flips = torch.empty(0)
 
     def tell_if_clipped(self, wanted: int, label: str, watch: Watch) -> None:
-        """Say where there are fewer images than in one batch, which then is all of them."""
+        """Note that a batch has all images, if there are fewer than `wanted`."""
         if self.batch_size < wanted:
             watch.note(f"{label}: a batch is all {self.batch_size} images, fewer than batch_size {wanted}")
 

@@ -1,4 +1,4 @@
-"""What a fine-tuning is told."""
+"""Settings of a fine-tuning."""
 
 from typing import Annotated, Literal, Self
 

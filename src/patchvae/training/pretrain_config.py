@@ -1,4 +1,4 @@
-"""What every pretraining is told; what only one kind of model is, stands beside that kind's objective."""
+"""Settings of every pretraining; those of one kind of model are beside its objective."""
 
 from typing import Generic, Self, TypeVar
 
@@ -12,7 +12,7 @@ N = TypeVar("N", bound=Network)
 
 
 class Pretrain(Measured, Generic[N]):
-    """Of a control, and what the others have too."""
+    """Of a control; the settings that all pretrainings share."""
 
     model: N
     flip: bool

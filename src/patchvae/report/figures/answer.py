@@ -1,4 +1,4 @@
-"""The answer at a glance: the paper's Table 1 beside ours, with what seeds leave open."""
+"""The answer at a glance: the paper's Table 1 beside ours, with intervals over seeds."""
 
 import itertools
 import textwrap
@@ -36,10 +36,10 @@ SPAN = 2.0  # percentage points, the least an axis shows
 BAND = 0.72  # of a row's height, which the points of all heads share
 LOOSE = {"linestyle": "none", "markeredgewidth": 0.8}  # marks without a line between them
 OUTSIDE = 17  # points from one number beyond an axis to the next
-FLOOR = "random+bn"  # the control at whose accuracy a line stands
+FLOOR = "random+bn"  # the control whose accuracy is drawn as a line
 FLOOR_LINE: Any = {"linewidth": 0.7, "linestyle": (0, (4, 2))}
 PAPER: Any = {"marker": "s", "markersize": 4.6, "color": "0.15", "markerfacecolor": "none"} | LOOSE
-# A head's colour (Okabe and Ito's, told apart by every eye) and mark, in their order in the configuration
+# Colours (Okabe and Ito's, which colour-blind readers can tell apart) and marks of heads in their order
 HEADS = [("#0072B2", "o"), ("#E69F00", "D"), ("#009E73", "^"), ("#CC79A7", "v"), ("#56B4E9", "P"), ("#D55E00", "X")]
 
 
@@ -61,18 +61,18 @@ def means(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def name_of(model: str) -> str:
-    """A row's name in at most two lines, the paper's symbols as formulas; lines set the controls apart."""
+    """A row's name in at most two lines, with the paper's symbols as formulas."""
     name = textwrap.fill(display_name(model).removesuffix(" (control)"), WRAP)
     return SYMBOL.sub(lambda found: SYMBOLS[found[0]], name)
 
 
 def limits(printed: pd.Series, ours: pd.DataFrame) -> tuple[float, float]:
-    """Ends of an axis that shows every row but those of LABELLED, which may lie far off; with no others, those.
+    """Ends of an axis that shows all rows except LABELLED, which may lie far off, unless there are no others.
 
     printed: the paper's numbers by model; ours: a panel's lines of `means`.
     """
     values = pd.concat([printed, *(ours.set_index("model")[key] for key in ("mean", "low", "high"))]).dropna()
-    if values.empty:  # of a data set of one's own, not run in this regime
+    if values.empty:  # of a data set that the paper lacks, not run in this regime
         return 0.0, 100.0
     others = values[~values.index.isin(list(LABELLED))]
     values = values if others.empty else others
@@ -120,7 +120,7 @@ def draw_panel(axes: Axes, printed: pd.Series, ours: pd.DataFrame, models: Seque
 
 
 def tell_outside(axes: Axes, row: int, found: Sequence[tuple[float, str]]) -> None:
-    """Numbers (each with its colour) that lie outside the axis, side by side at its end, with an arrow."""
+    """Print numbers (each with its colour) that lie outside the axis side by side at its end, with an arrow."""
     place: Any = {"textcoords": "offset points", "va": "center", "fontsize": 5.5, "zorder": 5}
     place["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
     for end, inwards in zip(axes.get_xlim(), (1, -1), strict=True):
@@ -133,7 +133,7 @@ def tell_outside(axes: Axes, row: int, found: Sequence[tuple[float, str]]) -> No
 
 
 def kind(model: str) -> str:
-    """Which rows stand together: without labels, with them, untrained."""
+    """Rows of a kind stand together: trained without labels, with labels, untrained."""
     return "control" if model in CONTROLS else "labelled" if model in LABELLED else "model"
 
 

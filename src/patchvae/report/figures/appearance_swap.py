@@ -1,4 +1,4 @@
-"""Reconstructions in which a part has the appearance it has in another image (Fig. 5)."""
+"""Reconstructions in which a part has its appearance from another image (Fig. 5)."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,11 +21,11 @@ from patchvae.report.figures.survey_config import FigureParts
 
 TARGETS = 3  # rows of Fig. 5
 PARTS = 6  # informative parts that are tried
-POOL = 12  # images per part that are tried, as sources and as targets
+POOL = 12  # images per part that are tried as sources and as targets
 
 
 class Coded(NamedTuple):
-    """Images and what the encoder says of them, without noise."""
+    """Images and their codes, without noise."""
 
     images: npt.NDArray[np.uint8]  # (n, S, S, 3)
     occurrence: Tensor  # (n, N, h, w), probabilities
@@ -74,7 +74,7 @@ def effect(before: Tensor, after: Tensor, maps: Tensor) -> Tensor:
 
 
 def local_images(seen: Survey, part: int) -> npt.NDArray[np.int64]:
-    """The POOL images of a split in which a part surely fires, but in few cells."""
+    """The POOL images of a split in which a part fires strongly, but in few cells."""
     contrast = sigmoid(seen.peak[:, part]) - seen.coverage[:, part]
     return seen.places[np.argsort(-contrast, kind="stable")[:POOL]]
 
@@ -123,8 +123,8 @@ def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> N
     """Draw Fig. 5 for one checkpoint, from test images.
 
     The part, the source and the targets are those whose pictures change most where the part is lit, among PARTS
-    informative parts and POOL images each. Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE,
-    files that cannot be used, and fewer than two images.
+    informative parts and POOL images each. Raises PatchVAEError for a checkpoint of another model, files that cannot be
+    used, and fewer than two images.
     """
     model, _ = load_model(path, config, ["patchvae"], "cpu")
     scaling = config.input_scaling

@@ -1,4 +1,4 @@
-"""Crops of every part under the classes in which it fires most surely (Fig. 4)."""
+"""Crops of every part under the classes in which it fires most strongly (Fig. 4)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,10 +28,10 @@ def readable(name: str) -> str:
 def strongest_classes(
     peak: npt.NDArray[np.float32], coverage: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]
 ) -> list[tuple[int, npt.NDArray[np.int64]]]:
-    """The CLASSES classes in which a part fires most surely, best first, each with its strongest images.
+    """The CLASSES classes in which a part fires most strongly, best first, each with its strongest images.
 
-    peak, coverage, labels: (n,), of one part; images without a label (-1) are passed over. A class is as good as the
-    weakest of its SIDE x SIDE strongest images; classes with fewer images come after all others.
+    peak, coverage, labels: (n,), of one part; images without a label (-1) are skipped. Classes are ranked by the
+    weakest of their SIDE x SIDE strongest images; those with fewer images come last.
     """
     order = ranked(peak, coverage)
     order = order[labels[order] >= 0]
@@ -75,7 +75,7 @@ def draw_gallery(
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
     """Draw Fig. 4 for one checkpoint, from its training images.
 
-    Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
+    Raises PatchVAEError for a checkpoint of another model, and files that cannot be used.
     """
     model, _ = load_model(path, config, ["patchvae"], "cpu")
     split, classes = load_split(data, "train"), load_manifest(data)["classes"]

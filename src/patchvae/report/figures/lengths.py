@@ -16,7 +16,7 @@ from patchvae.report.figures.canvas import COLUMN, STYLE, save
 from patchvae.report.figures.sweep import finish_panel, label_of_means, read_points
 from patchvae.report.tables.words import CONTROL, PLAIN_CONTROL, PROBE_HEAD, dataset_name, head_name, short_name
 
-# Okabe and Ito's, told apart by every eye; without pretraining black and grey
+# Okabe and Ito's, which colour-blind readers can tell apart; controls are black and grey
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 CONTROLS = {CONTROL: "black", PLAIN_CONTROL: "0.6"}
 HEADS: tuple[Any, ...] = (
@@ -29,7 +29,7 @@ PROBE: Any = {"marker": "D", "linestyle": ":", "markerfacecolor": "white"}
 LINE: Any = {"linewidth": 0.9, "markersize": 3.3, "markeredgewidth": 0.8}
 BARS: Any = {"elinewidth": 0.8, "capsize": 1.5}
 HEIGHT = 2.5  # inches
-ASIDE = 0.1  # steps of the axis between the points of two variants, whose bars would hide each other
+ASIDE = 0.1  # steps of the axis between two variants' points, so that bars do not hide each other
 
 
 def styles(names: Sequence[str]) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def legend(frame: pd.DataFrame, hues: Mapping[str, str], looks: Mapping[str, Any
 
 
 def filled(columns: Sequence[list[Line2D]]) -> list[Line2D]:
-    """The entries column by column, as legends go, with blanks under the shorter columns."""
+    """The entries column by column, as a legend takes them, with blanks under shorter columns."""
     height = max(map(len, columns))
     blank = Line2D([], [], linestyle="none", label=" ")
     return [entry for column in columns for entry in column + [blank] * (height - len(column))]

@@ -27,9 +27,9 @@ POOL = 50  # strongest images among which the differing ones are chosen
 def strongest_images(images: npt.NDArray[np.uint8], maps: npt.NDArray[np.float32], used: set[int]) -> list[int]:
     """PAIRS images in which a part fires, unlike each other: images (n, S, S, 3), maps (n, h, w) of the part.
 
-    Among the POOL images with the highest probability (at most a twentieth of all), the first is the strongest and
-    each next one the farthest in pixels from those chosen. Images in `used`, and those where the part fires nearly
-    everywhere (mean above MEAN_RANGE), serve only when no others are left.
+    They are among the POOL images with the highest probability (at most a twentieth of all). The first is the
+    strongest, each next one the farthest in pixels from those chosen. Images in `used`, and those where the part fires
+    nearly everywhere (mean above MEAN_RANGE), are taken only when no others are left.
     """
     peak, everywhere = maps.max(axis=(1, 2)), maps.mean(axis=(1, 2)) > MEAN_RANGE[1]
     order = sorted(range(len(maps)), key=lambda image: (image in used, everywhere[image], -peak[image]))
@@ -44,7 +44,7 @@ def strongest_images(images: npt.NDArray[np.uint8], maps: npt.NDArray[np.float32
 
 
 def probability_bar(canvas: Canvas, x: float, y: float, width: float) -> None:
-    """The grey levels of occurrence maps and what they mean; 0.21 inches high, its text included."""
+    """A scale of the grey levels of occurrence maps, 0.21 inches high with its text."""
     axes = canvas.axes(x, y, width, 0.07)
     colorbar = canvas.figure.colorbar(ScalarMappable(cmap="gray"), cax=axes, orientation="horizontal", ticks=[0, 1])
     colorbar.ax.tick_params(length=1.5, width=0.4, pad=1)
@@ -82,7 +82,7 @@ def draw_occurrence_maps(
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
     """Draw Fig. 3 for one checkpoint.
 
-    Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
+    Raises PatchVAEError for a checkpoint of another model, and files that cannot be used.
     """
     model, _ = load_model(path, config, ["patchvae"], "cpu")
     images = load_split(data, "test").images

@@ -1,4 +1,4 @@
-"""What a figure of parts is told."""
+"""Settings of a figure of parts."""
 
 from typing import Annotated
 

@@ -24,16 +24,16 @@ AXES = {
     "beta_occ": (r"weight of the occurrence KL $\beta_\mathrm{occ}$", "log"),
 }
 HEIGHT = 1.6  # inches
-SPAN = 2.0  # percentage points, the least an axis shows: a run differs from the next by about one
-OURS, PAPER = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion, told apart by every eye
+SPAN = 2.0  # percentage points that an axis shows at least: equal runs differ by about one
+OURS, PAPER = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion, which colour-blind readers can tell apart
 
 
 def read_points(path: Path | str, what: str, names: Sequence[str], accuracies: Sequence[str]) -> pd.DataFrame:
     """The columns `names` of a table as texts, `stand_in`, and as numbers `accuracies`, `std` and `n`.
 
-    Rows in which no accuracy is filled in are dropped; what: the table, for errors.
-    Raises PatchVAEError naming the file when it is missing, lacks a column, holds no number, name, true or false where
-    one belongs, has a cell twice, or nothing to draw.
+    Rows without any accuracy are dropped; what: the table, for errors.
+    Raises PatchVAEError naming the file when it is missing, lacks a column, holds a value of the wrong type, has a cell
+    twice, or nothing to draw.
     """
     columns = [*names, "stand_in", *accuracies, "std", "n"]
     words = ["data set" if name == "dataset" else name for name in names]
@@ -100,7 +100,7 @@ def draw_panel(axes: Axes, rows: pd.DataFrame, label: str) -> None:
 
 
 def draw_sweep(path: Path | str, config: Mapping[str, Any], png: Path | str, pdf: Path | str) -> None:
-    """Draw the accuracy of one sweep, a panel per data set, since one scale for all would flatten every line.
+    """Draw the accuracy of one sweep, a panel per data set, as a common scale would flatten the lines.
 
     path: CSV of value, dataset, stand_in, and paper, mean, std in %, over `n` seeds; config: `key`, the swept
     parameter, `regime`, `datasets` in the order of the panels. Raises PatchVAEError as `read_points` does, and for a

@@ -1,4 +1,4 @@
-"""What parts are, at a glance: one image, the map of one part in it, and crops of several parts (Fig. 1)."""
+"""Parts at a glance: one image, the map of one part in it, and crops of several parts (Fig. 1)."""
 
 from pathlib import Path
 
@@ -21,13 +21,13 @@ from patchvae.report.figures.survey import (
 from patchvae.report.figures.survey_config import FigureParts
 
 FURTHER = 4  # parts below the first one
-TOP, BELOW = 4, 3  # crops along a side of the sheets
+TOP, BELOW = 4, 3  # crops along a side of the contact sheets
 POOL = 50  # strongest images among which the shown one is chosen
 WIDTH = COLUMN - 2 * EDGE
 
 
 def most_local(seen: Survey, part: int) -> int:
-    """The row of the survey to show: among the POOL strongest (at most a twentieth), where least else is lit."""
+    """The row of the survey to show: among the POOL strongest (at most a twentieth), the one with least lit around."""
     order = ranked(seen.peak[:, part], seen.coverage[:, part])
     pool = order[: max(1, min(POOL, len(order) // 20))]
     return int(pool[np.argmax(sigmoid(seen.peak[pool, part]) - seen.coverage[pool, part])])
@@ -36,7 +36,7 @@ def most_local(seen: Survey, part: int) -> int:
 def strongest_crops(
     images: npt.NDArray[np.uint8], seen: Survey, part: int, count: int, crop_cells: float, without: int
 ) -> list[npt.NDArray[np.uint8]]:
-    """`count` crops (s, s, 3) of the images in which a part fires most surely, row `without` of the survey left out."""
+    """`count` crops (s, s, 3) of the images in which a part fires most strongly, except row `without` of the survey."""
     order = ranked(seen.peak[:, part], seen.coverage[:, part])
     return crops(images, seen, part, order[order != without][:count], crop_cells)
 
@@ -77,7 +77,7 @@ def draw_teaser(
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
     """Draw Fig. 1 for one checkpoint, from its training images.
 
-    Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
+    Raises PatchVAEError for a checkpoint of another model, and files that cannot be used.
     """
     model, _ = load_model(path, config, ["patchvae"], "cpu")
     images = load_split(data, "train").images

@@ -1,4 +1,4 @@
-"""Occurrence maps of anyone's images, all parts beside each image (as Fig. 3)."""
+"""Occurrence maps of a user's images, all parts beside each image (as Fig. 3)."""
 
 import math
 import warnings
@@ -25,10 +25,10 @@ NAME = 17  # characters over an image
 
 
 def readable(name: str) -> str:
-    """A file's name as a heading: its end, where names of one camera differ."""
+    """A file's name as a heading, cut at its beginning: a camera's names differ at their end."""
     name = " ".join(name.encode(errors="replace").decode().split())
     name = name if len(name) <= NAME else "…" + name[1 - NAME :]
-    return name.replace("$", r"\$")  # a pair would begin a formula
+    return name.replace("$", r"\$")  # two would enclose a formula
 
 
 def draw_maps(
@@ -48,7 +48,7 @@ def draw_maps(
     left = IMAGE + BETWEEN
     width = columns * STEP - GAP
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the font has not every script: boxes in a file's name
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the font lacks some scripts, which become boxes
         canvas = Canvas(0, left + width, len(images) * block + 0.22)
         for row, name in enumerate(names):
             y = row * block + LINE
@@ -59,7 +59,7 @@ def draw_maps(
                 x, top = left + column * STEP, y + line * (LINE + STEP)
                 canvas.heading(f"part {part}", x, top, CELL)
                 canvas.picture(probabilities[row, part], x, top)
-        # Its last number is centred on its end
+        # Its last number is centred at its end.
         probability_bar(canvas, left, len(images) * block + 0.01, min(2 * STEP, width) - GAP)
         write(canvas.figure, out, KINDS[out.suffix.lower()])
 

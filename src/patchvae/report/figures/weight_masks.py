@@ -32,7 +32,7 @@ def draw_weight_masks(images_path: Path | str, config: Mapping[str, Any], png: P
     """Draw images, their Laplacian, weight mask and mask x image, as Fig. 6.
 
     images_path: .npy, uint8 (n, H, W, 3); config: masks block of params.yaml and `rows`, the number of images, which
-    are taken at equal distances from the file. All but the images are scaled to fill [0, 1], each by itself.
+    are evenly spaced in the file. Everything but the images is scaled to fill [0, 1], each picture by itself.
     Raises PatchVAEError for a file that cannot be read or written, or masks that do not fit the images.
     """
     stored = load_array(images_path)

@@ -1,4 +1,4 @@
-"""The answer in a few lines of Markdown, for a page that opens with it: verdicts, and one column of Table 1."""
+"""The answer in a few lines of Markdown: verdicts, and one column of Table 1."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +32,7 @@ def told(row: Any) -> str:
 
 
 def counted(table: pd.DataFrame) -> str:
-    """How many of the other claims came out how."""
+    """How many of the other claims have which verdict."""
     others = table[~table.primary]
     counts = others[others.verdict != statistics.NOT_RUN].verdict.value_counts()
     waiting = others.groupby("name").verdict.agg(lambda found: set(found) == {statistics.NOT_RUN}).sum()
@@ -63,7 +63,7 @@ def number(cell: Any) -> str:
 
 
 def brief(config: Mapping[str, Any], paper: pd.Series, results: pd.DataFrame, table: pd.DataFrame) -> str:
-    """Markdown of the primary claims, the counts of the others, and their column of Table 1; see `write_claims`.
+    """Markdown of the primary claims, the counts of the others, and their column of Table 1; see `claims.write`.
 
     paper: top-1 by (model, data set, regime); results: of `collect_outcomes`; table: of `statistics.judge`.
     """

@@ -1,4 +1,4 @@
-"""The table of claims: every direction that the paper's numbers decide, and what ours say of it."""
+"""The table of claims: which of two rows is better in the paper, and whether ours agree."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -24,7 +24,7 @@ CLAIM = ["name", "dataset", "regime", "better", "worse", "family", "primary"]
 TIDY = ["name", "family", "primary", "dataset", "regime", "head", "better", "worse", "paper_effect", "difference"]
 TIDY += ["low", "high", "level", "df", "image_low", "image_high", "n", "paper_spread", "verdict", "overall"]
 HEADINGS = ["Column", "Head", "Paper", "Ours", "Interval", "Level", "Over images", "Seeds", "Verdict"]
-# The row of Table 1 that the sweeps train again, and where: a sweep's column and its value in that row (Tables 8-9)
+# The row of Table 1 that the sweeps train again, and its value in each sweep's column (Tables 8-9)
 REPEATED, REPEATED_AT = ("patchvae", "conv1-5"), {"n_parts": "16", "d_p": "6"}
 
 VERDICTS = (
@@ -37,8 +37,8 @@ VERDICTS = (
 def read_claims(path: Path | str, paper: pd.Series) -> pd.DataFrame:
     """The claims of a CSV with columns CLAIM, `primary` as bool, with `paper_effect`: better minus worse in the paper.
 
-    paper: top-1 by KEYS; NaN where it lacks a row. Raises PatchVAEError naming the line that is no claim, or that the
-    paper's numbers do not print this way round.
+    paper: top-1 by KEYS; NaN where it lacks a row. Raises PatchVAEError naming a line that is no claim, or that has the
+    paper's rows the wrong way round.
     """
     try:
         claims = pd.read_csv(path, dtype=str, keep_default_na=False)[CLAIM]
@@ -54,7 +54,7 @@ def read_claims(path: Path | str, paper: pd.Series) -> pd.DataFrame:
             raise PatchVAEError(f"{path}: {claim.name}: primary is {claim.primary!r}, not true or false")
         if claim.better == claim.worse:
             raise PatchVAEError(f"{path}: {claim.name}: {claim.better} is compared with itself")
-        # A claim that stands there twice would count twice in the correction.
+        # A repeated claim would count twice in the correction.
         for same in (claim.name, (claim.dataset, claim.regime, *sorted([claim.better, claim.worse]))):
             if same in seen:
                 raise PatchVAEError(f"{path}: {claim.name}: the same name or the same two rows as {seen[same]}")
@@ -70,7 +70,7 @@ def read_claims(path: Path | str, paper: pd.Series) -> pd.DataFrame:
 
 
 def paper_spread(paper: pd.Series, spread_csvs: Sequence[Path | str]) -> pd.Series:
-    """Points between the paper's nominally equal runs by data set: of REPEATED in Table 1, and of it in the sweeps.
+    """Points between the paper's nominally equal runs, by data set: REPEATED in Table 1 and in the sweeps.
 
     Raises PatchVAEError naming a file that is broken or holds no such row.
     """
@@ -101,7 +101,7 @@ def interval(low: float, high: float) -> str:
 
 
 def layout(table: pd.DataFrame, where: str) -> list[list[str]]:
-    """Texts of one claim's rows: a row per head under which it was run, and for a primary claim one over all heads.
+    """Texts of one claim's rows: one per head that was run, and for a primary claim one over all heads.
 
     table: the claim's rows of the tidy table; where: its column in words.
     """
@@ -188,7 +188,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFram
 
 
 def sheets(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFrame) -> tuple[Sheet, list[Sheet]]:
-    """The whole table, and the same as one sheet per block, as all would not fit on one page of LaTeX."""
+    """The whole table, and one sheet per block for LaTeX, where it would not fit on a page."""
     stand_ins = stand_ins_of(results)
     parts = blocks(config, table, stand_ins)
     whole = Sheet(

@@ -1,4 +1,4 @@
-"""What every table is told."""
+"""Settings of every table."""
 
 from patchvae.types import RunName, Seed, Select, Some, Strict
 
@@ -9,6 +9,6 @@ class Report(Strict):
 
 
 class Selected(Report):
-    """Of fine-tunings, each at the epoch that is selected."""
+    """Of a table of fine-tunings, each at the selected epoch."""
 
     select: Select

@@ -31,7 +31,7 @@ from patchvae.report.tables.words import (
 from patchvae.types import Epochs, Name, Regime, RowName, Some
 from patchvae.variants import shortened
 
-UNKNOWN = "all"  # heads the column of a whole pretraining whose length no metrics file tells
+UNKNOWN = "all"  # heads the column of a whole pretraining of unknown length
 
 
 class Lengths(Selected):
@@ -45,8 +45,8 @@ class Lengths(Selected):
 def collect_lengths(config: Mapping[str, Any], files: Sequence[Path | str]) -> pd.DataFrame:
     """Every fine-tuning and probe that was run of the controls, the snapshots and the whole pretrainings.
 
-    Raises PatchVAEError for a wrong or doubled file, for none at all, for a phi of other epochs than its name tells,
-    and for files of one data set with other test images or numbers of epochs.
+    Raises PatchVAEError for a wrong or doubled file, without any file, for a phi whose epochs are not those of its
+    name, and for files of one data set with different test images or numbers of epochs.
     """
     snapshots = {shortened(v, epoch): epoch for v, epoch in itertools.product(config["variants"], config["epochs"])}
     models = [CONTROL, PLAIN_CONTROL, *snapshots, *config["variants"]]
@@ -55,7 +55,7 @@ def collect_lengths(config: Mapping[str, Any], files: Sequence[Path | str]) -> p
     expected = [(model, dataset, *head, seed) for model, dataset, head, seed in cells]
     readers = {"finetune": accuracies(["top1"], config["select"], None), "probe": probes}
     wanted = {cell[:-1] for cell in expected}
-    # Of the cells of Table 1 and of the probes, those of other rows are of no concern here.
+    # Table 1 and the probes have other rows too, which are skipped.
     frame = collect(
         files, readers, CELL, expected, lambda row: tuple(row[key] for key in CELL[:-1]) not in wanted, True
     )
@@ -69,9 +69,9 @@ def collect_lengths(config: Mapping[str, Any], files: Sequence[Path | str]) -> p
 
 
 def whole_length(config: Mapping[str, Any], results: pd.DataFrame, dataset: str) -> int | None:
-    """For how many epochs the variants themselves were pretrained; None where none was measured on the data set.
+    """The epochs of the whole pretrainings on a data set; None where none was measured.
 
-    Raises PatchVAEError naming a file that differs from the others or tells no more epochs than the snapshots.
+    Raises PatchVAEError naming a file that differs from the others or has no more epochs than the snapshots.
     """
     rows = results[(results.dataset == dataset) & results.model.isin(config["variants"])]
     epochs = agreed(rows, "pretrain_epochs", f"epochs of pretraining on {dataset}")
@@ -122,7 +122,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     ]
     if len(tuned) < len(results):
         text.append(method(results[results.rule == "probe"]))
-    # Of pretraining the columns tell more than a sentence could.
+    # The columns name the epochs of pretraining.
     untold = tuned.assign(pretrain_epochs=0)
     text += schedules(untold, config["datasets"])
     return " ".join([*text, "The paper has no such table.", measured(results, "fine-tuning and probing")])
@@ -144,8 +144,8 @@ def write(
     config: run, seeds, select, datasets, variants, regime, heads, epochs (of the snapshots); finetune_files: at most
     one fine-tuning per (model, data set, head, seed) at that regime, in any order, the models being the two controls,
     the variants, and VARIANT.epochs=EPOCH of each; probe_files: at most one probe per (model, data set, seed).
-    In the CSV, `model` tells whose cell it is: at 0 epochs a control's. `epochs` is empty for a whole pretraining of
-    which no file tells the length. Raises PatchVAEError naming the file that is wrong, and without any file; then
+    In the CSV, `model` fills the cell: at 0 epochs a control. `epochs` is empty for a whole pretraining of unknown
+    length. Raises PatchVAEError naming the file that is wrong, and without any file; then
     nothing is written.
     """
     datasets = config["datasets"]

@@ -33,11 +33,10 @@ def number(name: str, value: Any, low: float, high: float, what: str) -> float:
 
 
 def read(path: Path | str, readers: Readers) -> list[Row]:
-    """The rows of one metrics file: what the reader of its rule finds, and where that comes from.
+    """The rows of one metrics file: what the reader of its rule finds, and what all metrics files hold.
 
-    readers: rule -> function from the file's content to rows that hold at least `metric`, `value` and `test_images`; it
-    may raise KeyError, IndexError, TypeError or ValueError. Raises PatchVAEError naming the file for anything but such
-    metrics.
+    readers: rule -> function from the file's content to rows with at least `metric`, `value` and `test_images`; it may
+    raise KeyError, IndexError, TypeError or ValueError. Raises PatchVAEError naming a file without such metrics.
     """
     kinds = " or ".join(RULES[rule] for rule in readers)
     metrics = read_json(path)
@@ -66,7 +65,7 @@ def read(path: Path | str, readers: Readers) -> list[Row]:
 
 
 def pretraining_columns(block: Row | None) -> Row:
-    """The columns that tell the pretraining behind a metrics file; the first files of the schema do not tell it."""
+    """The columns on the pretraining behind a metrics file; early files lack them."""
     if block is None:
         return {"pretrained_on": None, "pretrain_epochs": 0, "pretrained_stand_in": False}
     return {
@@ -86,8 +85,8 @@ def collect(
 ) -> pd.DataFrame:
     """The rows of all metrics files, in the order of `expected`: one file per combination of `keys`, `seed` last.
 
-    aside: which files are of no concern, by a row of theirs; partial: files may be missing, but not all of them. Raises
-    PatchVAEError for a wrong, doubled or missing file, and for files of one data set with other test images.
+    aside: whether to skip a file, by its first row; partial: files may be missing, but not all of them.
+    Raises PatchVAEError for a wrong, doubled or missing file, and for files of one data set with other test images.
     """
     known = dict(zip(keys, map(dict.fromkeys, zip(*expected, strict=True)), strict=True))
     found: dict[tuple[Any, ...], list[Row]] = {}
@@ -116,9 +115,9 @@ def collect(
 
 
 def agreed(rows: pd.DataFrame, column: str, what: str) -> Any:
-    """The one value that a column has in all rows, or None without rows.
+    """The value that a column has in all rows, or None without rows.
 
-    Raises PatchVAEError naming the first file whose value is not that of the most.
+    Raises PatchVAEError naming the first file that differs from most others.
     """
     if rows.empty:
         return None
@@ -132,9 +131,9 @@ def agreed(rows: pd.DataFrame, column: str, what: str) -> Any:
 
 
 def pretrain_epochs(results: pd.DataFrame, dataset: str) -> int | None:
-    """For how many epochs a data set's own models were pretrained; None where no metrics file tells it.
+    """For how many epochs the models were pretrained on a data set; None where no metrics file says so.
 
-    Models of LABELLED may have a length of their own. Raises PatchVAEError naming the file that differs.
+    Models of LABELLED may have another length. Raises PatchVAEError naming the file that differs.
     """
     cells = results[(results.dataset == dataset) & (results.pretrained_on == dataset) & (results.pretrain_epochs > 0)]
     cells = cells[~cells.model.isin(list(LABELLED))]
@@ -143,7 +142,7 @@ def pretrain_epochs(results: pd.DataFrame, dataset: str) -> int | None:
 
 
 def stand_ins_of(results: pd.DataFrame) -> set[str]:
-    """The data sets of which other images stood in, in the jobs themselves or in the pretraining."""
+    """The data sets that other images stood in for, in the jobs or in the pretraining."""
     return {*results.dataset[results.stand_in], *results.pretrained_on[results.pretrained_stand_in]}
 
 
@@ -168,7 +167,7 @@ def read_paper(path: Path | str, keys: Sequence[str], numbers: Sequence[str]) ->
 
 
 def comparable(paper: pd.Series, stand_ins: Collection[str]) -> pd.Series:
-    """The paper's numbers without those of data sets that ours only stand in for."""
+    """The paper's numbers without those of data sets that stand-ins replace."""
     return paper[~paper.index.isin(list(stand_ins), level="dataset")]
 
 
@@ -184,9 +183,8 @@ def summarise(
 ) -> pd.DataFrame:
     """One row per cell: mean and sample std of `value` over seeds beside the paper's number, then `more` and ORIGIN.
 
-    paper: indexed like the cells, None where it has no such table; cells: key -> its values, whose product is the
-    table; more: column -> (column of `results`, aggregation). A cell that was not run has n = 0; a value that is NaN is
-    not counted.
+    paper: indexed like the cells, None where it has no such table; cells: key -> values, whose product is the table;
+    more: column -> (column of `results`, aggregation). A cell that was not run has n = 0; NaN is not counted.
     """
     keys = list(cells)
     if paper is None:
@@ -216,7 +214,7 @@ def distinct(values: pd.Series) -> str:
 
 
 def best(table: pd.DataFrame, by: Sequence[str], digits: int, lowest: Sequence[str] = ()) -> pd.Series:
-    """Which cells are the best of their column `by`; equal to the printed digits is equally good.
+    """Which cells are the best of their column `by`, ties in the printed digits included.
 
     lowest: metrics of which less is better. Models of LABELLED do not compete.
     """

@@ -26,7 +26,7 @@ KEYS = ["network", "dataset"]
 def compare(paper_csv: Path | str) -> pd.DataFrame:
     """Columns table, network, dataset, paper, params, difference (ours minus the paper's), in the paper's order.
 
-    Raises PatchVAEError naming the file when it is broken, misses a table or has a network that we do not.
+    Raises PatchVAEError naming the file when it is broken, lacks a table or has an unknown network.
     """
     paper = read_paper(paper_csv, KEYS, ["table", "params"]).rename(columns={"params": "paper"}).astype(int)
     for number in TABLES:

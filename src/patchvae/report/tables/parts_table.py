@@ -1,4 +1,4 @@
-"""What parts find without labels: the occurrence maps against the objects that are there."""
+"""How well parts find objects without labels: occurrence maps against the truth."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ METRICS = {"ap_occupied": "AP (occupied)", "ap_repeated": "AP (repeated digit)",
 
 
 def scores(content: Row) -> Iterator[Row]:
-    """One row per method and metric; a score of null was not to be had."""
+    """One row per method and metric; a score of null becomes NaN."""
     for method, metric in itertools.product(METHODS, METRICS):
         value = content[method][metric]
         if value is not None:
@@ -74,7 +74,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
 
 
 def best_method(table: pd.DataFrame) -> pd.Series:
-    """Which cells are the best of their column; none where a trivial score is better than all methods."""
+    """Which cells are the best of their column; none where a trivial score is best."""
     return best(table, ["dataset", "metric"], 3) & ~table.method.isin(TRIVIAL)
 
 

@@ -1,4 +1,4 @@
-"""The linear probe: what ridge regression makes of the features of every frozen phi."""
+"""The linear probe: ridge regression on the features of every frozen phi."""
 
 import itertools
 import math
@@ -25,7 +25,7 @@ from patchvae.report.tables.words import (
 from patchvae.types import Name, RowName, Some
 from patchvae.variants import EPOCHS
 
-REGIME = "frozen"  # where a probe stands among the regimes of fine-tunings
+REGIME = "frozen"  # of a probe, among the regimes of fine-tunings
 AT_EDGE = "‡: in some seed the best λ is the last that was tried, so a better one may lie beyond."
 FITTED: dict[str, tuple[str, Any]] = {
     "train_mean": ("train_top1", "mean"),
@@ -108,14 +108,14 @@ def write(
 
     config: run, seeds, datasets, variants; metrics_files: at most one file of rule "probe" per (variant, data set,
     seed), in any order. In the CSV, `mean`, `std` and `top5_mean` are of test images, `train_mean` and `train_std` of
-    training images (top-1), `lambdas` the strengths that differ, in the order of the seeds, and `at_edge` whether any
-    of them ends the range that was tried.
+    training images (top-1), `lambdas` the different strengths in the order of the seeds, and `at_edge` whether any of
+    them ends the range that was tried.
     Raises PatchVAEError naming the file that is wrong, and without any file; then nothing is written.
     """
     datasets, models = config["datasets"], in_order([], config["variants"])
     wanted = list(itertools.product(models, datasets, config["seeds"]))
     keys = ["model", "dataset", "seed"]
-    # Probes of shorter pretrainings have a table of their own.
+    # Probes of shorter pretrainings are in the table of lengths.
     results = collect(metrics_files, {"probe": probes}, keys, wanted, lambda row: EPOCHS in row["model"], partial=True)
     stand_ins = stand_ins_of(results)
     table = summarise(results, None, {"model": models, "dataset": datasets}, **FITTED).drop(columns="paper")

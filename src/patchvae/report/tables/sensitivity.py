@@ -32,7 +32,7 @@ from patchvae.training.head_config import HeadSettings
 from patchvae.types import Name, Regime, RowName, RunName, Seed, Select, Some, Strict
 from patchvae.variants import text_of
 
-PAIR = ("patchvae", "beta-vae")  # the order of these two is the paper's claim
+PAIR = ("patchvae", "beta-vae")  # the paper claims that the first is better
 OTHER = {"last": "best", "best": "last"}
 OTHER_EPOCH = {
     "last": "E54: best epoch on the test set instead of the last",
@@ -59,15 +59,15 @@ class Sensitivity(Strict):
 
 
 def changes(config: Mapping[str, Any], head: str) -> str:
-    """What a head has otherwise than the base: `lr 0.1, batch_size 256`; what only the base sets, it has by default."""
+    """How a head differs from the base: `lr 0.1, batch_size 256`; settings of the base alone are 'by default'."""
     base, other = config["settings"][config["base_head"]], config["settings"][head]
     return listed({key: other.get(key, "by default") for key in {**base, **other} if other.get(key) != base.get(key)})
 
 
 def row_names(config: Mapping[str, Any]) -> dict[str, str]:
-    """What stands before each row: the base, every other head, and the base at the epoch that is not reported (E54).
+    """The names of the rows: the base, every other head, and the base at the epoch that is not reported (E54).
 
-    The last one's key is no name of a head.
+    The key of the last one is no head.
     """
     base = config["base_head"]
     heads = {head: f"{head}: {changes(config, head) or 'no change'}" for head in config["heads"]}
@@ -75,7 +75,7 @@ def row_names(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def order_changed(table: pd.DataFrame, base: str) -> pd.Series:
-    """Whether PAIR change places against the base, by (dataset, row); without those where one is missing or both equal.
+    """Whether PAIR change places against the base, by (dataset, row), where both are there and differ.
 
     table: columns dataset, row, model, mean.
     """
@@ -160,7 +160,7 @@ def write(
     datasets, heads, regime = config["datasets"], [config["base_head"], *config["heads"]], config["regime"]
     cells = list(itertools.product(config["variants"], datasets, [regime], heads))
     protocol = {"seeds": [config["seed"]], "select": config["select"]}
-    # Of the cells of Table 1, those of other rows and seeds are of no concern here.
+    # Table 1 has other rows and seeds too, which are skipped.
     results = collect_accuracies(
         protocol,
         metrics_files,

@@ -14,7 +14,7 @@ import pandas as pd
 from patchvae.files import atomic
 
 EMPTY = "—"
-BOLD, END = "\0", "\1"  # survive the escaping
+BOLD, END = "\0", "\1"  # not touched by escaping
 LATEX = {character: "\\" + character for character in "{}&%$#_"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -87,7 +87,7 @@ class Sheet:
         return "\n".join([*lines, ""])
 
     def latex(self) -> str:
-        """As a LaTeX float for `\\input`, shrunk where the page is too narrow; needs booktabs and graphicx."""
+        """As a LaTeX float for `\\input`, shrunk to the page's width; needs booktabs and graphicx."""
         names = [name for _, columns in self.groups for name in columns]
         warning = rf"\textbf{{{escape(self.warning)}}} " if self.warning else ""
         rows = [" & ".join(map(escape, row)) + r" \\" for row in self.rows]
@@ -114,7 +114,7 @@ class Sheet:
         return "\n".join([*lines, ""])
 
     def html(self) -> str:
-        """As a page of its own, for the report."""
+        """As a page, for the report."""
         names = [name for _, columns in self.groups for name in columns]
         lines = [HTML_HEAD, f'<p class="warning">{hypertext(self.warning)}</p>' if self.warning else ""]
         lines.append("<table>")
@@ -158,8 +158,8 @@ def side_by_side(
 ) -> tuple[list[tuple[str, Sequence[str]]], dict[str, list[str]]]:
     """Groups of columns `paper | ours`, and the texts of each row by its key, without rows that hold no number.
 
-    table: columns `row`, `column`, paper, mean, std, n, best; headings: value of `column` -> heading. A group without
-    any number of the paper has no column for it.
+    table: columns `row`, `column`, paper, mean, std, n, best; headings: value of `column` -> heading. Groups without
+    any number of the paper have no column `paper`.
     """
     groups: list[tuple[str, Sequence[str]]] = []
     texts: dict[str, list[str]] = {key: [] for key in table[row]}
@@ -192,7 +192,7 @@ def texts_of(
 
 
 def write_texts(texts: Mapping[Path | str, str]) -> None:
-    """Write texts to paths: all of them, or nothing, as none takes its final name before all are written."""
+    """Write texts to paths, all or none: files are renamed once all are written."""
     with contextlib.ExitStack() as stack:
         for path, text in texts.items():
             stack.enter_context(atomic(path)).write_text(text, encoding="utf-8")

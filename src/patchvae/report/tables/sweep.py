@@ -1,4 +1,4 @@
-"""Tables 3-6: accuracy along the values of one key of the model."""
+"""Tables 3-6: accuracy by the values of one swept key."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -36,14 +36,14 @@ class Sweep(Selected):
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values are one, as numbers where they are numbers: `0.30` is 0.3."""
+    """Whether two values are equal, as numbers if they are numbers: `0.30` is 0.3."""
     return str(one) == str(other) or as_number(one) == as_number(other) < math.inf
 
 
 def paper_numbers(
     path: Path | str | None, config: Mapping[str, Any], values: Sequence[str], stand_ins: Collection[str]
 ) -> pd.Series:
-    """The paper's accuracies by (value, dataset) on our data sets; a value that is among ours is spelt as there."""
+    """The paper's accuracies by (value, dataset) on our data sets; values are spelt as ours."""
     if path is None:
         index = pd.MultiIndex.from_arrays([[], []], names=["value", "dataset"])
         return pd.Series([], index=index, dtype=float)
@@ -53,9 +53,9 @@ def paper_numbers(
 
 
 def base_value(config: Mapping[str, Any], results: pd.DataFrame) -> str:
-    """The swept key's value in the variant itself, as its metrics files tell it.
+    """The swept key's value in the variant itself, from its metrics files.
 
-    Raises PatchVAEError naming a file that tells another one, or the value of a swept variant.
+    Raises PatchVAEError naming a file with another value, or with that of a swept variant.
     """
     rows = results[results.model == config["variant"]]
     value = str(agreed(rows, "swept", config["key"]))

@@ -22,10 +22,10 @@ from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_tex
 from patchvae.report.tables.words import bold, dataset_name, demo_line, display_name, in_order, measured, regime_name
 from patchvae.types import Name, Regime, RowName, Some
 
-# Of every seed, in a CSV of its own
+# Columns of the CSV of all seeds
 BY_SEED = ["model", "dataset", "regime", "head", "seed", "last", "best", "train_top1", "pretrain_epochs", "epochs"]
 BY_SEED += ["test_images", "seconds", "device", "precision", "commit", "config_sha256", "metrics_sha256"]
-KEYS = ["model", "dataset", "regime"]  # of the paper's numbers, which tell no head
+KEYS = ["model", "dataset", "regime"]  # of the paper's numbers, which have no head
 
 
 class Table1(Selected):
@@ -38,9 +38,7 @@ class Table1(Selected):
 def layout(table: pd.DataFrame, marked: Mapping[tuple[str, ...], str]) -> list[list[str]]:
     """Rows of texts: name, then `ours ± std (paper)` per data set and regime. A model without any number is left out.
 
-    marked: see `finetunings.marks`.
-
-    Nine columns leave no room for the paper's numbers in columns of their own.
+    marked: see `finetunings.marks`. There is no room for columns of the paper's numbers.
     """
     texts: dict[str, list[str]] = {}
     table = table[table["head"] == table["head"].iloc[0]]
@@ -83,10 +81,9 @@ def write(
     (percent); metrics_files: one metrics file of a fine-tuning per (variant, data set, regime, head, seed) of `config`,
     in any order. The first head is printed, the CSV has all. In the CSV, `mean` and `std` are over seeds at the epoch
     that `select` names, `train_mean` is the mean of the training accuracies in the last epoch, `seconds` is the
-    fine-tunings' sum, `config_sha256` and `metrics_sha256` the first 12 digits of every seed's, the latter of the
-    metrics file itself.
-    seeds_csv: where to write every seed's own numbers, or None; partial: whether a cell may be missing, which is an
-    empty one then. Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is
+    fine-tunings' sum, and `config_sha256` and `metrics_sha256` are the first 12 digits of every seed's digests.
+    seeds_csv: where to write the numbers of every seed, or None; partial: whether cells may be missing and then are
+    empty. Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is
     written.
     """
     datasets, regimes = config["datasets"], config["regimes"]

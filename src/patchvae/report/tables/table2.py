@@ -1,4 +1,4 @@
-"""Table 2: top-1 and top-5 accuracy on ImageNet, beside the same network trained whole with labels."""
+"""Table 2: top-1 and top-5 accuracy on ImageNet, beside a network that is wholly trained with labels."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ WHOLE = "none"  # the regime that freezes nothing
 
 
 def paper_numbers(path: Path | str, imagenet: bool) -> pd.Series:
-    """The paper's accuracies by (model, metric); none when ours are not of ImageNet, which they are of."""
+    """The paper's accuracies by (model, metric); none when ours are not of ImageNet."""
     numbers = read_paper_by_metric(path, {metric: metric for metric in METRICS})
     numbers = numbers.rename({"imagenet-supervised": "supervised"}, level="model")
     return numbers if imagenet else numbers.iloc[:0]

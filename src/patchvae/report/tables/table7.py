@@ -32,7 +32,7 @@ from patchvae.report.tables.words import (
 )
 from patchvae.types import Name, RowName, Some
 
-# Our metric -> column of the paper that it may be compared with: its PSNR is of normalised tensors (E60).
+# Our metric -> the comparable column of the paper, whose PSNR is of normalised tensors (E60)
 PAPER = {"psnr_normalised": "psnr", "fid": "fid", "ssim": "ssim"}
 HEADINGS = {
     "psnr_normalised": "PSNR of normalised tensors (dB) ↑",
@@ -52,7 +52,7 @@ def reconstruction(content: Row) -> Iterator[Row]:
 
 
 def distance(content: Row) -> Iterator[Row]:
-    """The FID, or why there is none."""
+    """The FID, or the reason why there is none."""
     if content["fid"] is None:
         why = " ".join(str(content["why"]).split())
         yield {"metric": "fid", "value": float("nan"), "why": why, "test_images": None}
@@ -126,7 +126,7 @@ def write(
 
     config: run, seeds, dataset, variants, sample, temperature; paper_csv: columns model, psnr (dB), fid, ssim;
     metrics_files: one file of rule "reconstruct" and one of rule "fid" per variant and seed, in any order. An FID of
-    null is an empty cell, and its `why` a sentence under the table; deviation E60 says which PSNR is the paper's.
+    null becomes an empty cell, and its `why` a sentence under the table. deviation E60: which PSNR is the paper's.
     Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
     """
     dataset = config["dataset"]

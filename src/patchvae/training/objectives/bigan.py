@@ -12,7 +12,7 @@ from patchvae.seeding import seed_for
 from patchvae.training.objectives.bigan_config import BiGANPretrain
 from patchvae.training.objectives.objective import AdversarialObjective, Inputs
 
-PENALISED = 8  # the penalty is estimated on one pair in so many
+PENALISED = 8  # the penalty is estimated on one of so many pairs
 
 
 class BiGANObjective(AdversarialObjective):

@@ -17,7 +17,6 @@ Params = dict[str, Any]
 
 SWEEPABLE = ("input_scaling", "init", "model", "pretrain", "finetune")
 
-
 LARGEST = 2**63  # whole number; Python refuses to print much longer ones
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 MOST = 100_000  # values in a file; anchors can multiply a few lines into billions

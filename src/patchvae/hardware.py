@@ -29,12 +29,17 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 matrices in hardware; emulation is slower than float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    flags = {"avx512_bf16", "amx_bf16", "bf16"}
+    flags = _cpuinfo("flags", "Features")  # the latter on ARM
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags.split())
+
+
+def _cpuinfo(*keys: str) -> str:
+    """The first value of any of these keys in /proc/cpuinfo, or nothing."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith(("flags", "Features")):
-                return bool(flags & set(line.split()))
-    return False
+            if line.startswith(keys):
+                return line.partition(":")[2].strip()
+    return ""
 
 
 def pick_precision(name: str, device: torch.device) -> str:
@@ -68,10 +73,5 @@ def describe(device: torch.device) -> str:
     """A device's name, as printed beside results."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    name = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                name = line.split(":", 1)[1].strip()
-                break
+    name = _cpuinfo("model name") or platform.processor() or platform.machine()
     return f"{name} ({os.cpu_count()} cores)"

@@ -9,7 +9,6 @@ SUFFIXES = {"plain": "", "lw": "+lw", "gan": "-gan", "gan+lw": "-gan+lw", "bigan
 # Swept key: the column of the paper's values, which lie in paper/sweep_KEY.csv
 SWEEPS = {"num_parts": "n_parts", "part_dim": "d_p", "occurrence_prior": "prior", "beta_occ": "beta_occ"}
 
-
 EPOCHS = ".epochs="
 
 

@@ -34,11 +34,9 @@ class PackedSplit:
 
 def save_array(path: Path | str, array: npt.NDArray[Any]) -> None:
     """Write a .npy file atomically; raises PatchVAEError naming the file when the disk is full."""
-    array = np.ascontiguousarray(array)
-    with atomic(path) as partial, open(partial, "wb") as stream:
-        # np.save would do, but on a full disk it says "8 requested and 0 written" instead of why.
-        np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
-        stream.write(array.data)
+    with array_rows(path, array.shape, array.dtype) as writer:
+        writer.write(0, array)
+        writer.finish(len(array))
 
 
 class RowWriter:

@@ -90,9 +90,8 @@ def _photo_set(config: Mapping[str, Any], archive: Path, images: Mapping[str, li
     if len(classes) < 2:
         raise PatchVAEError(f"{config['dataset']} has one class, {classes[0]}, and a classifier needs two")
     numbers = {name: number for number, name in enumerate(classes)}
-    splits = {}
-    for split, rows in images.items():
-        splits[split] = PhotoList(archive)
-        for name, label in rows:
-            splits[split].add(name, numbers[label])
+    splits = {
+        split: PhotoList(archive, names=[name for name, _ in rows], labels=[numbers[label] for _, label in rows])
+        for split, rows in images.items()
+    }
     return PhotoSet(classes, splits, published=False)

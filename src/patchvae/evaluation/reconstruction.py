@@ -84,15 +84,7 @@ def similarity(images: Tensor, reconstructions: Tensor) -> dict[str, Tensor]:
     mean, std = (images.new_tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     normalised, normalised_images = (reconstructions - mean) / std, (images - mean) / std
     ssim = structural_similarity_index_measure(
-        reconstructions,
-        images,
-        gaussian_kernel=True,
-        sigma=1.5,
-        kernel_size=11,
-        reduction="none",
-        data_range=1.0,
-        k1=0.01,
-        k2=0.03,
+        reconstructions, images, sigma=1.5, kernel_size=11, reduction="none", data_range=1.0, k1=0.01, k2=0.03
     )
     assert isinstance(ssim, Tensor)
     return {

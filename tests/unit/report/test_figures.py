@@ -195,7 +195,7 @@ def test_gallery(shown: list[Any], tmp_path: Path) -> None:
     ],
 )
 def test_readable_class_names(name: str, heading: str) -> None:
-    assert gallery.readable(name) == heading
+    assert gallery.class_heading(name) == heading
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from table_files import finetuning
 
-from patchvae.report.statistics import judge
+from patchvae.report.comparisons import judge
 from patchvae.report.tables.brief import brief
 from patchvae.report.tables.outcomes import collect_outcomes
 

@@ -15,8 +15,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from patchvae.report.comparisons import ALPHA, Column
 from patchvae.report.figures.canvas import STYLE, save
-from patchvae.report.statistics import ALPHA, Column
 from patchvae.report.tables.metrics import comparable, stand_ins_of
 from patchvae.report.tables.sheet import SYMBOL, SYMBOLS
 from patchvae.report.tables.words import (

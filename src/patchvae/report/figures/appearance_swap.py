@@ -48,7 +48,7 @@ def encode(model: PatchVAE, images: npt.NDArray[np.uint8], input_scaling: str) -
 
 
 @torch.no_grad()
-def decode(model: PatchVAE, occurrence: Tensor, appearance: Tensor, input_scaling: str) -> Tensor:
+def decoded(model: PatchVAE, occurrence: Tensor, appearance: Tensor, input_scaling: str) -> Tensor:
     """Reconstructions (n, 3, S, S) in [0, 1] of z_occ (n, N, h, w) and z_app (n, N, d_p)."""
     scaling = Scaling(input_scaling, torch.device("cpu"))
     # deviation E38: with ImageNet's mean and std, the decoder's tanh reaches only a part of [0, 1]
@@ -81,10 +81,10 @@ def local_images(seen: Survey, part: int) -> npt.NDArray[np.int64]:
 
 def strongest_swap(model: PatchVAE, coded: Coded, part: int, input_scaling: str) -> tuple[float, Swap]:
     """The source and the TARGETS targets with the greatest effect, and the sum of their effects."""
-    before = decode(model, coded.occurrence, coded.appearance, input_scaling)
+    before = decoded(model, coded.occurrence, coded.appearance, input_scaling)
     best = (-np.inf, Swap(part, 0, []))
     for source, appearance in enumerate(coded.appearance[:, part]):
-        after = decode(model, coded.occurrence, with_appearance(coded.appearance, part, appearance), input_scaling)
+        after = decoded(model, coded.occurrence, with_appearance(coded.appearance, part, appearance), input_scaling)
         effects = effect(before, after, coded.occurrence[:, part])
         order = [int(image) for image in effects.argsort(descending=True, stable=True) if image != source][:TARGETS]
         total = float(effects[order].sum())
@@ -140,6 +140,6 @@ def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> N
     occurrence, appearance = coded.occurrence[swap.targets], coded.appearance[swap.targets]
     swapped = with_appearance(appearance, swap.part, coded.appearance[swap.source, swap.part])
     before, after = (
-        decode(model, occurrence, code, scaling).permute(0, 2, 3, 1).numpy() for code in (appearance, swapped)
+        decoded(model, occurrence, code, scaling).permute(0, 2, 3, 1).numpy() for code in (appearance, swapped)
     )
     draw_swap(coded, swap, before, after, png, pdf)

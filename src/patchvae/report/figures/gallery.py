@@ -19,7 +19,7 @@ NAME = 14  # characters over a contact sheet
 LABEL, BETWEEN, GAP = 0.3, 0.09, 0.02  # inches
 
 
-def readable(name: str) -> str:
+def class_heading(name: str) -> str:
     """A class name as a heading: `great_white_shark, man-eater` -> `great white s…`."""
     name = name.split(",")[0].replace("_", " ").strip()
     return name if len(name) <= NAME else name[: NAME - 1].rstrip() + "…"
@@ -67,7 +67,7 @@ def draw_gallery(
             found = strongest_classes(seen.peak[:, part], seen.coverage[:, part], labels[seen.places])
             for column, (label, rows) in enumerate(found):
                 x = column * (block + BETWEEN)
-                canvas.heading(readable(classes[label]), x, y, block)
+                canvas.heading(class_heading(classes[label]), x, y, block)
                 canvas.pictures(crops(images, seen, part, rows, crop_cells), SIDE, x, y, side, GAP)
         canvas.save(png, pdf)
 

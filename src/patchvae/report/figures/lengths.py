@@ -7,14 +7,12 @@ from typing import Any
 import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.figures.canvas import COLUMN, STYLE, save
-from patchvae.report.figures.sweep import finish_panel, label_of_means, read_points
-from patchvae.report.tables.words import CONTROL, PLAIN_CONTROL, PROBE_HEAD, dataset_name, head_name, short_name
+from patchvae.report.figures.canvas import STYLE, save
+from patchvae.report.figures.sweep import finish_panel, label_of_means, panels_of, read_points
+from patchvae.report.tables.words import CONTROL, PLAIN_CONTROL, PROBE_HEAD, head_name, short_name
 
 # Okabe and Ito's, which colour-blind readers can tell apart; controls are black and grey
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -87,19 +85,12 @@ def draw_lengths(path: Path | str, config: Mapping[str, Any], png: Path | str, p
     for text in frame["epochs"][~frame["epochs"].str.fullmatch("[0-9]+")]:
         raise PatchVAEError(f"{path}: epochs {text} is no whole number")
     frame = frame.assign(epochs=frame["epochs"].astype(int))
-    datasets = [name for name in config["datasets"] if (frame["dataset"] == name).any()]
-    stand_ins = set(frame["dataset"][frame["stand_in"]])
     hues, looks = colours(list(dict.fromkeys(frame["variant"]))), styles(list(dict.fromkeys(frame["head"])))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(
-            figsize=(max(COLUMN, COLUMN / 2 * len(datasets)), HEIGHT),
-            layout=ConstrainedLayoutEngine(h_pad=0.02, w_pad=0.02),
-        )
-        panels = figure.subplots(1, len(datasets), squeeze=False)[0]
-        for axes, dataset in zip(panels, datasets, strict=True):
+        figure, panels = panels_of(frame, config["datasets"], HEIGHT)
+        for dataset, axes in panels.items():
             draw_panel(axes, frame[frame["dataset"] == dataset], hues, looks)
-            axes.set_title(dataset_name(dataset, stand_ins), fontsize=7, pad=3)
-        panels[0].set_ylabel(label_of_means("top-1 (%)", frame["n"]))
+        next(iter(panels.values())).set_ylabel(label_of_means("top-1 (%)", frame["n"]))
         figure.supxlabel("epochs of pretraining", fontsize=7)
         columns = legend(frame, hues, looks)
         place: Any = {"loc": "outside upper center", "ncols": len(columns)}

@@ -72,6 +72,20 @@ def label_of_means(name: str, counts: pd.Series) -> str:
     return f"{name}, mean ± std (n = {span})"
 
 
+def panels_of(
+    frame: pd.DataFrame, datasets: Sequence[str], height: float, sharex: bool = False
+) -> tuple[Figure, dict[str, Axes]]:
+    """A figure with a panel for each of the data sets that a table holds."""
+    shown = [name for name in datasets if (frame["dataset"] == name).any()]
+    stand_ins = set(frame["dataset"][frame["stand_in"]])
+    size, layout = (max(COLUMN, COLUMN / 2 * len(shown)), height), ConstrainedLayoutEngine(h_pad=0.02, w_pad=0.02)
+    figure = Figure(figsize=size, layout=layout)
+    panels = dict(zip(shown, figure.subplots(1, len(shown), squeeze=False, sharex=sharex)[0], strict=True))
+    for dataset, axes in panels.items():
+        axes.set_title(dataset_name(dataset, stand_ins), fontsize=7, pad=3)
+    return figure, panels
+
+
 def finish_panel(axes: Axes) -> None:
     """Margins, ticks and grid, and an axis of SPAN at least."""
     axes.margins(0.08, 0.12)
@@ -107,30 +121,24 @@ def draw_sweep(path: Path | str, config: Mapping[str, Any], png: Path | str, pdf
     full disk.
     """
     frame = read_points(path, "a sweep", ["value", "dataset"], ["paper", "mean"])
-    datasets = [name for name in config["datasets"] if (frame["dataset"] == name).any()]
-    stand_ins = set(frame["dataset"][frame["stand_in"]])
     values = list(dict.fromkeys(frame["value"]))
     known = numbers(values)
     places = dict(zip(values, known or range(len(values)), strict=True))
     frame = frame.assign(place=frame["value"].map(places)).sort_values("place", kind="stable")
     title, scale = AXES.get(config["key"], (config["key"], "linear"))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(
-            figsize=(max(COLUMN, COLUMN / 2 * len(datasets)), HEIGHT),
-            layout=ConstrainedLayoutEngine(h_pad=0.02, w_pad=0.02),
-        )
-        panels = figure.subplots(1, len(datasets), squeeze=False, sharex=True)[0]
+        figure, panels = panels_of(frame, config["datasets"], HEIGHT, sharex=True)
+        first = next(iter(panels.values()))
         if scale == "log" and known and min(known) > 0:
-            panels[0].set_xscale("log")
-        panels[0].set_xticks(list(places.values()), labels=values)
-        panels[0].xaxis.set_minor_locator(NullLocator())
+            first.set_xscale("log")
+        first.set_xticks(list(places.values()), labels=values)
+        first.xaxis.set_minor_locator(NullLocator())
         handles: dict[str, Any] = {}
-        for axes, dataset in zip(panels, datasets, strict=True):
+        for dataset, axes in panels.items():
             label = label_of_means("ours", frame["n"][frame["mean"].notna()])
             draw_panel(axes, frame[frame["dataset"] == dataset], label)
-            axes.set_title(dataset_name(dataset, stand_ins), fontsize=7, pad=3)
             handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-        panels[0].set_ylabel(f"{regime_name(config['regime'])} (%)")
+        first.set_ylabel(f"{regime_name(config['regime'])} (%)")
         figure.supxlabel(title, fontsize=7)
         figure.legend(
             handles.values(), list(handles), loc="outside upper center", ncols=2, frameon=False, borderaxespad=0

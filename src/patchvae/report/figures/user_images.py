@@ -24,7 +24,7 @@ TALLEST = 200  # inches, of a page in a PDF
 NAME = 17  # characters over an image
 
 
-def readable(name: str) -> str:
+def file_heading(name: str) -> str:
     """A file's name as a heading, cut at its beginning: a camera's names differ at their end."""
     name = " ".join(name.encode(errors="replace").decode().split())
     name = name if len(name) <= NAME else "…" + name[1 - NAME :]
@@ -52,7 +52,7 @@ def draw_maps(
         canvas = Canvas(0, left + width, len(images) * block + 0.22)
         for row, name in enumerate(names):
             y = row * block + LINE
-            canvas.heading(readable(name), 0, y, IMAGE)
+            canvas.heading(file_heading(name), 0, y, IMAGE)
             canvas.picture(images[row], 0, y, IMAGE)
             for part in range(parts):
                 line, column = divmod(part, columns)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from patchvae.report import statistics
+from patchvae.report import comparisons
 from patchvae.report.tables.finetunings import schedules
 from patchvae.report.tables.metrics import stand_ins_of
 from patchvae.report.tables.sheet import EMPTY, signed
@@ -19,7 +19,7 @@ def primary(table: pd.DataFrame) -> list[str]:
         claim = rows.iloc[0]
         where = f"{dataset_name(claim.dataset, ())} {regime_name(claim.regime)}"
         name = f"{display_name(claim.better)} over {display_name(claim.worse)}, {where}"
-        heads = [f"{row.head}: {told(row)}" for row in rows.itertuples() if row.verdict != statistics.NOT_RUN]
+        heads = [f"{row.head}: {told(row)}" for row in rows.itertuples() if row.verdict != comparisons.NOT_RUN]
         paper = f"The paper prints {signed(claim.paper_effect)}; its own equal runs differ by {claim.paper_spread:.2f}."
         found.append(" ".join([f"- **{name}: {claim.overall}.**", *([f"{'; '.join(heads)}."] if heads else []), paper]))
     return found
@@ -34,8 +34,8 @@ def told(row: Any) -> str:
 def counted(table: pd.DataFrame) -> str:
     """How many of the other claims have which verdict."""
     others = table[~table.primary]
-    counts = others[others.verdict != statistics.NOT_RUN].verdict.value_counts()
-    waiting = others.groupby("name").verdict.agg(lambda found: set(found) == {statistics.NOT_RUN}).sum()
+    counts = others[others.verdict != comparisons.NOT_RUN].verdict.value_counts()
+    waiting = others.groupby("name").verdict.agg(lambda found: set(found) == {comparisons.NOT_RUN}).sum()
     told = [f"{count} {verdict}" for verdict, count in counts.items()]
     return f"- The other claims, one by one under each classifier: {', '.join([*told, f'{waiting} not run yet'])}."
 
@@ -65,7 +65,7 @@ def number(cell: Any) -> str:
 def brief(config: Mapping[str, Any], paper: pd.Series, results: pd.DataFrame, table: pd.DataFrame) -> str:
     """Markdown of the primary claims, the counts of the others, and their column of Table 1; see `claims.write`.
 
-    paper: top-1 by (model, data set, regime); results: of `collect_outcomes`; table: of `statistics.judge`.
+    paper: top-1 by (model, data set, regime); results: of `collect_outcomes`; table: of `comparisons.judge`.
     """
     shown = table[table.dataset.isin(config["datasets"])]
     lines = [*primary(shown), counted(shown)] if len(shown) else ["No claim is about a data set of this run."]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from patchvae.errors import PatchVAEError
-from patchvae.report import statistics
+from patchvae.report import comparisons
 from patchvae.report.figures.answer import draw_answer
 from patchvae.report.tables.brief import brief
 from patchvae.report.tables.finetunings import schedules
@@ -85,7 +85,7 @@ def paper_spread(paper: pd.Series, spread_csvs: Sequence[Path | str]) -> pd.Seri
         if again.empty:
             raise PatchVAEError(f"{path}: no row with {column} {REPEATED_AT[column]}")
         repeats.append(again)
-    return statistics.spread(pd.concat([top1.reset_index("dataset") for top1 in repeats]))
+    return comparisons.spread(pd.concat([top1.reset_index("dataset") for top1 in repeats]))
 
 
 def _columns(path: Path | str) -> list[str]:
@@ -122,11 +122,11 @@ def layout(table: pd.DataFrame, where: str) -> list[list[str]]:
             str(row.n),
             row.verdict,
         ]
-        for row in table[table.verdict != statistics.NOT_RUN].itertuples()
+        for row in table[table.verdict != comparisons.NOT_RUN].itertuples()
     ]
     if first.primary and len(table) > 1:
         rows.append([name, where, "all", paper, *nothing, first.overall])
-    return rows or [[name, where, EMPTY, paper, *nothing, statistics.NOT_RUN]]
+    return rows or [[name, where, EMPTY, paper, *nothing, comparisons.NOT_RUN]]
 
 
 def blocks(config: Mapping[str, Any], table: pd.DataFrame, stand_ins: Collection[str]) -> dict[str, list[list[str]]]:
@@ -153,7 +153,7 @@ def blocks(config: Mapping[str, Any], table: pd.DataFrame, stand_ins: Collection
 
 def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFrame) -> str:
     """The protocol behind the intervals, in plain sentences."""
-    stand_ins, sure = stand_ins_of(results), f"{100 * (1 - statistics.ALPHA):.0f} %"
+    stand_ins, sure = stand_ins_of(results), f"{100 * (1 - comparisons.ALPHA):.0f} %"
     text = [
         f"Run {config['run']}: differences of top-1 test accuracy in points, {WHEN[config['select']]},"
         f" {plural(len(config['seeds']), 'seed')}: the row named first minus the other. The first is the better one in"
@@ -178,7 +178,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFram
         " It assumes that the trainings of all rows scatter equally."
         " Seeds: of the row that has fewer; one seed gives no interval.",
         f"The primary claim's interval is at {sure}, uncorrected. All others are corrected by Holm's procedure over the"
-        f" claims of their column that have an interval ({100 * statistics.ALPHA:.0f} % for any wrong rejection among"
+        f" claims of their column that have an interval ({100 * comparisons.ALPHA:.0f} % for any wrong rejection among"
         " them): an interval excludes 0 exactly where Holm's test rejects. The intervals are not simultaneous ones.",
         "Over images: an interval at the same level over test images, paired, for these very trainings; no verdict"
         " rests on it.",
@@ -242,7 +242,7 @@ def write(
     # No number of the paper stands beside a stand-in.
     printed = ["paper_effect", "paper_spread"]
     claims[printed] = claims[printed].mask(claims.dataset.isin(stand_ins))
-    table = statistics.judge(claims, results, config["heads"])
+    table = comparisons.judge(claims, results, config["heads"])
     whole, floats = sheets(config, results, table)
     tidy = table[TIDY].assign(primary=table.primary.map({True: "true", False: "false"}))
     texts = texts_of(tidy, 4, whole, csv, md, tex, html)

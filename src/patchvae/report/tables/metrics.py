@@ -197,10 +197,7 @@ def summarise(
         **more,
         test_images=("test_images", "first"),
         seconds=("seconds", "sum"),
-        device=("device", distinct),
-        precision=("precision", distinct),
-        config_sha256=("config_sha256", distinct),
-        metrics_sha256=("metrics_sha256", distinct),
+        **{key: (key, distinct) for key in ("device", "precision", "config_sha256", "metrics_sha256")},
     )
     index = pd.MultiIndex.from_product(list(cells.values()), names=keys)
     table = found.join(paper.rename("paper"), how="outer").reindex(index).reset_index()

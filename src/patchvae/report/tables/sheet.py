@@ -173,22 +173,10 @@ def side_by_side(
     return groups, {key: cells for key, cells in texts.items() if any(text != EMPTY for text in cells)}
 
 
-def texts_of(
-    table: pd.DataFrame,
-    digits: int,
-    sheet: Sheet,
-    csv: Path | str,
-    md: Path | str,
-    tex: Path | str,
-    html: Path | str,
-) -> dict[Path | str, str]:
-    """A table's tidy CSV, Markdown, LaTeX and HTML by their paths."""
-    return {
-        csv: table.to_csv(index=False, float_format=f"%.{digits}f", lineterminator="\n"),
-        md: sheet.markdown(),
-        tex: sheet.latex(),
-        html: sheet.html(),
-    }
+def texts_of(table: pd.DataFrame, digits: int, sheet: Sheet, *paths: Path | str) -> dict[Path | str, str]:
+    """A table's tidy CSV, Markdown, LaTeX and HTML by their paths, in this order."""
+    csv = table.to_csv(index=False, float_format=f"%.{digits}f", lineterminator="\n")
+    return dict(zip(paths, (csv, sheet.markdown(), sheet.latex(), sheet.html()), strict=True))
 
 
 def write_texts(texts: Mapping[Path | str, str]) -> None:

@@ -144,7 +144,7 @@ def _models(params: Params) -> Iterator[tuple[str, str]]:
     for key, names in others.items():
         for name in names:
             if name in params["table2"]["datasets"]:
-                yield key, f"{name} is in table2.datasets, whose models have sizes of their own"
+                yield key, f"{name} is in table2.datasets, whose models have other sizes"
     for (dataset, variant), count in Counter(models(params)).items():
         if count > 1:
             table = "table2" if dataset in params["table2"]["datasets"] else "table1"

@@ -18,7 +18,7 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if not re.fullmatch("cpu|cuda(:[0-9]{1,3})?", name):
-        raise PatchVAEError(f"--device: {name!r} is none of auto, cpu, cuda and cuda:N")
+        raise PatchVAEError(f"--device: {name!r} is not one of auto, cpu, cuda and cuda:N")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise PatchVAEError(f"--device: {name!r} asked for, but PyTorch sees {torch.cuda.device_count() or 'no'} GPU")

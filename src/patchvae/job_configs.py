@@ -46,7 +46,7 @@ def _model(command: str, config: Mapping[str, Any]) -> type[Strict]:
         name = block.get("name") if isinstance(block, dict) else None
         if not isinstance(name, str) or name not in KINDS:
             hint = did_you_mean(str(name), [*KINDS])
-            raise PatchVAEError(f"--config: model.name: {shown(name)} is none of {', '.join(KINDS)}{hint}")
+            raise PatchVAEError(f"--config: model.name: {shown(name)} is not one of {', '.join(KINDS)}{hint}")
         return KINDS[name].pretrain_config()
     if command == "prepare" and config.get("format") == "digit-scenes":
         return pkgutil.resolve_name("patchvae.data.prepare_config:DigitScenes")

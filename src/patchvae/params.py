@@ -1,4 +1,4 @@
-"""What params.yaml holds, its overlays merged: a closed model, whose checks of single blocks stand beside the keys.
+"""The closed model of params.yaml with its overlays. Checks of single blocks stand beside the keys.
 
 The comment beside a key is its description in the JSON schema that editors read (see `schema`).
 """
@@ -56,7 +56,7 @@ One = Annotated[list[T], Field(min_length=1, max_length=1)]
 
 
 def _found(params: Any, *path: str) -> Any:
-    """What parameters, which may hold anything yet, have at a path; None where there is nothing."""
+    """The value at a path of unchecked parameters; None where there is none."""
     for part in path:
         params = params.get(part) if isinstance(params, dict) else None
     return params
@@ -82,7 +82,7 @@ def key_of(block: str, kind: str) -> AfterValidator:
 
 
 def of_model(*kinds: str) -> AfterValidator:
-    """A variant of a model that a list is for."""
+    """A variant of one of the kinds of model that a list is for."""
 
     def check(name: str, info: ValidationInfo) -> str:
         kind = _found(info.context, "variants", name, "model")
@@ -94,7 +94,7 @@ def of_model(*kinds: str) -> AfterValidator:
 
 
 def of_table1(key: str) -> AfterValidator:
-    """One of what Table 1 holds."""
+    """A name in one of Table 1's lists."""
 
     def check(name: str, info: ValidationInfo) -> str:
         known = _found(info.context, "table1", key)
@@ -112,7 +112,7 @@ def no_scenes(name: str, info: ValidationInfo) -> str:
 
 
 def scenes(otherwise: str) -> AfterValidator:
-    """A data set of digit scenes, and what is said of any other."""
+    """A data set of digit scenes; otherwise: the message for any other."""
 
     def check(name: str, info: ValidationInfo) -> str:
         format = _found(info.context, "datasets", name, "format")
@@ -153,7 +153,7 @@ class Data(Strict):
 
 
 class Common(Strict):
-    """What every data set has, whatever its format."""
+    """The settings of data sets of every format."""
 
     image_size: int  # side of the images in pixels
     flip: bool  # horizontal flips in training
@@ -318,7 +318,7 @@ SweptValue = bool | Annotated[float, AS_WRITTEN] | Word
 
 
 class RowsOfTable1(Strict):
-    """What more is measured of some of Table 1."""
+    """Further measurements of some rows and data sets of Table 1."""
 
     datasets: Unique[Column]  # data sets of Table 1
     variants: Unique[Row]  # rows of Table 1
@@ -339,7 +339,7 @@ class Lengths(RowsOfTable1):
         known = _found(info.context, "table1", "heads")
         for name in self.heads if self.datasets else ():
             if isinstance(known, list) and name not in known:
-                raise ValueError(f"heads: {name} must be among table1.heads, whose cells are the whole pretraining's")
+                raise ValueError(f"heads: {name} must be among table1.heads, for the cells of whole pretrainings")
         return self
 
 

@@ -29,7 +29,7 @@ def resolve(params: Params, rule: str, wildcards: Mapping[str, Any]) -> Params:
                 hint = did_you_mean(str(wildcards[key]), known) or f", known are {', '.join(known) or 'none'}"
                 raise PatchVAEError(f"{rule}: unknown {key} {name}{hint}")
         if "seed" in wildcards and not _is_seed(str(wildcards["seed"])):
-            raise PatchVAEError(f"{rule}: seed {shown(wildcards['seed'])} is no whole number from 0 to {2**32 - 1}")
+            raise PatchVAEError(f"{rule}: seed {shown(wildcards['seed'])} is not a whole number from 0 to {2**32 - 1}")
         return copy.deepcopy(RESOLVERS[rule](params, wildcards))
     except KeyError as error:
         raise PatchVAEError(f"{rule}: no {error.args[0]!r} among the wildcards or parameters") from error

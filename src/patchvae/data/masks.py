@@ -85,11 +85,11 @@ def write_masks(config: Mapping[str, Any], images_path: Path | str, out_path: Pa
     """
     images_path, out_path = Path(images_path), Path(out_path)
     if images_path.parent.absolute() == out_path.parent.absolute():
-        raise PatchVAEError(f"{out_path} lies beside the images, whose {RECORD} its own would replace: move it")
+        raise PatchVAEError(f"{out_path} lies beside the images, and its {RECORD} would replace theirs: move it")
     packed = load_manifest(images_path.parent)
     split = packed["splits"].get(images_path.name.removesuffix("_images.npy"))
     if split is None:
-        raise PatchVAEError(f"{images_path} is no split of the data set in {images_path.parent}")
+        raise PatchVAEError(f"{images_path} is not a split of the data set in {images_path.parent}")
     images = check_images(images_path, split, packed["image_size"])
     size = config["image_size"]
     if images.shape[1:] != (size, size, 3):

@@ -34,7 +34,7 @@ def read_folders(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
             strays.append(name)
             continue
         if len(parts) < depth + 3:
-            raise PatchVAEError(f"{archive}: {name} lies in no folder of a class, as {parts[depth]}/CLASS/FILE would")
+            raise PatchVAEError(f"{archive}: {name} is not in the folder of a class, like {parts[depth]}/CLASS/FILE")
         found[parts[depth]][name] = parts[depth + 1]
     if found["test"] and found["val"]:
         log.warning("%s has test/ and val/: the %d images of val/ are left out", archive, len(found["val"]))

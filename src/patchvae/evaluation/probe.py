@@ -97,7 +97,7 @@ def probe(
     rest = moments(features.batches("train", held), classes, sums.pivot)
     for part in (sums, rest):
         if not part.gram.diagonal().isfinite().all():
-            raise PatchVAEError(f"{pretrained}: its phi gives features that are no finite numbers")
+            raise PatchVAEError(f"{pretrained}: its phi gives features that are not finite")
     choice = choose(Ridge(sums), lambda: features.batches("train", held), config.lambdas)
     sums += rest
     ridge = Ridge(sums)

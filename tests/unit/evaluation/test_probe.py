@@ -213,6 +213,6 @@ def test_features_that_are_no_numbers_are_refused(squares, pretrained, save_mode
     model = untrained(pretrained)
     model.encoder.backbone.conv4_5[1].bn2.bias.data[3] = torch.nan
     path = save_model(pretrained, model)
-    with pytest.raises(PatchVAEError, match="beta-vae.pt: its phi gives features that are no finite numbers"):
+    with pytest.raises(PatchVAEError, match="beta-vae.pt: its phi gives features that are not finite"):
         measured(probe_config(), squares, path, tmp_path)
     assert not (tmp_path / "metrics.json").exists()

@@ -190,7 +190,7 @@ def test_same_bytes(tmp_path: Path) -> None:
     [
         ([], PAPER, "no metrics file for random, cifar100, conv1, table12, seed 0"),
         (contents(COLUMN) + contents({"patchvae": [1.0]}), PAPER, r"9\.json: the same cell and seed as .*3\.json"),
-        (contents({"patchvea": [1.0]}), PAPER, r"0\.json: model 'patchvea' is none of this table's models"),
+        (contents({"patchvea": [1.0]}), PAPER, r"0\.json: model 'patchvea' is not one of this table's models"),
         (contents({"patchvae": [101.0]}), PAPER, r"0\.json: top1\.last is 101\.0, not a percentage"),
         (contents(COLUMN), "model,top1\n", r"cannot read .*paper\.csv"),
         (contents(COLUMN), PAPER + "patchvae,cifar100,conv1-5,1\n", r"paper\.csv: .*patchvae.* is there twice"),

@@ -83,7 +83,7 @@ def draw_lengths(path: Path | str, config: Mapping[str, Any], png: Path | str, p
     names = ["epochs", "dataset", "variant", "head"]
     frame = read_points(path, "lengths", names, ["mean"])
     for text in frame["epochs"][~frame["epochs"].str.fullmatch("[0-9]+")]:
-        raise PatchVAEError(f"{path}: epochs {text} is no whole number")
+        raise PatchVAEError(f"{path}: epochs {text} is not a whole number")
     frame = frame.assign(epochs=frame["epochs"].astype(int))
     hues, looks = colours(list(dict.fromkeys(frame["variant"]))), styles(list(dict.fromkeys(frame["head"])))
     with matplotlib.rc_context(STYLE):

@@ -97,9 +97,9 @@ def collect(
         cell = tuple(rows[0][key] for key in keys)
         for key, value in zip(keys, cell, strict=True):
             if value not in list(known[key]):
-                raise PatchVAEError(f"{path}: {key} {value!r} is none of this table's {key}s")
+                raise PatchVAEError(f"{path}: {key} {value!r} is not one of this table's {key}s")
         if cell not in expected:
-            raise PatchVAEError(f"{path}: {describe(cell)} is no cell of this table")
+            raise PatchVAEError(f"{path}: {describe(cell)} is not a cell of this table")
         if cell in found:
             raise PatchVAEError(f"{path}: the same cell and seed as {found[cell][0]['file']}")
         found[cell] = rows

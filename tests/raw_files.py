@@ -7,7 +7,7 @@ from typing import Any
 from patchvae.data.checksums import checksum
 from patchvae.data.pointers import locate
 from patchvae.data.prepare import prepare
-from patchvae.data.records import Entry, size_of, write_record
+from patchvae.data.source_records import Entry, size_of, write_source_record
 
 
 def record(raw: Path, names: Iterable[str], path: Path) -> Path:
@@ -16,7 +16,7 @@ def record(raw: Path, names: Iterable[str], path: Path) -> Path:
     for name in sources:
         if (raw / name).exists():
             sources[name] = Entry(checksum=checksum(locate(raw / name)), size=size_of(raw / name))
-    write_record(path, "set", sources)
+    write_source_record(path, "set", sources)
     return path
 
 

@@ -14,7 +14,7 @@ import jobs as others
 from jobs import DATA_RECORD, MANIFEST, MASKS_RECORD, METRICS, Files, Kind, Stage, Wildcards  # noqa: F401
 from reports import REPORTS, SHELL
 
-from patchvae.config import Params, get, setting, sweeps
+from patchvae.config import Params, get, sweeps, swept_path
 from patchvae.models import kinds
 from patchvae.plan import PARTS_FIGURES
 from patchvae.provenance import PACKAGE, code_sha256, source_files
@@ -71,13 +71,13 @@ def stages(params: Params, keys: Iterable[str]) -> Iterator[tuple[str, Stage]]:
             continue
         for key in keys:
             # A sweep over the fine-tuning has no pretraining of its own.
-            if stage.rule != "pretrain" or setting(params, key)[0] != "finetune":
+            if stage.rule != "pretrain" or swept_path(params, key)[0] != "finetune":
                 yield name.replace("{key}", key), of_key(stage, params, key)
 
 
 def of_key(stage: Stage, params: Params, key: str) -> Stage:
     """The stage of one swept key, whose jobs read all but that."""
-    path, base = setting(params, key), params["ablation_base"]["variant"]
+    path, base = swept_path(params, key), params["ablation_base"]["variant"]
 
     def rest(entry: str) -> list[str]:
         parts = entry.replace("{base}", base).split(".")

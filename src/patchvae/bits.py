@@ -1,4 +1,4 @@
-"""Yes or no for each of many images, as a short text for JSON."""
+"""A yes or no per image as a short text for JSON."""
 
 import base64
 import binascii
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 
 def packed_bits(bools: npt.ArrayLike) -> str:
-    """Base64 of the bits of `bools` (n,), eight to a byte, the first one highest; the last byte is filled with 0."""
+    """Base64 of the bits of `bools` (n,), eight to a byte, highest bit first; the last byte is padded with zeros."""
     return base64.b64encode(np.packbits(np.asarray(bools, dtype=np.bool_)).tobytes()).decode("ascii")
 
 

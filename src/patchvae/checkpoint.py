@@ -12,14 +12,12 @@ from torch import nn
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, file_digest
 from patchvae.provenance import config_sha256
-from patchvae.records import AGAIN, check_config
-from patchvae.training.run_config import Measured
+from patchvae.records import AGAIN, refuse_other_config
+from patchvae.run_config import Measured, OnPhi
 
 FORMAT = 4
-# What a checkpoint's own configuration has to say alike, so that no number is filed under another model's name.
+# Keys of a checkpoint's configuration that must equal the job's, so that no number is filed under another model
 IDENTITY = ("dataset", "variant", "seed", "image_size", "input_scaling")
-
-
 # What a pretraining's checkpoint holds at least
 FORM = {"model": dict, "config": dict, "snapshots": dict, "steps": int, "code_sha256": str, "data_sha256": dict}
 
@@ -58,8 +56,7 @@ def load_pretrained(
 ) -> dict[str, Any]:
     """Read the checkpoint of a pretraining and check that its config agrees with `expected`, key by key.
 
-    wanted: see `records`; data_sha256: digests of the images by split, of which the training images must be those that
-    it was pretrained on, or None where they are of another data set.
+    wanted: see `records`; data_sha256: digests by split of the images that it must have been pretrained on, or None.
     Raises PatchVAEError naming the first key that differs, so that one model's weights never pass for another's.
     """
     content = load(path)
@@ -73,7 +70,7 @@ def load_pretrained(
             raise PatchVAEError(
                 f"checkpoint {path} is of another model: its {key} is {config.get(key)!r}, not {value!r}"
             )
-    check_config(f"checkpoint {path}", config, wanted.get("pretrained"))
+    refuse_other_config(f"checkpoint {path}", config, wanted.get("pretrained"))
     if data_sha256 is not None and content["data_sha256"].get("train") != data_sha256["train"]:
         raise PatchVAEError(f"checkpoint {path} was pretrained on other images than the data set holds: {AGAIN}")
     return content
@@ -82,11 +79,20 @@ def load_pretrained(
 def load_identified(
     path: Path | str, config: Measured, wanted: Mapping[str, str], data_sha256: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """`load_pretrained` for a job on that model, which agrees in the keys of IDENTITY."""
+    """`load_pretrained` for a job on the whole model: the keys of IDENTITY must agree."""
     return load_pretrained(path, {key: getattr(config, key) for key in IDENTITY}, wanted, data_sha256)
 
 
-def pretraining(content: dict[str, Any], snapshot: int | None = None) -> dict[str, Any]:
+def load_phi(
+    path: Path | str, config: OnPhi, wanted: Mapping[str, str], data_sha256: Mapping[str, str]
+) -> dict[str, Any]:
+    """`load_pretrained` for a job on phi alone; data_sha256: of the job's data, where phi may not have been trained."""
+    source = config.pretrained
+    expected = {"dataset": source.dataset, "variant": source.variant, "seed": config.seed}
+    return load_pretrained(path, expected, wanted, data_sha256 if source.dataset == config.dataset else None)
+
+
+def pretraining_record(content: dict[str, Any], snapshot: int | None = None) -> dict[str, Any]:
     """What metrics files say of the pretraining behind them, from its checkpoint; snapshot: the weights' epoch."""
     config = content["config"]
     return {
@@ -104,7 +110,7 @@ def pretraining(content: dict[str, Any], snapshot: int | None = None) -> dict[st
 
 
 def load_weights(module: nn.Module, weights: dict[str, torch.Tensor], of: str) -> None:
-    """Put weights into a network; raises PatchVAEError naming `of`, whose they are, where they do not fit."""
+    """Put the weights of `of` into a network; raises PatchVAEError naming it where they do not fit."""
     try:
         module.load_state_dict(weights)
     except (RuntimeError, AttributeError, TypeError) as error:
@@ -113,7 +119,7 @@ def load_weights(module: nn.Module, weights: dict[str, torch.Tensor], of: str) -
 
 
 def backbone_weights(content: dict[str, Any], snapshot: int | None = None) -> dict[str, torch.Tensor]:
-    """The weights of phi out of a pretraining checkpoint: the last ones, or those behind the epoch `snapshot`.
+    """The weights of phi in a pretraining checkpoint: the last ones, or those after the epoch `snapshot`.
 
     Raises PatchVAEError for an epoch that was not kept.
     """

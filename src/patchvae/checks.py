@@ -1,4 +1,4 @@
-"""Refusing parameters that make no sense, each with one sentence."""
+"""Refuses parameters that make no sense, each with one sentence."""
 
 import itertools
 from collections import Counter
@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from patchvae.config import Params, did_you_mean, get, load_params, merge, put, refuse_odd, setting, sweeps
+from patchvae.config import Params, did_you_mean, get, load_params, merge, put, refuse_odd, sweeps, swept_path
 from patchvae.errors import PatchVAEError
 from patchvae.messages import checked
 from patchvae.models.sizes import STRIDES
 from patchvae.params import SIZES, Parameters
 from patchvae.plan import models
-from patchvae.variants import Variant, base_value, family, objective_lists, packed, sources, variants
+from patchvae.variants import Variant, base_value, model_settings, objective_lists, packed, sources, variants
 
 MODEL_OF_PARTS = "patchvae"
 
-# What a format is read from, and may have besides; a format that is not here has one source of any name
+# Format: its required and its optional sources; any other format has one source of any name
 IMAGENET = ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar")
 SOURCES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "indoor67": (("indoorCVPR_09.tar", "TrainImages.txt", "TestImages.txt"), ()),
@@ -27,7 +27,7 @@ SOURCES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def checked_params(paths: Sequence[Path | str], config: Mapping[str, Any] | None = None) -> Params:
-    """Read parameter files, lay each and then `config` (of the command line) over those before it, and check them.
+    """Read parameter files, lay each over those before it, then `config` over all, and check the result.
 
     Raises PatchVAEError naming a bad file or key, and overlays that would write into the run of the first file.
     """
@@ -56,7 +56,7 @@ def validate(params: Params) -> None:
     for key, problem in _cross_checks(params):
         raise PatchVAEError(f"parameters: {key}: {problem}")
     for key, values in sweeps(params).items():
-        path = setting(params, key)
+        path = swept_path(params, key)
         for value in values:
             swept = put(params, path, value)
             checked(Parameters, swept, f"parameters: ablations.{key}: ")
@@ -65,13 +65,13 @@ def validate(params: Params) -> None:
 
 
 def _cross_checks(params: Params) -> Iterator[tuple[str, str]]:
-    """What is wrong between blocks: (dotted key, problem). A check takes for granted what those before it refuse."""
+    """What is wrong between blocks: (dotted key, problem). A check relies on those before it."""
     for check in (_objectives, _rows, _sweeps, _measured, _models, _packed, _datasets):
         yield from check(params)
 
 
 def _objectives(params: Params) -> Iterator[tuple[str, str]]:
-    """What is pretrained has the sizes that it needs, and every row is pretrained."""
+    """Every pretrained variant has its sizes, and every row is pretrained."""
     kinds = {name: block["model"] for name, block in params["variants"].items()}
     for key, pairs in objective_lists(params).items():
         model = ("table2", "model") if key.startswith("table2") else ("model",)
@@ -90,7 +90,7 @@ def _objectives(params: Params) -> Iterator[tuple[str, str]]:
 
 
 def _rows(params: Params) -> Iterator[tuple[str, str]]:
-    """At which lengths of their pretraining rows of Table 1 are measured."""
+    """Rows that are measured at several lengths of pretraining have snapshots of them."""
     snapshots = params["pretrain"]["snapshots"]
     kinds = {name: params["variants"][variant.base]["model"] for name, variant in variants(params).items()}
     for name in params["lengths"]["variants"]:
@@ -124,7 +124,7 @@ def _sweeps(params: Params) -> Iterator[tuple[str, str]]:
             if name not in table["datasets"]:
                 yield "ablation_base.datasets", f"{name} must be among table1.datasets"
     for key, values in sweeps(params).items():
-        where = ".".join(setting(params, key))
+        where = ".".join(swept_path(params, key))
         if where.removeprefix("finetune.") in params["heads"][base["head"]]:
             yield (
                 f"ablations.{key}",
@@ -144,7 +144,7 @@ def _models(params: Params) -> Iterator[tuple[str, str]]:
     for key, names in others.items():
         for name in names:
             if name in params["table2"]["datasets"]:
-                yield key, f"{name} is in table2.datasets, whose models have sizes of their own"
+                yield key, f"{name} is in table2.datasets, whose models have other sizes"
     for (dataset, variant), count in Counter(models(params)).items():
         if count > 1:
             table = "table2" if dataset in params["table2"]["datasets"] else "table1"
@@ -194,7 +194,7 @@ def _packed(params: Params) -> Iterator[tuple[str, str]]:
 
 
 def _measured(params: Params) -> Iterator[tuple[str, str]]:
-    """What is measured or drawn is pretrained, and has what is measured or drawn."""
+    """Every model that is measured or drawn is pretrained, and has reconstructions or occurrence maps to show."""
     known, there = variants(params), set(models(params))
     reconstructed = itertools.product(["table7.variants"], params["table2"]["datasets"], params["table7"]["variants"])
     drawn = itertools.product(["figures.variant"], params["figures"]["datasets"], [params["figures"]["variant"]])
@@ -215,11 +215,11 @@ def _measured(params: Params) -> Iterator[tuple[str, str]]:
 
 
 def _datasets(params: Params) -> Iterator[tuple[str, str]]:
-    """Images fit the networks, and their masks are known where they are needed."""
+    """Images fit the networks, and masks have a patch size where they are needed."""
     for name, dataset in params["datasets"].items():
         size = dataset["image_size"]
         if "mask_patch_size" not in dataset and name in (*params["data"]["weighted"], *params["figures"]["datasets"]):
             yield f"datasets.{name}.mask_patch_size", "missing, and data.weighted or figures.datasets needs it"
-        phi = family(params, name)["model"]["backbone"]
+        phi = model_settings(params, name)["model"]["backbone"]
         if size % STRIDES[phi]:
             yield f"datasets.{name}.image_size", f"{size} is not a multiple of {phi}'s stride {STRIDES[phi]}"

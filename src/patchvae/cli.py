@@ -1,6 +1,6 @@
 """The command line: parses, calls one function of the package, and turns mistakes into one sentence.
 
-Imports are inside the subcommands, so that `patchvae --help` does not wait for PyTorch.
+Subcommands import what they need themselves, so that `patchvae --help` does not wait for PyTorch.
 """
 
 import argparse
@@ -146,7 +146,7 @@ def figure_parts(args: argparse.Namespace) -> None:
 
 def parts(args: argparse.Namespace) -> None:
     """Draw where a PatchVAE's parts occur in images of your own, as Fig. 3."""
-    from patchvae.report.maps import draw
+    from patchvae.report.figures.user_images import draw
 
     draw(args.checkpoint, args.images, args.out)
 

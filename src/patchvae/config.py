@@ -17,10 +17,9 @@ Params = dict[str, Any]
 
 SWEEPABLE = ("input_scaling", "init", "model", "pretrain", "finetune")
 
-
-LARGEST = 2**63  # of whole numbers; longer ones Python does not even print
+LARGEST = 2**63  # whole number; Python refuses to print much longer ones
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-MOST = 100_000  # values in a file; more are a file of a few lines whose anchors multiply
+MOST = 100_000  # values in a file; anchors can multiply a few lines into billions
 
 
 def read_yaml(path: Path | str) -> Params:
@@ -42,7 +41,7 @@ def read_yaml(path: Path | str) -> Params:
         where = f" line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0]
         raise PatchVAEError(f"{path}{where}: not valid YAML: {problem}") from error
-    except Exception as error:  # a value that is none of its type can raise anything
+    except Exception as error:  # a malformed value can raise anything
         raise PatchVAEError(f"{path}: not valid YAML: {error or type(error).__name__}") from error
     if value is None:
         raise PatchVAEError(f"{path}: is empty, it must be a mapping of keys to values")
@@ -55,8 +54,8 @@ def read_yaml(path: Path | str) -> Params:
 def refuse_odd(value: Any, source: str) -> None:
     """Raise PatchVAEError, which names `source` and the dotted key, for what JSON could not hold.
 
-    That is a value that contains itself, one that is no mapping, list, text, number, truth value or null, a number that
-    is not finite, a key that is no text, and text with control characters.
+    Refused are values that contain themselves, types other than JSON's, numbers that are not finite, keys that are no
+    text, and control characters.
     """
     count = 0
 
@@ -98,7 +97,7 @@ def _oddity(value: Any) -> str | None:
 
 
 def shown(value: Any) -> str:
-    """A value as it stands in a sentence: not longer than a line."""
+    """A value for a sentence, cut to a line."""
     # Python refuses to print a number of thousands of digits.
     text = f"{value:#x}" if isinstance(value, int) and abs(value) >= LARGEST else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
@@ -127,8 +126,8 @@ def sweeps(params: Params) -> dict[str, list[Any]]:
     return {key: values for key, values in params["ablations"].items() if values}
 
 
-def setting(params: Params, key: str) -> tuple[str, ...]:
-    """Where a swept key lies: in the swept variant's block, among its sizes, or at a dotted path such as `finetune.lr`.
+def swept_path(params: Params, key: str) -> tuple[str, ...]:
+    """Where a swept key lies: in the swept variant's block, among its sizes, or at a path such as `finetune.lr`.
 
     Raises PatchVAEError for a key that is nowhere.
     """
@@ -152,7 +151,7 @@ def setting(params: Params, key: str) -> tuple[str, ...]:
 
 
 def get(params: Any, path: Sequence[Any]) -> Any:
-    """The value at a path of keys, and of places in lists."""
+    """The value at a path of keys and list indices."""
     for part in path:
         params = params[part]
     return params
@@ -167,6 +166,6 @@ def put(params: Params, path: Sequence[str], value: Any) -> Params:
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """A hint at the nearest of the known words, or nothing."""
+    """A hint at the closest known word, or nothing."""
     close = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""

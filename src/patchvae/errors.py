@@ -1,5 +1,5 @@
-"""The one exception that a user is meant to see."""
+"""The one exception that users are meant to see."""
 
 
 class PatchVAEError(Exception):
-    """A mistake that the user can mend; its text is one sentence naming the file or key."""
+    """A mistake that the user can fix; its text is one sentence that names the file or key."""

@@ -1,4 +1,4 @@
-"""One cell of a table from its metrics files alone: the numbers, what made them, and the command that does so again."""
+"""One cell of a table from its metrics files: the numbers, what made them, and the command to make them again."""
 
 import contextlib
 import re
@@ -10,17 +10,17 @@ from typing import NamedTuple
 from patchvae.config import did_you_mean, load_params, read_yaml
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest, read_json
-from patchvae.report.cell import sections
+from patchvae.report.cell_text import sections
 from patchvae.report.tables.finetunings import FIRST_HEAD
 from patchvae.report.tables.metrics import Row
 from patchvae.report.tables.words import plural
 
-PROBE = "probe"  # stands for a regime: the linear probe, which has no head
+PROBE = "probe"  # in place of a regime: the linear probe, which has no head
 WORDS = {"dataset": "data set"}
 
 
 class Cell(NamedTuple):
-    """What the path of a metrics file says, below results/RUN/metrics."""
+    """A metrics file's path below results/RUN/metrics, taken apart."""
 
     model: str
     dataset: str
@@ -40,7 +40,7 @@ class Cell(NamedTuple):
 
 
 def cells(metrics: Path) -> Iterator[tuple[Cell, int, Path]]:
-    """Every fine-tuning and probe below results/RUN/metrics, with its seed; the first files' paths tell no head."""
+    """Every fine-tuning and probe below results/RUN/metrics, with its seed; paths of early files have no head."""
     for path in sorted(metrics.rglob("seed*.json")):
         seed = re.fullmatch("seed([0-9]+)", path.stem)
         match path.relative_to(metrics).parts[:-1]:
@@ -59,7 +59,7 @@ def cells(metrics: Path) -> Iterator[tuple[Cell, int, Path]]:
 def find(results: Path, run: str, wanted: Mapping[str, str], seed: int | None) -> dict[int, tuple[Cell, Path]]:
     """The metrics files, by seed, of the cell with the wanted model, dataset, regime and head.
 
-    Raises PatchVAEError for a name that is nowhere in the run, a cell or seed that was not run, and a doubled file.
+    Raises PatchVAEError for a name that the run does not have, a cell or seed that was not run, and a doubled file.
     """
     metrics = results / run / "metrics"
     if not metrics.is_dir():
@@ -86,12 +86,12 @@ def find(results: Path, run: str, wanted: Mapping[str, str], seed: int | None) -
 
 
 def hint(name: str, known: Sequence[str]) -> str:
-    """The nearest of the known names, or all of them."""
+    """The closest known name, or all of them."""
     return did_you_mean(name, known) or f", there are {', '.join(known) or 'none'}"
 
 
 def read(cell: Cell, path: Path, seed: int) -> Row:
-    """A metrics file; raises PatchVAEError naming one that is not this cell's."""
+    """A cell's metrics file; raises PatchVAEError for metrics of another cell."""
     content = read_json(path)
     if not isinstance(content, dict):
         raise PatchVAEError(f"{path}: not a metrics file")
@@ -106,13 +106,13 @@ def read(cell: Cell, path: Path, seed: int) -> Row:
 
 
 def pretrained(metrics: Path, content: Row) -> Path:
-    """Where the metrics of the pretraining behind a file lie; the first files had none but their own."""
+    """Where the metrics of the pretraining behind a file are; early files do not name it."""
     behind = content.get("pretraining") or content
     return metrics / "pretrain" / behind["dataset"] / behind["variant"] / f"seed{content['seed']}.json"
 
 
 def overlays(run: str, params: Sequence[Path]) -> list[Path] | None:
-    """What `--configfile` has to name for a run; None where no parameters are found that name it.
+    """The files for `--configfile` of a run; None where no parameters of that run are found.
 
     params: params.yaml, whose folder has configs/*.yaml, and maybe the run's own overlays. Raises PatchVAEError for
     overlays of another run.
@@ -124,14 +124,14 @@ def overlays(run: str, params: Sequence[Path]) -> list[Path] | None:
             raise PatchVAEError(f"{given[-1]}: the parameters are those of run {named}, not of {run!r}")
         return given
     for path in (first, *sorted((first.parent / "configs").glob("*.yaml"))):
-        with contextlib.suppress(PatchVAEError):  # of a file that may have nothing to do with the run
+        with contextlib.suppress(PatchVAEError):  # the file may have nothing to do with the run
             if read_yaml(path).get("run") == run:
                 return [] if path == first else [path]
     return None
 
 
 def again(run: str, made: Mapping[int, Cell], files: Sequence[Path] | None) -> list[str]:
-    """The command that makes a cell's seeds again, a target per line; files: what `overlays` found."""
+    """The command that makes a cell's seeds again, a target per line; files: of `overlays`."""
     if files is None:
         return [f"no file in configs/ has `run: {run}`: name params.yaml and the run's overlays behind -p"]
     options = ["--configfile", *map(str, files), "--"] if files else []
@@ -152,9 +152,9 @@ def explain(
 ) -> str:
     """All that the metrics files of one cell say, as plain text.
 
-    results: the folder of the runs; regime: of a fine-tuning, or PROBE; head: FIRST_HEAD where none is given; seed: or
-    all that are there; params: see `overlays`. Raises PatchVAEError for a name that is nowhere in the run, for what was
-    not run, and for a file that is none of this cell's metrics.
+    results: the folder of the runs; regime: of a fine-tuning, or PROBE; head: by default FIRST_HEAD; seed: by default
+    all; params: see `overlays`. Raises PatchVAEError for a name that the run does not have, a cell or seed that was not
+    run, and a file that holds other metrics.
     """
     if regime == PROBE and head is not None:
         raise PatchVAEError(f"--head {head}: a linear probe has no head")
@@ -163,15 +163,15 @@ def explain(
     paths, made = [path for _, path in files.values()], {number: cell for number, (cell, _) in files.items()}
     cell, metrics = next(iter(made.values())), results / run / "metrics"
     found: dict[int, Row] = {}
-    own: dict[int, Path] = {}
+    pretrain_files: dict[int, Path] = {}
     for number, (_, path) in files.items():
         found[number] = read(cell, path, number)
         try:
-            own[number] = pretrained(metrics, found[number])
-            sections({number: found[number]}, own)  # by itself, so that the file that is wrong is the one named
+            pretrain_files[number] = pretrained(metrics, found[number])
+            sections({number: found[number]}, pretrain_files)  # alone, so that the wrong file is named
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise PatchVAEError(f"{path}: not the metrics of {cell}: {error}") from error
-    parts = sections(found, own)
+    parts = sections(found, pretrain_files)
     parts["Metrics files"] = [line for path in paths for line in (str(path), f"sha256 {file_digest(path)}")]
     command = again(run, made, overlays(run, params or [Path("params.yaml")]))
     parts["To make it again, with the parameters as they are now"] = command

@@ -1,18 +1,20 @@
-"""phi of a checkpoint, for those who come for its features; `patchvae.load` is the function here."""
+"""phi of a checkpoint, for use in other projects: `patchvae.load`."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
-from patchvae.models.factory import build_model, network_of
 from patchvae.models.patchvae import PatchVAE
 from patchvae.models.resnet import Backbone
-from patchvae.training.batches import Scaling
+from patchvae.models.scaling import Scaling
+from patchvae.pretrained import restored
 
-ROUNDING = 1e-3  # by which floats may leave [0, 1], as those of a resized image do
+ROUNDING = 1e-3  # tolerance around [0, 1]; resizing overshoots a little
 
 
 class Features(nn.Module):
@@ -25,20 +27,19 @@ class Features(nn.Module):
     scale: Tensor
     shift: Tensor
 
-    def __init__(
-        self, variant: str, backbone: Backbone, occurrence_head: nn.Module | None, input_scaling: str, image_size: int
-    ) -> None:
+    def __init__(self, backbone: Backbone, occurrence_head: nn.Module | None, config: Mapping[str, Any]) -> None:
+        """config: the pretraining's."""
         super().__init__()
-        self.variant, self.image_size = variant, image_size
+        self.variant, self.image_size = config["variant"], config["image_size"]
         self.channels, self.stride = backbone.channels, backbone.stride
         self.backbone, self.occurrence_head = backbone, occurrence_head
-        scaling = Scaling(input_scaling, torch.device("cpu"))
+        scaling = Scaling(config["input_scaling"], torch.device("cpu"))
         # Buffers, so that they follow the weights to a device
         self.register_buffer("scale", scaling.scale, persistent=False)
         self.register_buffer("shift", scaling.shift, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """The features; raises PatchVAEError for anything but such images."""
+        """The features; raises PatchVAEError for any other input."""
         pixels = checked(images).to(self.scale)
         if images.is_floating_point():
             pixels = pixels * 255
@@ -48,8 +49,8 @@ class Features(nn.Module):
     def occurrence(self, images: Tensor) -> Tensor:
         """Q^O of a PatchVAE: the probability of every part at every cell, (B, N, h, w) in [0, 1] (Sec. 3.2).
 
-        images: as for the features, whose grid is h x w. Raises PatchVAEError for other images, a model without parts,
-        and phi of a snapshot, of which nothing else was kept.
+        images: as for the features, on whose grid the maps lie. Raises PatchVAEError for other images, a model without
+        parts, and a snapshot, which holds phi alone.
         """
         if self.occurrence_head is None:
             raise PatchVAEError(
@@ -60,7 +61,7 @@ class Features(nn.Module):
 
 
 def checked(images: object) -> Tensor:
-    """The images, if they are such as `Features` takes; raises PatchVAEError otherwise."""
+    """The images, if `Features` accepts them; raises PatchVAEError otherwise."""
     if not isinstance(images, Tensor):
         raise PatchVAEError(f"images must be a tensor (B, 3, H, W), not a {type(images).__name__}")
     shape = tuple(images.shape)
@@ -82,20 +83,12 @@ def load(path: Path | str, epoch: int | None = None) -> Features:
     Raises PatchVAEError for a file that is missing, broken or no such checkpoint, and for an epoch that was not kept.
     """
     content = checkpoint.load_pretrained(path, {}, {})
-    try:
-        config = content["config"]
-        variant, size, scaling = (config[key] for key in ("variant", "image_size", "input_scaling"))
-        with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as if nothing had been built
-            model = build_model(network_of(config["model"]), size)
-    except (KeyError, AttributeError) as error:
-        raise PatchVAEError(f"checkpoint {path} is of no pretraining: its config is incomplete") from error
-    except PatchVAEError as error:
-        raise PatchVAEError(f"checkpoint {path} is of no pretraining: {error}") from error
-    checkpoint.load_weights(model, content["model"], variant)
+    model, config = restored(path, content), content["config"]
     backbone = model.get_submodule("encoder.backbone")
     assert isinstance(backbone, Backbone)
     head = model.encoder.occurrence if isinstance(model, PatchVAE) else None
     if epoch is not None:
         head = None
-        checkpoint.load_weights(backbone, checkpoint.backbone_weights(content, epoch), f"{variant}, epoch {epoch}")
-    return Features(variant, backbone, head, scaling, size).requires_grad_(False).eval()
+        weights = checkpoint.backbone_weights(content, epoch)
+        checkpoint.load_weights(backbone, weights, f"{config['variant']}, epoch {epoch}")
+    return Features(backbone, head, config).requires_grad_(False).eval()

@@ -10,15 +10,15 @@ from typing import Any
 
 from patchvae.errors import PatchVAEError
 
-PROBE = 1 << 20  # bytes: more than a library holds back
+PROBE = 1 << 20  # bytes, more than a library buffers
 
 
 @contextlib.contextmanager
 def atomic(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed to `path` if the block ends well, removed if not.
 
-    Raises PatchVAEError when the disk is full or the place cannot be written, whatever the block's library makes of
-    that; any other error of the block is passed on.
+    Raises PatchVAEError when the disk is full or the place cannot be written, whatever error a library raises then;
+    other errors of the block are passed on.
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")

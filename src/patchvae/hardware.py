@@ -18,7 +18,7 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if not re.fullmatch("cpu|cuda(:[0-9]{1,3})?", name):
-        raise PatchVAEError(f"--device: {name!r} is none of auto, cpu, cuda and cuda:N")
+        raise PatchVAEError(f"--device: {name!r} is not one of auto, cpu, cuda and cuda:N")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise PatchVAEError(f"--device: {name!r} asked for, but PyTorch sees {torch.cuda.device_count() or 'no'} GPU")
@@ -26,15 +26,20 @@ def pick_device(name: str) -> torch.device:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 matrices in hardware (emulation would be slower than float32)."""
+    """Whether the device multiplies bfloat16 matrices in hardware; emulation is slower than float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    flags = {"avx512_bf16", "amx_bf16", "bf16"}
+    flags = _cpuinfo("flags", "Features")  # the latter on ARM
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags.split())
+
+
+def _cpuinfo(*keys: str) -> str:
+    """The first value of any of these keys in /proc/cpuinfo, or nothing."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith(("flags", "Features")):
-                return bool(flags & set(line.split()))
-    return False
+            if line.startswith(keys):
+                return line.partition(":")[2].strip()
+    return ""
 
 
 def pick_precision(name: str, device: torch.device) -> str:
@@ -57,7 +62,7 @@ def set_threads(threads: int | None) -> int:
 
 
 def peak_memory(device: torch.device) -> float:
-    """The most memory that this process has held so far, in MB of 10^6 bytes: the GPU's where it has one, else RAM."""
+    """The peak memory of this process in MB of 10^6 bytes: on the GPU if it uses one, else RAM."""
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
     unit = 1 if sys.platform == "darwin" else 1024
@@ -65,13 +70,8 @@ def peak_memory(device: torch.device) -> float:
 
 
 def describe(device: torch.device) -> str:
-    """A device's name as printed beside results."""
+    """A device's name, as printed beside results."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    name = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                name = line.split(":", 1)[1].strip()
-                break
+    name = _cpuinfo("model name") or platform.processor() or platform.machine()
     return f"{name} ({os.cpu_count()} cores)"

@@ -1,7 +1,4 @@
-"""Where the closed, strict model of each command's `--config` stands: beside the code that reads it.
-
-By name alone, so that a command imports its own and no other.
-"""
+"""The closed model of each command's `--config`, by name, so that a command imports its own and no other."""
 
 import pkgutil
 from collections.abc import Mapping
@@ -22,7 +19,7 @@ MODELS = {
     "probe": "patchvae.evaluation.probe_config:Probe",
     "reconstruct": "patchvae.evaluation.reconstruction_config:Reconstruct",
     "fid": "patchvae.evaluation.reconstruction_config:Reconstruct",
-    "score-parts": "patchvae.training.run_config:Measured",
+    "score-parts": "patchvae.run_config:Measured",
     "table1": "patchvae.report.tables.table1:Table1",
     "claims": "patchvae.report.tables.outcomes:Claims",
     "probe_table": "patchvae.report.tables.probe_table:ProbeTable",
@@ -32,9 +29,9 @@ MODELS = {
     "sweep": "patchvae.report.tables.sweep:Sweep",
     "table7": "patchvae.report.tables.table7:Table7",
     "parts_table": "patchvae.report.tables.parts_table:PartsTable",
-    **dict.fromkeys(("parameter_tables", "summary", "curves"), "patchvae.types:Strict"),  # are told nothing
+    **dict.fromkeys(("parameter_tables", "summary", "curves"), "patchvae.types:Strict"),  # an empty configuration
     "figure-masks": "patchvae.report.figures.weight_masks:FigureMasks",
-    "figure-parts": "patchvae.report.parts_config:FigureParts",
+    "figure-parts": "patchvae.report.figures.survey_config:FigureParts",
 }
 
 
@@ -49,7 +46,7 @@ def _model(command: str, config: Mapping[str, Any]) -> type[Strict]:
         name = block.get("name") if isinstance(block, dict) else None
         if not isinstance(name, str) or name not in KINDS:
             hint = did_you_mean(str(name), [*KINDS])
-            raise PatchVAEError(f"--config: model.name: {shown(name)} is none of {', '.join(KINDS)}{hint}")
+            raise PatchVAEError(f"--config: model.name: {shown(name)} is not one of {', '.join(KINDS)}{hint}")
         return KINDS[name].pretrain_config()
     if command == "prepare" and config.get("format") == "digit-scenes":
         return pkgutil.resolve_name("patchvae.data.prepare_config:DigitScenes")

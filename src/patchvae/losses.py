@@ -30,7 +30,7 @@ def gaussian_kl(mean: Tensor, variance: Tensor) -> Tensor:
 
 def bernoulli_kl(logits: Tensor, prior: float, reduction: str = "sum") -> Tensor:
     """KL(Bern(sigmoid(logits)) || Bern(prior)), summed or averaged over all but the batch: scalar (eq. 11, E5, E8)."""
-    # logsigmoid of the logits stays exact where log(p + epsilon) saturates.
+    # logsigmoid stays exact where log(p + epsilon) saturates.
     probability = torch.sigmoid(logits)
     positive = probability * (F.logsigmoid(logits) - math.log(prior))
     negative = (1 - probability) * (F.logsigmoid(-logits) - math.log1p(-prior))

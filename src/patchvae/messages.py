@@ -1,4 +1,4 @@
-"""What a model refuses, in one sentence that names the key."""
+"""What a configuration's model refuses, in one sentence that names the key."""
 
 import copy
 import re
@@ -14,7 +14,7 @@ from patchvae.types import Strict
 
 M = TypeVar("M", bound=Strict)
 
-# What a value is not, by pydantic's name of the error
+# What was wanted, by pydantic's name of the error
 WANTED = {
     "int_type": "a whole number",
     "float_type": "a number",
@@ -45,7 +45,7 @@ def checked(model: type[M], data: Mapping[str, Any], prefix: str) -> M:
 
 def _sentence(model: type[Strict], data: Mapping[str, Any], refusal: ValidationError) -> str:
     errors = refusal.errors(include_url=False)
-    # A misspelt key is also a missing one, and what is missing or wrong is not what others name or need.
+    # Misspelt keys first, as they are also missing; then single values; then what they say of each other
     first = min(errors, key=lambda error: (error["type"] != "unknown_key", error["type"] in ("name", "value_error")))
     path, value, context = _path(data, first), first["input"], first.get("ctx", {})
     match first["type"]:
@@ -63,7 +63,7 @@ def _sentence(model: type[Strict], data: Mapping[str, Any], refusal: ValidationE
         case "union_tag_invalid":
             path.append(context["discriminator"][1:-1])
             value = get(data, path)
-    # Each alternative of a union has its own word.
+    # A union's alternatives have an error each.
     alternatives = [error for error in errors if _path(data, error) == path and error["input"] == value] or [first]
     wanted = " or ".join(dict.fromkeys(map(_wanted, alternatives)))
     hint = did_you_mean(value, re.findall("'([^']+)'", wanted)) if isinstance(value, str) else _whole(model, data, path)
@@ -79,9 +79,9 @@ def _dotted(path: list[Any]) -> str:
 
 
 def _path(data: Any, error: ErrorDetails) -> list[Any]:
-    """The keys to what is wrong, without the names of a union's alternatives that pydantic puts among them."""
+    """The keys that lead to the error, without the names of union members that pydantic puts among them."""
     path: list[Any] = []
-    *parents, last = error["loc"] or (None,)  # of the whole: none
+    *parents, last = error["loc"] or (None,)  # the whole has no place
     for part in parents:
         if _has(data, part):
             path.append(part)
@@ -94,7 +94,7 @@ def _has(data: Any, part: Any) -> bool:
 
 
 def _whole(model: type[Strict], data: Mapping[str, Any], path: list[Any]) -> str:
-    """A hint at the whole number that a number with a point may mean, if the model takes it there, or nothing."""
+    """A hint to write 1 for 1.0 where the model accepts that, or nothing."""
     value = get(data, path)
     if not isinstance(value, float) or not value.is_integer():
         return ""

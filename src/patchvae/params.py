@@ -1,4 +1,4 @@
-"""What params.yaml holds, its overlays merged: a closed model, whose checks of single blocks stand beside the keys.
+"""The closed model of params.yaml with its overlays. Checks of single blocks stand beside the keys.
 
 The comment beside a key is its description in the JSON schema that editors read (see `schema`).
 """
@@ -15,12 +15,15 @@ from patchvae.data.sources_config import FileName, Source
 from patchvae.evaluation.inception_config import Inception
 from patchvae.evaluation.probe_config import Ridge
 from patchvae.evaluation.reconstruction_config import Sampling
-from patchvae.models import beta_vae_config, patchvae_config, random_config
-from patchvae.report.parts_config import Shown
-from patchvae.training import finetune_config, pretrain_config
+from patchvae.models.beta_vae_config import BetaVAETerms
+from patchvae.models.patchvae_config import NumParts, PatchVAETerms
+from patchvae.models.random_config import BatchNormStatistics
+from patchvae.report.figures.survey_config import Shown
+from patchvae.training.finetune_config import FinetuneRecipe
 from patchvae.training.head_config import HeadSettings
 from patchvae.training.objectives.supervised_config import Labels
 from patchvae.training.objectives.vae_config import Gan
+from patchvae.training.pretrain_config import PretrainRecipe
 from patchvae.types import (
     ABSENT,
     AS_WRITTEN,
@@ -29,13 +32,13 @@ from patchvae.types import (
     Epochs,
     HeadPool,
     Init,
+    InputScaling,
     LearningRate,
     Location,
     Name,
     Precision,
     Regime,
-    Run,
-    Scaling,
+    RunName,
     Seed,
     Select,
     Some,
@@ -53,7 +56,7 @@ One = Annotated[list[T], Field(min_length=1, max_length=1)]
 
 
 def _found(params: Any, *path: str) -> Any:
-    """What parameters, which may hold anything yet, have at a path; None where there is nothing."""
+    """The value at a path of unchecked parameters; None where there is none."""
     for part in path:
         params = params.get(part) if isinstance(params, dict) else None
     return params
@@ -79,7 +82,7 @@ def key_of(block: str, kind: str) -> AfterValidator:
 
 
 def of_model(*kinds: str) -> AfterValidator:
-    """A variant of a model that a list is for."""
+    """A variant of one of the kinds of model that a list is for."""
 
     def check(name: str, info: ValidationInfo) -> str:
         kind = _found(info.context, "variants", name, "model")
@@ -91,7 +94,7 @@ def of_model(*kinds: str) -> AfterValidator:
 
 
 def of_table1(key: str) -> AfterValidator:
-    """One of what Table 1 holds."""
+    """A name in one of Table 1's lists."""
 
     def check(name: str, info: ValidationInfo) -> str:
         known = _found(info.context, "table1", key)
@@ -109,7 +112,7 @@ def no_scenes(name: str, info: ValidationInfo) -> str:
 
 
 def scenes(otherwise: str) -> AfterValidator:
-    """A data set of digit scenes, and what is said of any other."""
+    """A data set of digit scenes; otherwise: the message for any other."""
 
     def check(name: str, info: ValidationInfo) -> str:
         format = _found(info.context, "datasets", name, "format")
@@ -150,7 +153,7 @@ class Data(Strict):
 
 
 class Common(Strict):
-    """What every data set has, whatever its format."""
+    """The settings of data sets of every format."""
 
     image_size: int  # side of the images in pixels
     flip: bool  # horizontal flips in training
@@ -197,7 +200,7 @@ class Sizes(Strict):
     """Sizes of one variant."""
 
     latent_dim: Width = ABSENT  # length of the latent code of beta-VAE and BiGAN
-    num_parts: patchvae_config.NumParts = ABSENT  # number of parts N
+    num_parts: NumParts = ABSENT  # number of parts N
     part_dim: Width = ABSENT  # length d_p of a part's appearance code
 
 
@@ -225,11 +228,11 @@ class Model(Strict):
         return self
 
 
-class BetaVAEVariant(beta_vae_config.Terms):
+class BetaVAEVariant(BetaVAETerms):
     model: Literal["beta-vae"]  # kind of model
 
 
-class PatchVAEVariant(patchvae_config.Terms):
+class PatchVAEVariant(PatchVAETerms):
     model: Literal["patchvae"]  # kind of model
 
 
@@ -246,7 +249,7 @@ class SupervisedVariant(Strict):
     epochs: Literal["dataset"] | Epochs  # dataset (its pretrain_epochs) or a whole number from 1 to 100000
 
 
-class RandomVariant(random_config.Born):
+class RandomVariant(BatchNormStatistics):
     model: Literal["random"]  # kind of model
 
 
@@ -288,7 +291,7 @@ class Table2(Strict):
     head: HeadName  # a key of `heads`
     objectives: Objectives  # what is pretrained on its data set
     model: Model  # sizes of the networks
-    pretrain: pretrain_config.Recipe  # training without labels (Adam)
+    pretrain: PretrainRecipe  # training without labels (Adam)
 
     @model_validator(mode="after")
     def whole_trainings_are_the_last_row_alone(self) -> Self:
@@ -315,7 +318,7 @@ SweptValue = bool | Annotated[float, AS_WRITTEN] | Word
 
 
 class RowsOfTable1(Strict):
-    """What more is measured of some of Table 1."""
+    """Further measurements of some rows and data sets of Table 1."""
 
     datasets: Unique[Column]  # data sets of Table 1
     variants: Unique[Row]  # rows of Table 1
@@ -336,7 +339,7 @@ class Lengths(RowsOfTable1):
         known = _found(info.context, "table1", "heads")
         for name in self.heads if self.datasets else ():
             if isinstance(known, list) and name not in known:
-                raise ValueError(f"heads: {name} must be among table1.heads, whose cells are the whole pretraining's")
+                raise ValueError(f"heads: {name} must be among table1.heads, for the cells of whole pretrainings")
         return self
 
 
@@ -388,7 +391,7 @@ class Figures(Shown):
 class Parameters(Strict):
     """params.yaml with its overlays merged."""
 
-    run: Run  # at most 64 lower-case letters, digits and hyphens; names the folder results/<run>
+    run: RunName  # at most 64 lower-case letters, digits and hyphens; names the folder results/<run>
     seeds: Some[Seed]  # one pretraining and one fine-tuning per seed and cell
     select: Select  # which epoch's accuracy is reported
     data: Data  # the data sets that are packed
@@ -407,7 +410,7 @@ class Parameters(Strict):
     datasets: Annotated[
         dict[Name, Annotated[Cifar100 | PhotoSet | DigitScenes, Field(discriminator="format")]], Field(min_length=1)
     ]  # one block per data set
-    input_scaling: Scaling  # to [-1, 1], or by ImageNet's mean and standard deviation
+    input_scaling: InputScaling  # to [-1, 1], or by ImageNet's mean and standard deviation
     precision: Precision  # of the forward pass; auto is bf16 where the hardware has it
     init: Init  # initial weights
     masks: MaskOptions  # weight masks of L_w
@@ -422,9 +425,9 @@ class Parameters(Strict):
         ],
         Field(min_length=1),
     ]  # one block per model
-    pretrain: pretrain_config.Recipe  # unsupervised training (Adam)
+    pretrain: PretrainRecipe  # unsupervised training (Adam)
     gan: Gan  # adversarial term of the -GAN variants
-    finetune: finetune_config.Recipe  # training of the classifier (SGD)
+    finetune: FinetuneRecipe  # training of the classifier (SGD)
     heads: Annotated[
         dict[Name, HeadSettings], Field(min_length=1)
     ]  # settings of the classifier by name, laid over finetune

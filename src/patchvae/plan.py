@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from patchvae.config import Params, sweeps
 from patchvae.variants import SUFFIXES, pretrained, swept
 
-# Figures of one PatchVAE, and what draws them
+# Figures of one PatchVAE, and the modules that draw them
 PARTS_FIGURES = {
-    "figure1": "patchvae.report.teaser",
-    "figure3": "patchvae.report.occurrence",
-    "figure4": "patchvae.report.gallery",
-    "figure5": "patchvae.report.swap",
+    "figure1": "patchvae.report.figures.teaser",
+    "figure3": "patchvae.report.figures.occurrence_maps",
+    "figure4": "patchvae.report.figures.gallery",
+    "figure5": "patchvae.report.figures.appearance_swap",
 }
 
-# Tables of fine-tunings, beside those of swept keys
+# Tables that have fine-tunings made for them, besides those of swept keys
 FINETUNED = ("table1", "table2", "lengths", "sensitivity")
 
 

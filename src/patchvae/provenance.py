@@ -20,10 +20,10 @@ PACKAGE = Path(patchvae.__file__).parent
 
 
 def source_files(*modules: str) -> list[Path]:
-    """The package's source files that modules need, themselves included, transitively and sorted.
+    """The source files of modules and of all that they import within the package, sorted.
 
-    Found by reading import statements (those inside functions too), so nothing is imported. Raises PatchVAEError for
-    a module that the package does not have.
+    Import statements are read, those inside functions too; nothing is imported. Raises PatchVAEError for a module that
+    the package does not have.
     """
     for module in modules:
         if _file_of(module) is None:
@@ -84,14 +84,14 @@ def _statements_of(path: Path) -> str:
 
 
 def statements(source: str) -> str:
-    """A Python source without comments, docstrings, blank lines and blanks at the ends of lines.
+    """A Python source without comments, docstrings, blank lines and trailing blanks.
 
-    The text itself and not its syntax tree, whose dump differs between versions of Python.
+    The text, as the dump of a syntax tree differs between versions of Python.
     """
     # Line feeds alone: a form feed or U+2028 ends a line for str.splitlines, but not for Python.
     lines = source.replace("\r\n", "\n").split("\n")
     cuts: list[tuple[tuple[int, int], tuple[int, int]]] = list(_docstrings(ast.parse(source), lines))
-    inside: set[int] = set()  # lines that end within a string, whose blanks count
+    inside: set[int] = set()  # lines that end within a string, where blanks count
     begun: list[int] = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
@@ -130,7 +130,7 @@ def config_sha256(config: Mapping[str, Any]) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a number may depend on: python, torch, patchvae."""
+    """Versions that a number may depend on: python, torch, patchvae."""
     return {
         "python": platform.python_version(),
         "torch": importlib.metadata.version("torch"),
@@ -139,14 +139,14 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """The commit of this checkout, `+` behind it where files differ from it; None where the package is in no git."""
+    """The commit of this checkout, with a `+` where files differ from it; None where the package is not in git."""
 
     def git(*words: str) -> str:
         command = ["git", "-C", str(PACKAGE), *words]
         return subprocess.run(command, capture_output=True, check=True, text=True, timeout=30).stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", "__init__.py")  # a package in a .venv is not of the repository around it
+        git("ls-files", "--error-unmatch", "__init__.py")  # fails for a package in a .venv of some repository
         changed = git("status", "--porcelain", "--untracked-files=no", "--", ".")
         return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.SubprocessError):

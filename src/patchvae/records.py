@@ -1,8 +1,8 @@
-"""What a result says of its making, held against what was wanted, so that no number passes for another.
+"""What a result was made from, compared with what is wanted, so that no number passes for another.
 
-Metrics files and checkpoints hold their configuration; packed data and masks have it in `record.json` beside them,
-which no job depends on, so that the same pixels made in another way train nothing anew. `wanted` are the digests that a
-caller who knows the parameters passes along: what is read is held against them, whichever engine ran the job.
+Metrics files and checkpoints hold their configuration. Packed data and masks have it beside them, in `record.json`. No
+job depends on that file, so the same pixels made in another way cause no new training. `wanted` are digests of the
+configurations that the inputs must have been made with; the caller, who knows the parameters, passes them along.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,20 +36,20 @@ def parse_wanted(pairs: Sequence[str]) -> dict[str, str]:
     return wanted
 
 
-def check_config(where: Path | str, config: Any, wanted: str | None) -> None:
-    """Raise PatchVAEError where a result was made with another configuration than the wanted one, None being any."""
+def refuse_other_config(where: Path | str, config: Any, wanted: str | None) -> None:
+    """Raise PatchVAEError where a result was not made with the wanted configuration; None accepts any."""
     if wanted is not None and (not isinstance(config, dict) or digest(config) != wanted):
         raise PatchVAEError(f"{where} was made with other parameters than those asked for: {AGAIN}")
 
 
 def check_data(data: Path, wanted: Mapping[str, str]) -> None:
-    """Raise PatchVAEError where packed data were made with other parameters than `wanted["data"]`, if that is there."""
+    """Raise PatchVAEError where packed data were not made with `wanted["data"]`, if that is given."""
     if "data" in wanted:
-        check_config(data, read_json(data / RECORD).get("config"), wanted["data"])
+        refuse_other_config(data, read_json(data / RECORD).get("config"), wanted["data"])
 
 
 def check_masks(masks: Path, images_sha256: str, wanted: Mapping[str, str]) -> str:
-    """The digest of weight masks, once they are of these training images, and made as `wanted["masks"]` says.
+    """Check that weight masks are of these training images and made as `wanted["masks"]` says; return their digest.
 
     Raises PatchVAEError otherwise, and for masks without a record.
     """
@@ -60,12 +60,12 @@ def check_masks(masks: Path, images_sha256: str, wanted: Mapping[str, str]) -> s
         raise PatchVAEError(f"{masks.parent / RECORD}: not the record of weight masks") from error
     if made_of != images_sha256:
         raise PatchVAEError(f"{masks} are masks of other images than the data set's: {AGAIN}")
-    check_config(masks, record.get("config"), wanted.get("masks"))
+    refuse_other_config(masks, record.get("config"), wanted.get("masks"))
     return sha256
 
 
 def recorded(metrics: Mapping[str, Any]) -> str:
-    """What a metrics file says: the digest of its configuration, then, of a job on a pretrained model, that model's."""
+    """The digest of a metrics file's configuration, and of the pretraining's if there is one."""
     digests = [digest(metrics["config"])]
     if metrics.get("pretraining") is not None:
         digests.append(str(metrics["pretraining"]["config_sha256"])[:16])
@@ -73,9 +73,9 @@ def recorded(metrics: Mapping[str, Any]) -> str:
 
 
 def other_data(metrics: Mapping[str, Any], packed: Path) -> str | None:
-    """The data set below `packed` of which a metrics file measured other images or labels than lie there, or None.
+    """The data set below `packed` whose images or labels are not those that a metrics file measured, or None.
 
-    A data set that is not there is not compared, nor what a metrics file does not tell.
+    Data sets that are not there and digests that the metrics file lacks are not compared.
     """
     blocks = [(metrics["dataset"], metrics)]
     if metrics.get("pretraining") is not None:
@@ -95,7 +95,7 @@ def other_data(metrics: Mapping[str, Any], packed: Path) -> str | None:
 def check_metrics(files: Sequence[Path], wanted: Sequence[str], packed: Path | None) -> None:
     """Raise PatchVAEError naming a metrics file of other parameters, or of other data than those in `packed`.
 
-    wanted: what `recorded` is to be for each file, or nothing for any.
+    wanted: what `recorded` must return for each file; an empty list accepts any.
     """
     if wanted and len(wanted) != len(files):
         raise PatchVAEError(f"--wanted: {len(wanted)} digests for {len(files)} metrics files")

@@ -9,11 +9,11 @@ from patchvae.config import Params, did_you_mean, shown, sweeps
 from patchvae.errors import PatchVAEError
 from patchvae.models.sizes import REGIMES
 from patchvae.plan import FINETUNED, PARTS_FIGURES
-from patchvae.variants import SWEEPS, pretrained, settings, sources, swept, text_of, variants
+from patchvae.variants import SWEEPS, for_variant, pretrained, sources, swept, text_of, variants
 
 
 def resolve(params: Params, rule: str, wildcards: Mapping[str, Any]) -> Params:
-    """The complete configuration of one job: exactly what it reads, so that nothing else makes it run again.
+    """The complete configuration of one job. It holds what the job reads and no more: any change makes it run again.
 
     wildcards: the job's wildcards by name (dataset, variant, regime, seed, key), as text or numbers.
     Raises PatchVAEError for an unknown rule, data set, variant, regime, seed or key.
@@ -29,7 +29,7 @@ def resolve(params: Params, rule: str, wildcards: Mapping[str, Any]) -> Params:
                 hint = did_you_mean(str(wildcards[key]), known) or f", known are {', '.join(known) or 'none'}"
                 raise PatchVAEError(f"{rule}: unknown {key} {name}{hint}")
         if "seed" in wildcards and not _is_seed(str(wildcards["seed"])):
-            raise PatchVAEError(f"{rule}: seed {shown(wildcards['seed'])} is no whole number from 0 to {2**32 - 1}")
+            raise PatchVAEError(f"{rule}: seed {shown(wildcards['seed'])} is not a whole number from 0 to {2**32 - 1}")
         return copy.deepcopy(RESOLVERS[rule](params, wildcards))
     except KeyError as error:
         raise PatchVAEError(f"{rule}: no {error.args[0]!r} among the wildcards or parameters") from error
@@ -59,7 +59,7 @@ def read_wildcards(params: Params, rule: str, pairs: Sequence[str]) -> dict[str,
 
 
 def _known(params: Params) -> dict[str, list[str]]:
-    """What may stand for each wildcard."""
+    """The values that each wildcard may have."""
     tables = [*FINETUNED, *sweeps(params)]
     names = {"dataset": [*params["datasets"]], "variant": [*variants(params)], "regime": [*REGIMES]}
     names |= {"head": [*params["heads"]]}
@@ -71,7 +71,7 @@ def _is_seed(text: str) -> bool:
 
 
 def _only(params: Params, table: str, key: str) -> str:
-    """The first name in a list; raises PatchVAEError where it is empty, since this run has no such table."""
+    """The first name in a list; raises PatchVAEError where it is empty, as the run then has no such table."""
     names = params[table][key]
     if not names:
         raise PatchVAEError(f"{table}.{key}: empty, so this run has no such table")
@@ -99,11 +99,11 @@ def _masks(params: Params, wildcards: Mapping[str, Any]) -> Params:
     return {"image_size": dataset["image_size"], "patch_size": dataset["mask_patch_size"], **params["masks"]}
 
 
-def _model(own: Params, dataset: str, base: str) -> Params:
-    """Everything that makes the network, of a kind that depends on the variant's model."""
-    block, sizes = own["variants"][base], own["model"]
+def _model(adjusted: Params, dataset: str, base: str) -> Params:
+    """All settings of a variant's network."""
+    block, sizes = adjusted["variants"][base], adjusted["model"]
     kind = block["model"]
-    config = {"name": kind, "backbone": sizes["backbone"], "init": own["init"]}
+    config = {"name": kind, "backbone": sizes["backbone"], "init": adjusted["init"]}
     if kind == "beta-vae":
         return config | sizes[base] | {"beta": block["beta"]}
     if kind == "bigan":
@@ -111,13 +111,13 @@ def _model(own: Params, dataset: str, base: str) -> Params:
     if kind == "random":
         return config | {"statistics": block["statistics"]}
     if kind == "supervised":
-        head = {"hidden_dim": own["finetune"]["hidden_dim"], "head_pool": sizes["head_pool"]}
-        return config | head | {"num_classes": own["datasets"][dataset]["num_classes"]}
+        head = {"hidden_dim": adjusted["finetune"]["hidden_dim"], "head_pool": sizes["head_pool"]}
+        return config | head | {"num_classes": adjusted["datasets"][dataset]["num_classes"]}
     return config | sizes[base] | {key: value for key, value in block.items() if key != "model"}
 
 
 def _images(params: Params, dataset: str) -> Params:
-    """What any job on a network has to know of its images."""
+    """What every job on a network reads of its images."""
     return {
         "dataset": dataset,
         "image_size": params["datasets"][dataset]["image_size"],
@@ -129,64 +129,64 @@ def _images(params: Params, dataset: str) -> Params:
 
 def _pretrain(params: Params, wildcards: Mapping[str, Any]) -> Params:
     dataset, variant = wildcards["dataset"], wildcards["variant"]
-    own, block = settings(params, dataset, variant)
+    adjusted, block = for_variant(params, dataset, variant)
     chosen, kind = variants(params)[variant], block["model"]
-    config = _images(own, dataset) | {
+    config = _images(adjusted, dataset) | {
         "variant": variant,
-        "model": _model(own, dataset, chosen.base),
-        "flip": own["datasets"][dataset]["flip"],
+        "model": _model(adjusted, dataset, chosen.base),
+        "flip": adjusted["datasets"][dataset]["flip"],
         "seed": int(wildcards["seed"]),
     }
     if kind == "random":
         return config
-    config |= {"epochs": own["datasets"][dataset]["pretrain_epochs"], **own["pretrain"]}
+    config |= {"epochs": adjusted["datasets"][dataset]["pretrain_epochs"], **adjusted["pretrain"]}
     if kind == "supervised":
-        own_epochs = {} if block["epochs"] == "dataset" else {"epochs": block["epochs"], "snapshots": []}
-        return config | own_epochs | {"labels": block["labels"]}
+        epochs = {} if block["epochs"] == "dataset" else {"epochs": block["epochs"], "snapshots": []}
+        return config | epochs | {"labels": block["labels"]}
     if kind == "bigan":
-        own_recipe = {key: block[key] for key in ("lr", "adam_betas", "gradient_penalty")}
-        return config | own_recipe | {"weighted_loss": False, "gan": None}
-    return config | {"weighted_loss": chosen.weighted, "gan": own["gan"] if chosen.gan else None}
+        recipe = {key: block[key] for key in ("lr", "adam_betas", "gradient_penalty")}
+        return config | recipe | {"weighted_loss": False, "gan": None}
+    return config | {"weighted_loss": chosen.weighted, "gan": adjusted["gan"] if chosen.gan else None}
 
 
 def _finetune(params: Params, wildcards: Mapping[str, Any]) -> Params:
     dataset, variant, head = wildcards["dataset"], wildcards["variant"], wildcards["head"]
-    own, _ = settings(params, dataset, variant)
-    return _images(own, dataset) | {
+    adjusted, _ = for_variant(params, dataset, variant)
+    return _images(adjusted, dataset) | {
         "variant": variant,
         "pretrained": _phi(params, dataset, variant),
         "regime": wildcards["regime"],
         "head": head,
-        "num_classes": own["datasets"][dataset]["num_classes"],
-        "flip": own["datasets"][dataset]["flip"],
-        "backbone": own["model"]["backbone"],
-        "head_pool": own["model"]["head_pool"],
-        "init": own["init"],
-        "epochs": own["datasets"][dataset]["finetune_epochs"],
+        "num_classes": adjusted["datasets"][dataset]["num_classes"],
+        "flip": adjusted["datasets"][dataset]["flip"],
+        "backbone": adjusted["model"]["backbone"],
+        "head_pool": adjusted["model"]["head_pool"],
+        "init": adjusted["init"],
+        "epochs": adjusted["datasets"][dataset]["finetune_epochs"],
         "seed": int(wildcards["seed"]),
-        **own["finetune"],
-        **own["heads"][head],
+        **adjusted["finetune"],
+        **adjusted["heads"][head],
     }
 
 
 def _phi(params: Params, dataset: str, variant: str) -> Params:
-    """Whose phi it is, and of which epoch."""
+    """The pretraining that phi comes from, and its epoch."""
     return pretrained(params, dataset, variant) | {"snapshot": variants(params)[variant].snapshot}
 
 
 def _probe(params: Params, wildcards: Mapping[str, Any]) -> Params:
     dataset, variant = wildcards["dataset"], wildcards["variant"]
-    own, _ = settings(params, dataset, variant)
+    adjusted, _ = for_variant(params, dataset, variant)
     return _measured(params, wildcards) | {
         "pretrained": _phi(params, dataset, variant),
-        "num_classes": own["datasets"][dataset]["num_classes"],
-        "backbone": own["model"]["backbone"],
-        **{key: own["probe"][key] for key in ("pool", "holdout", "lambdas")},
+        "num_classes": adjusted["datasets"][dataset]["num_classes"],
+        "backbone": adjusted["model"]["backbone"],
+        **{key: adjusted["probe"][key] for key in ("pool", "holdout", "lambdas")},
     }
 
 
 def _measured(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    """A job on a pretrained model, whose own configuration lies in its checkpoint."""
+    """A job on a pretrained model, whose own configuration is in its checkpoint."""
     return _images(params, wildcards["dataset"]) | {"variant": wildcards["variant"], "seed": int(wildcards["seed"])}
 
 
@@ -270,7 +270,7 @@ def _figure_parts(params: Params, wildcards: Mapping[str, Any]) -> Params:
 
 
 def _nothing(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    """A job of its input files alone: the paper's sizes are no run's, and results bring all that is said of them."""
+    """Of a job that reads its input files alone."""
     return {}
 
 

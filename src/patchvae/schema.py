@@ -18,7 +18,7 @@ from patchvae.params import Parameters
 
 
 class EditorSchema(GenerateJsonSchema):
-    """Describes a key by the comment beside it in its model; a title would repeat it, and a default it has none."""
+    """Describes a key by the comment beside it in its model, without titles, which would repeat it, and defaults."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         made, cls = super().model_schema(schema), schema["cls"]

@@ -1,4 +1,4 @@
-"""Independent random streams from one seed, so that adding a draw in one place moves no other."""
+"""Independent random streams from one seed: another draw in one of them changes no other."""
 
 import hashlib
 from typing import Any
@@ -19,7 +19,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Put back what `random_state` returned, as far as this machine has the GPUs of that one."""
+    """Restore what `random_state` returned, for the GPUs that this machine has."""
     torch.set_rng_state(state["cpu"])
     if torch.cuda.is_available():
         for number, one in enumerate(state["cuda"][: torch.cuda.device_count()]):

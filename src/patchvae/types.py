@@ -1,6 +1,6 @@
 """Types that parameters and jobs' configurations share.
 
-Every job depends on this file: a type that only one job has stands beside that job.
+Every job depends on this file, so a type of a single job stands beside that job.
 """
 
 from collections.abc import Callable
@@ -13,14 +13,14 @@ T = TypeVar("T")
 
 
 class Strict(BaseModel):
-    """Nothing is converted, nothing is left out, nothing is added."""
+    """A closed model: values are not converted, and every key must be there and known."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
     def knows_every_key(cls, data: Any) -> Any:
-        """Before all else: a misspelt key is also a missing one, and the former has to be said."""
+        """Comes first: a misspelt key is also a missing one, and the message should name the misspelt one."""
         known = [field.alias or name for name, field in cls.model_fields.items()]
         if isinstance(data, dict) and cls.model_config["extra"] == "forbid":
             for key in data:
@@ -30,16 +30,16 @@ class Strict(BaseModel):
 
     @property
     def given(self) -> dict[str, Any]:
-        """What it was made from, to the last number's form."""
+        """What it was made from, every number as it was written."""
         return self.model_dump(by_alias=True, exclude_unset=True, warnings=False)
 
 
-# Of a key that may be left out; null is refused where it is there
+# Default of a key that may be left out; null is refused
 ABSENT: Any = None
 
 
 def said(words: str) -> WrapValidator:
-    """What a message says is wanted, in place of pydantic's word for it."""
+    """The words of an error message for what is wanted, in place of pydantic's."""
 
     def check(value: Any, validate: Callable[[Any], Any]) -> Any:
         try:
@@ -51,7 +51,7 @@ def said(words: str) -> WrapValidator:
 
 
 def as_written(value: Any, validate: Callable[[Any], Any]) -> Any:
-    """1 stays 1: as 1.0 it would be another configuration."""
+    """Check a value but keep its form: 1.0 in place of 1 would be another configuration."""
     validate(value)
     return value
 
@@ -76,7 +76,7 @@ RowName = Annotated[  # of a table: with a swept key or an epoch
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=-]{0,199}$"),
     said("a row's name of at most 200 letters, digits and _ . + = -"),
 ]
-Run = Annotated[
+RunName = Annotated[
     str,
     Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$"),
     said("a name of at most 64 lower-case letters, digits and hyphens"),
@@ -94,7 +94,7 @@ Location = Annotated[
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Regime = Literal["none", "conv1", "conv1-3", "conv1-5"]
 Select = Literal["last", "best"]
-Scaling = Literal["symmetric", "imagenet"]
+InputScaling = Literal["symmetric", "imagenet"]
 Precision = Literal["auto", "fp32", "bf16"]
 Backbone = Literal["resnet9", "resnet18"]
 HeadPool = Literal["flatten", "average"]

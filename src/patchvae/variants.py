@@ -2,13 +2,12 @@
 
 from typing import Any, NamedTuple
 
-from patchvae.config import Params, get, put, setting, sweeps
+from patchvae.config import Params, get, put, sweeps, swept_path
 
 # What pretraining adds to a variant's name, by the list of `objectives` in which the variant stands
 SUFFIXES = {"plain": "", "lw": "+lw", "gan": "-gan", "gan+lw": "-gan+lw", "bigan": "", "labels": "", "none": ""}
 # Swept key: the column of the paper's values, which lie in paper/sweep_KEY.csv
 SWEEPS = {"num_parts": "n_parts", "part_dim": "d_p", "occurrence_prior": "prior", "beta_occ": "beta_occ"}
-
 
 EPOCHS = ".epochs="
 
@@ -21,7 +20,7 @@ class Variant(NamedTuple):
     weighted: bool  # trained with L_w
     key: str | None = None  # the swept key with its value
     value: Any = None
-    snapshot: int | None = None  # the epoch of its pretraining behind which phi is taken, None being the last
+    snapshot: int | None = None  # the epoch of its pretraining after which phi is taken; None: the last
 
 
 def text_of(value: Any) -> str:
@@ -35,7 +34,7 @@ def swept(params: Params, key: str, value: Any) -> str:
 
 
 def objective_lists(params: Params) -> dict[str, list[tuple[str, str]]]:
-    """Lists of variants that are pretrained, by dotted key, each with the names that they become: (variant, row)."""
+    """The lists of pretrained variants by dotted key, as pairs of a variant and the row that it becomes."""
     return {
         f"{table}.objectives.{name}": [(variant, variant + SUFFIXES[name]) for variant in names]
         for table in ("table1", "table2")
@@ -61,23 +60,23 @@ def variants(params: Params) -> dict[str, Variant]:
 
 
 def shortened(variant: str, epoch: int) -> str:
-    """A variant as it was behind an epoch of its pretraining."""
+    """The name of a variant as it was after an epoch of its pretraining."""
     return f"{variant}{EPOCHS}{epoch}"
 
 
-def family(params: Params, dataset: str) -> Params:
-    """The block that holds `model` and `pretrain` of a data set: Table 2 has its own."""
+def model_settings(params: Params, dataset: str) -> Params:
+    """The block with a data set's `model` and `pretrain`: that of Table 2 for its data sets, else the top level."""
     block: Params = params["table2"] if dataset in params["table2"]["datasets"] else params
     return block
 
 
-def settings(params: Params, dataset: str, variant: str) -> tuple[Params, Params]:
-    """The parameters as a variant has them on a data set (its own `model` and `pretrain` among them), and its block."""
-    chosen, own = variants(params)[variant], params
+def for_variant(params: Params, dataset: str, variant: str) -> tuple[Params, Params]:
+    """The parameters with a variant's swept value and a data set's `model` and `pretrain`, and the variant's block."""
+    chosen, adjusted = variants(params)[variant], params
     if chosen.key is not None:
-        own = put(own, setting(params, chosen.key), chosen.value)
-    own = own | {key: family(own, dataset)[key] for key in ("model", "pretrain")}
-    return own, own["variants"][chosen.base]
+        adjusted = put(adjusted, swept_path(params, chosen.key), chosen.value)
+    adjusted = adjusted | {key: model_settings(adjusted, dataset)[key] for key in ("model", "pretrain")}
+    return adjusted, adjusted["variants"][chosen.base]
 
 
 def pretrained(params: Params, dataset: str, variant: str) -> dict[str, str]:
@@ -89,7 +88,7 @@ def pretrained(params: Params, dataset: str, variant: str) -> dict[str, str]:
     if chosen.snapshot is not None:  # shares the whole training
         return {"dataset": dataset, "variant": variant.removesuffix(f"{EPOCHS}{chosen.snapshot}")}
     # A sweep over the fine-tuning shares one pretraining.
-    shared = chosen.key is not None and setting(params, chosen.key)[0] == "finetune"
+    shared = chosen.key is not None and swept_path(params, chosen.key)[0] == "finetune"
     return {"dataset": dataset, "variant": params["ablation_base"]["variant"] if shared else variant}
 
 
@@ -110,7 +109,7 @@ def packed(params: Params) -> list[str]:
 
 
 def source_set(params: Params, dataset: str) -> str:
-    """The data set from whose sources a data set is packed: its own name, or the one in `data.shared`."""
+    """The data set whose sources a data set is packed from: itself, or the one in `data.shared`."""
     shared = params["data"]["shared"]
     return str(shared["sources"]) if dataset in shared["datasets"] else dataset
 
@@ -121,5 +120,5 @@ def sources(params: Params, dataset: str) -> Params:
 
 
 def base_value(params: Params, key: str) -> Any:
-    """The value that the swept variant itself has."""
-    return get(params, setting(params, key))
+    """The value of a swept key in the variant that is swept."""
+    return get(params, swept_path(params, key))

@@ -195,7 +195,7 @@ def test_an_edited_value_reruns_the_jobs_that_need_it(
     ("module", "jobs"),
     [
         pytest.param("report/tables/table1.py", TABLE1 | {"Claims of run test"}, marks=pytest.mark.slow),
-        ("report/gallery.py", {"Draw figure4 of digits-tiny"}),
+        ("report/figures/gallery.py", {"Draw figure4 of digits-tiny"}),
         pytest.param("evaluation/parts.py", PARTS, marks=pytest.mark.slow),
         ("data/masks.py", MASKS | WEIGHTED),
         pytest.param("training/finetune.py", TRAININGS | TABLE1_READERS | TABLE2 | SWEEP, marks=pytest.mark.slow),

@@ -72,7 +72,7 @@ def masks(config: str) -> list[str]:
         (["resolve", "masks"], "masks: no 'dataset' among"),
         (["resolve", "mask", "dataset=cifar100"], "did you mean masks?"),
         (["resolve", "masks", "dataset=cifar100", "-p", "missing.yaml"], "missing.yaml"),
-        ([*JOB, "seed=abc"], "seed 'abc' is no whole number from 0 to 4294967295"),
+        ([*JOB, "seed=abc"], "seed 'abc' is not a whole number from 0 to 4294967295"),
         ([*JOB, "seed=-1"], "seed '-1' is no"),
         ([*JOB, "seed=1.0"], "seed '1.0' is no"),
         ([*JOB, "seed=4294967296"], "seed '4294967296' is no"),

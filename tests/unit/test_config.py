@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from patchvae.config import get, load_params, merge, put, setting
+from patchvae.config import get, load_params, merge, put, swept_path
 from patchvae.errors import PatchVAEError
 
 Params = dict[str, Any]
@@ -110,6 +110,6 @@ def test_anchors_and_a_byte_order_mark_are_fine(tmp_path: Path) -> None:
 )
 def test_a_swept_key_is_found_and_a_value_put_there(params: Params, key: str, path: tuple[str, ...]) -> None:
     before = get(params, path)
-    assert setting(params, key) == path
+    assert swept_path(params, key) == path
     assert get(put(params, path, "other"), path) == "other"
     assert get(params, path) == before

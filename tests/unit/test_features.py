@@ -17,7 +17,7 @@ from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.features import load
 from patchvae.models.factory import build_model, network_of
-from patchvae.training.batches import Scaling
+from patchvae.models.scaling import Scaling
 
 PARTS = {
     "num_parts": 3,

@@ -1,4 +1,4 @@
-"""Reading members of tar and zip files, and of folders in their place, that nobody vouches for."""
+"""Reads members of untrusted tar and zip files, and of folders in their place."""
 
 import bz2
 import contextlib
@@ -44,11 +44,11 @@ Load = Callable[[], bytes]
 
 
 class DamagedArchive(PatchVAEError):
-    """What should be an archive is none, or is not whole: a download that went wrong looks like that."""
+    """A file that is no archive or not a whole one, like a failed download."""
 
 
 def is_page(head: bytes) -> bool:
-    """Whether a file that begins with `head` is a page for a browser, as servers send in place of a file."""
+    """Whether a file that begins with `head` is a web page, which servers may send in place of a file."""
     return head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(PAGES)
 
 
@@ -67,7 +67,7 @@ def _is_header(block: bytes) -> bool:
 
 
 class _StrictTarInfo(tarfile.TarInfo):
-    """tarfile takes a broken header, or no end mark, behind the first entry for the end: to us they are damage."""
+    """Raises for a broken header or a missing end mark after the first entry, which tarfile takes for the end."""
 
     @classmethod
     def fromtarfile(cls, tar: tarfile.TarFile) -> "_StrictTarInfo":
@@ -82,10 +82,10 @@ class _StrictTarInfo(tarfile.TarInfo):
 def read_members(path: Path | str, names: Collection[str]) -> dict[str, bytes]:
     """Content of the named files of a tar (compressed with gzip, bzip2, xz or not), a zip or a folder, by name.
 
-    Nothing is extracted to disk. Every entry is examined, and a compressed tar is read to its end (its CRC comes
-    last), before anything is returned. A folder may be the archive's top folder or the one that holds it; a pointer is
-    followed. Raises PatchVAEError for a missing file, a truncated or altered archive (DamagedArchive), one that has not
-    each named file once, and one with any entry that would leave the folder it is extracted to.
+    Nothing is extracted to disk. Every entry is examined, and a compressed tar is read to its end, where its CRC is,
+    before anything is returned. A folder may be the archive's top folder or the one that holds it; a pointer is
+    followed. Raises PatchVAEError for a missing file, a truncated or altered archive (DamagedArchive), an archive
+    without each named file exactly once, and one with an entry outside its own folder.
     """
     if not Path(path).exists():
         raise PatchVAEError(f"the archive {path} does not exist")
@@ -104,20 +104,20 @@ def read_members(path: Path | str, names: Collection[str]) -> dict[str, bytes]:
 
 
 def file_names(path: Path, nested: bool = False) -> Iterator[str]:
-    """Names of all files, in the order in which they lie there; arguments and errors as in `read_wanted`."""
+    """Names of all files in their order; arguments and errors as in `read_wanted`."""
     return (name for name, _, _ in _walk(path, nested))
 
 
 def read_wanted(
     path: Path, wanted: Container[str], nested: bool = False, skip: Callable[[str], object] | None = None
 ) -> Iterator[tuple[str, Load]]:
-    """Name and content of the wanted files of a tar, zip or folder, in the order in which they lie there.
+    """Name and content of the wanted files of a tar, zip or folder, in their order there.
 
-    The content comes as a function, to be called at any time in any thread: a file of an archive was read already,
-    one of a folder is read by the call, and a link of an archive, which is not followed, is refused by it. `nested`
-    opens the tars inside, too: the files of `x.tar` are called `x/...`. `skip` is called with the name of every other
-    file. Memory does not grow with a tar. Raises PatchVAEError as `read_members` does, but only when it comes to the
-    damage: nothing may be kept of what it handed out before. An archive may hold a name twice, and yields it twice.
+    The content is a function, to be called at any time in any thread. A file of an archive has been read by then, one
+    of a folder is read by the call, and a link of an archive is refused by it. `nested` opens inner tars too: the files
+    of `x.tar` are called `x/...`. `skip` is called with the name of every other file. Memory does not grow with a tar.
+    Raises PatchVAEError as `read_members` does, but only on reaching the damage: discard what was yielded before. A
+    name that an archive holds twice is yielded twice.
     """
     for name, load, lasting in _walk(path, nested):
         if name in wanted:
@@ -189,7 +189,7 @@ def _read_zipped(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -
 
 
 def _entries(path: Path, stream: BinaryIO, prefix: str, nested: bool) -> Iterator[tuple[str, Load, bool]]:
-    """The entries of a tar; what lies behind its end is read only to tell that it is no second tar."""
+    """The entries of a tar; the rest after its end is read only to refuse a second tar."""
     with tarfile.open(fileobj=stream, mode="r:", tarinfo=_StrictTarInfo) as tar:
         while (entry := tar.next()) is not None:
             tar.members.clear()  # type: ignore[attr-defined]  # tarfile would keep a kilobyte per entry

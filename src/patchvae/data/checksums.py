@@ -19,7 +19,7 @@ def checksum(path: Path | str, algorithm: str = "sha256") -> str:
     """Checksum of a file or folder as `algorithm:hex`.
 
     A file's is the digest of its content. A folder's is the digest of one `path NUL hex-digest LF` per file, sorted by
-    the path relative to the folder, so that neither dates, owners nor the folder's own name matter.
+    relative path: dates, owners and the folder's name do not matter.
     Raises PatchVAEError naming what cannot be read, a pipe or a device among them.
     """
     path = Path(path)
@@ -73,9 +73,9 @@ def files_below(folder: Path) -> list[str]:
 
 
 class Listing(NamedTuple):
-    """What can be told of the files below a folder without reading them.
+    """What is known of the files below a folder without reading them.
 
-    `digest` is one of their relative paths, sizes and dates, and `size` is the sum of their bytes.
+    `digest` is of their relative paths, sizes and dates; `size` is the sum of their bytes.
     """
 
     digest: str

@@ -16,7 +16,7 @@ from patchvae.errors import PatchVAEError
 FOLDER = "cifar-100-python"
 SIZE = 32
 
-# All that a pickled numpy array needs, under the names of NumPy 1 and 2; any other global could run code.
+# Globals that a pickled array needs, under their names in NumPy 1 and 2; any other could run code
 _RECONSTRUCT = np.empty(0).__reduce__()[0]
 ALLOWED_GLOBALS = {
     ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,

@@ -23,7 +23,7 @@ def read_digit_scenes(config: Mapping[str, Any], raw_dir: Path | None) -> tuple[
     """Ten classes and two splits of `train_images` and `test_images` scenes, determined by `seed`.
 
     A scene of 32 x 32 pixels RGB is a 4 x 4 grid. Four cells hold one and the same scan, whose digit is the class, and
-    two hold two other digits, all in one bright colour, so that colour does not tell the class; the background is dark.
+    two hold two other digits. All have one bright colour, so colour does not tell the class; the background is dark.
     Larger scenes have as many per area: at 64 x 64, 16 cells of 64 repeat the scan and 8 hold other digits.
     The splits share no scan. `occurrence` (n, S/8, S/8) is 1 where the class's digit is.
     Raises PatchVAEError for an image_size that is no multiple of 32.

@@ -25,7 +25,7 @@ def read_indoor67(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
     names: dict[str, str] = {}
     for name in photo_names(archive):
         if "/" not in name:
-            raise PatchVAEError(f"{archive}: {name} lies in no folder of a class")
+            raise PatchVAEError(f"{archive}: {name} is not in the folder of a class")
         other = names.setdefault("/".join(name.split("/")[-2:]), name)
         if other != name:
             raise PatchVAEError(f"{archive}: {other} and {name} have one name on the lists: keep one of them")

@@ -1,4 +1,4 @@
-"""What all photo formats need: their sources by name, and lists of images as text."""
+"""What the photo formats share: sources by name, and lists of images as text."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ def open_sources(
 
 
 def decode_lines(where: object, content: bytes) -> Iterator[str]:
-    """Lines that hold something, without blanks around them; raises PatchVAEError for what is no UTF-8 text."""
+    """Lines that are not blank, stripped; raises PatchVAEError for anything but UTF-8 text."""
     try:
         for line in io.TextIOWrapper(io.BytesIO(content), "utf-8-sig"):
             if line := line.strip():

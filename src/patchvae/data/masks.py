@@ -44,9 +44,9 @@ def weight_masks(
     of all *pixels* sum to one (E17). Without `per_channel` the channels are averaged first and the last axis is 1
     (E18). A flat channel weighs all patches alike (E20).
 
-    Raw uint8 values give the same masks as the scaled input of the network (E21): a scaling x -> a x + b per channel
-    loses b in the Laplacian, and |a| in the division. Only without `per_channel` do channel-dependent a (ImageNet's
-    standard deviations, 0.224 to 0.229) shift the channels' shares, by about 2 %.
+    Raw uint8 values give the same masks as the network's scaled input (E21). Of a scaling x -> a x + b per channel, the
+    Laplacian removes b and the division |a|. Without `per_channel`, ImageNet's standard deviations (0.224 to 0.229)
+    would shift the channels' shares by about 2 %.
 
     `memory` bounds the working memory in bytes. Raises PatchVAEError for an image size that is no multiple of
     mask_patch_size, and for an unknown masks.normalise.
@@ -79,17 +79,17 @@ def write_masks(config: Mapping[str, Any], images_path: Path | str, out_path: Pa
     """Write the masks of a packed data set's {split}_images.npy as .npy, and beside them record.json.
 
     `config` is the masks block of params.yaml and image_size. The record holds config, code_sha256, images_sha256
-    (from the data set's manifest) and sha256 of the masks; it goes first and comes last. Works batch by batch
-    within `memory` bytes, however many images there are. Raises PatchVAEError naming the file or key that is wrong,
-    images that are not those of their manifest among them.
+    (from the data set's manifest) and sha256 of the masks. An old one is removed first, and the new one is written
+    last. Works batch by batch within `memory` bytes. Raises PatchVAEError naming the file or key that is wrong, also
+    for images that are not those of their manifest.
     """
     images_path, out_path = Path(images_path), Path(out_path)
     if images_path.parent.absolute() == out_path.parent.absolute():
-        raise PatchVAEError(f"{out_path} lies beside the images, whose {RECORD} its own would replace: move it")
+        raise PatchVAEError(f"{out_path} lies beside the images, and its {RECORD} would replace theirs: move it")
     packed = load_manifest(images_path.parent)
     split = packed["splits"].get(images_path.name.removesuffix("_images.npy"))
     if split is None:
-        raise PatchVAEError(f"{images_path} is no split of the data set in {images_path.parent}")
+        raise PatchVAEError(f"{images_path} is not a split of the data set in {images_path.parent}")
     images = check_images(images_path, split, packed["image_size"])
     size = config["image_size"]
     if images.shape[1:] != (size, size, 3):
@@ -100,7 +100,7 @@ def write_masks(config: Mapping[str, Any], images_path: Path | str, out_path: Pa
     (out_path.parent / RECORD).unlink(missing_ok=True)
     with array_rows(out_path, shape, np.float16) as writer:
         for start in range(0, len(images), batch):
-            # Mapped anew each time, which gives the pages of the last batch back.
+            # Mapped anew each time, to release the pages of the last batch
             writer.write(start, weight_masks(load_array(images_path)[start : start + batch], *options, memory))
         writer.finish(len(images))
     digests = {"images_sha256": split["sha256"], "sha256": file_digest(out_path)}

@@ -1,4 +1,4 @@
-"""What weight masks are computed by."""
+"""Settings of weight masks."""
 
 from typing import Annotated, Literal, Self
 

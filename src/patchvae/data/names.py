@@ -1,7 +1,6 @@
-"""What the name of a file beside photographs says: that it may be one, that it surely is none, or that it hides some.
+"""What a file's name says: that it may be a photograph, that it is none, or that it holds photographs inside.
 
-Nothing is left out because its ending is unknown: whatever may be a photograph is decoded, and stops preparation when
-it is none.
+A file with an unknown ending is not left out: it is decoded, and stops the preparation if it is no photograph.
 """
 
 from pathlib import Path
@@ -14,7 +13,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Left behind by desktops, cameras, version control and tools that need a folder to hold something
+# Left behind by desktops, cameras, version control and other tools
 LITTER = _words(
     ".directory .ds_store .gitattributes .gitignore .gitkeep .keep .localized .nomedia .picasa.ini cachedir.tag"
     " desktop.ini ehthumbs.db ehthumbs_vista.db picasa.ini thumbs.db _success"
@@ -23,7 +22,7 @@ LITTER_FOLDERS = _words(
     "$recycle.bin .cache .fseventsd .git .hg .ipynb_checkpoints .spotlight-v100 .svn .trash .trashes @eadir __macosx"
     " __pycache__"
 )
-APPLE_DOUBLE = "._"  # beginning of the files in which macOS keeps what other file systems cannot
+APPLE_DOUBLE = "._"  # prefix of macOS's files of metadata on other file systems
 TEXTS = _words("authors changelog copying license makefile notice readme")  # without an ending
 NO_PHOTOS = _words(
     "bat bib cfg csv doc docx html htm ini ipynb json jsonl log m mat md md5 pdf py pyc rst rtf sh sha1 sha256 sha512"
@@ -37,7 +36,7 @@ UNREADABLE = _words(
 
 
 def no_photo(name: str) -> str | None:
-    """What a file is counted as that surely is no photograph, such as `*.txt` or `Thumbs.db`; None for any other."""
+    """The kind of a file that is no photograph, such as `*.txt` or `Thumbs.db`; None where it may be one."""
     *folders, base = name.split("/")
     for folder in folders:
         if folder.lower() in LITTER_FOLDERS:
@@ -51,10 +50,10 @@ def no_photo(name: str) -> str | None:
 
 
 def photo_names(archive: Path, nested: bool = False) -> list[str]:
-    """Names of all files of an archive or folder that may be photographs, in the order in which they lie there.
+    """Names of all files of an archive or folder that may be photographs, in their order there.
 
-    `nested` as in `archives.file_names`. Raises PatchVAEError, besides its errors, for a hidden file, an archive within
-    the archive and an image of a kind that is not read: none of them can be left out without losing photographs.
+    Arguments and errors as in `archives.file_names`. Also raises PatchVAEError for a hidden file, an archive within the
+    archive and an image of a kind that is not read: leaving them out could lose photographs.
     """
     names = [name for name in file_names(archive, nested) if no_photo(name) is None]
     for name in names:

@@ -1,4 +1,4 @@
-"""The packed form of a data set: uint8 arrays that training maps into memory, and a manifest that vouches for them."""
+"""The packed form of a data set: uint8 arrays that training maps into memory, and a manifest with their digests."""
 
 import contextlib
 import io
@@ -34,18 +34,16 @@ class PackedSplit:
 
 def save_array(path: Path | str, array: npt.NDArray[Any]) -> None:
     """Write a .npy file atomically; raises PatchVAEError naming the file when the disk is full."""
-    array = np.ascontiguousarray(array)
-    with atomic(path) as partial, open(partial, "wb") as stream:
-        # np.save would do, but on a full disk it says "8 requested and 0 written" instead of why.
-        np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
-        stream.write(array.data)
+    with array_rows(path, array.shape, array.dtype) as writer:
+        writer.write(0, array)
+        writer.finish(len(array))
 
 
 class RowWriter:
-    """A .npy file whose rows are written one by one, in any order and from any thread, each at its place.
+    """A .npy file whose rows are written one by one, in any order and from any thread.
 
-    Plain writes instead of a memory map: a full disk is an error then and no crash, and the process does not seem to
-    grow with the file.
+    Plain writes, not a memory map: a full disk then is an error and no crash, and the process does not seem to grow
+    with the file.
     """
 
     def __init__(self, path: Path | str, stream: BinaryIO, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
@@ -60,7 +58,7 @@ class RowWriter:
         self._put(self._start + first * self._row_bytes, np.ascontiguousarray(rows).data.cast("B"))
 
     def close_gaps(self, missing: Collection[int], count: int) -> int:
-        """Move the rows behind each missing one up and return how many of `count` are left."""
+        """Move rows up to fill the missing ones, and return how many of `count` are left."""
         gaps = [*sorted(missing), count]
         target = gaps[0]
         for gap, following in itertools.pairwise(gaps):
@@ -93,7 +91,7 @@ class RowWriter:
 
 @contextlib.contextmanager
 def array_rows(path: Path | str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Iterator[RowWriter]:
-    """Yield a RowWriter of an array of `shape`; only after its `finish` and the end of the block is there a `path`."""
+    """Yield a RowWriter of an array of `shape`; `path` appears at the end of the block, after its `finish`."""
     with atomic(path) as partial, open(partial, "wb+") as stream:
         yield RowWriter(path, stream, shape, dtype)
 
@@ -119,8 +117,9 @@ def write_packed(
 ) -> None:
     """Write {split}_images.npy, {split}_labels.npy, {split}_occurrence.npy where there is one, then manifest.json.
 
-    `source` is the checksum of every raw file. The manifest goes first and comes last: an interrupted rewrite leaves
-    none. Raises PatchVAEError for inconsistent arrays, labels outside the classes and a class without an image.
+    `source` is the checksum of every raw file. The old manifest is removed first and the new one is written last, so
+    an interrupted rewrite leaves none. Raises PatchVAEError for inconsistent arrays, labels outside the classes and a
+    class without an image.
     """
     out_dir = Path(out_dir)
     for split in SPLITS:
@@ -136,7 +135,7 @@ def write_packed(
 
 
 def clear(out_dir: Path) -> None:
-    """Remove the manifest, what the arrays to come may not replace, and the half-written arrays of a killed run."""
+    """Remove the manifest, arrays that may not be replaced, and half-written ones of a killed run."""
     (out_dir / MANIFEST).unlink(missing_ok=True)
     for stale in (*out_dir.glob("*_occurrence.npy"), *out_dir.glob(".*.npy.*.partial")):
         stale.unlink()
@@ -151,9 +150,9 @@ def write_manifest(
     skipped: Sequence[Mapping[str, str]] = (),
     ignored: Mapping[str, int] | None = None,
 ) -> None:
-    """Write the manifest of the arrays that lie in `out_dir`.
+    """Write the manifest of the arrays in `out_dir`.
 
-    `skipped` are the images that could not be decoded, `ignored` counts the files by kind that are no image of a split.
+    `skipped` are the images that could not be decoded; `ignored` counts files that are in no split, by kind.
     """
     entries = {}
     for split in SPLITS:
@@ -199,7 +198,7 @@ def load_manifest(data_dir: Path | str) -> dict[str, Any]:
 
 
 def load_split(data_dir: Path | str, split: str) -> PackedSplit:
-    """Map one split ("train" or "test") into memory, images read-only and unread.
+    """Map one split ("train" or "test") into memory, images read-only.
 
     Raises PatchVAEError for an unknown split, missing files, and files that disagree with the manifest.
     """
@@ -221,8 +220,8 @@ def load_split(data_dir: Path | str, split: str) -> PackedSplit:
 def check_arrays(data_dir: Path | str, split: str, manifest: Mapping[str, Any]) -> None:
     """Raise PatchVAEError for arrays of `split` that are not those of the manifest (see `load_manifest`).
 
-    They must have its number of rows, size, type and digest; of images that are larger than HASHED the digest is not
-    taken, since every job would read them all.
+    They must have its number of rows, size, type and digest. The digest of images larger than HASHED is not computed,
+    since every job would read them all.
     """
     data_dir, entry = Path(data_dir), manifest["splits"][split]
     check_images(data_dir / f"{split}_images.npy", entry, manifest["image_size"])
@@ -239,7 +238,7 @@ def check_arrays(data_dir: Path | str, split: str, manifest: Mapping[str, Any]) 
 
 
 def check_images(path: Path, entry: Mapping[str, Any], size: int) -> npt.NDArray[Any]:
-    """The images (count, size, size, 3) at `path`, mapped; raises PatchVAEError for others than the entry tells of."""
+    """The images (count, size, size, 3) at `path`, mapped; raises PatchVAEError unless they match their entry."""
     images, count = load_array(path), entry["count"]
     if images.dtype != np.uint8:
         raise PatchVAEError(f"{path} holds {images.dtype}, not uint8{_OTHER}")
@@ -251,9 +250,9 @@ def check_images(path: Path, entry: Mapping[str, Any], size: int) -> npt.NDArray
 
 
 def check_split(where: str, data: PackedSplit, classes: Sequence[str], split: str) -> None:
-    """Raise PatchVAEError, naming `where`, for arrays that are not one consistent split with all classes in it.
+    """Raise PatchVAEError, naming `where`, unless arrays are one consistent split with all classes in it.
 
-    A training label of -1 stands for an image without a label (E42).
+    A training label of -1 is an image without a label (E42).
     """
     images, labels = data.images, data.labels
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != images.shape[2] or images.shape[3] != 3:

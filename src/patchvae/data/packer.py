@@ -20,7 +20,7 @@ from patchvae.data.packed import SPLITS, RowWriter, array_rows, check_labels, cl
 from patchvae.data.photos import PhotoList, PhotoSet, TooSmall, Undecodable, decode
 from patchvae.errors import PatchVAEError
 
-IN_FLIGHT = 4  # images per thread that are read but not yet written
+IN_FLIGHT = 4  # images per thread that are read and not yet written
 UNLISTED = "images of no split"  # in the manifest's counts of files that were left out
 
 log = logging.getLogger(__name__)
@@ -35,11 +35,11 @@ def pack_photos(
 ) -> None:
     """Write the photographs of both splits as {split}_images.npy and {split}_labels.npy, then manifest.json.
 
-    Rows are in the order of the lists, whatever the archive's. `config` has dataset, format, image_size and
-    max_undecodable: so many images may fail to decode; they are left out and the manifest lists them. It also counts
-    the archives' other files, by kind. The manifest goes first, comes last.
-    Raises PatchVAEError for lists that name an image twice or one that is not there, an archive that holds one twice,
-    one image too many that cannot be decoded, one smaller than image_size, and a class without an image.
+    Rows are in the order of the lists. `config` has dataset, format, image_size and max_undecodable. The manifest lists
+    the images that cannot be decoded, which are left out, and counts the archives' other files by kind. The old one is
+    removed first, and the new one is written last.
+    Raises PatchVAEError for an image that is listed or stored twice or not stored, more undecodable images than
+    max_undecodable, an image smaller than image_size, and a class without an image.
     """
     out_dir, dataset, size = Path(out_dir), config["dataset"], config["image_size"]
     classes, splits = photos.classes, photos.splits
@@ -91,7 +91,7 @@ class _Packing:
 
     def __init__(self, config: Mapping[str, Any], photos: PhotoSet, writers: Mapping[str, RowWriter]) -> None:
         self.config, self.photos, self.splits, self.writers = config, photos, photos.splits, writers
-        # Eight bytes of each file's digest: two that agree by chance are one in a billion for ImageNet.
+        # Eight bytes of each file's digest: for ImageNet, two agree by chance once in a billion times.
         self.digests = {split: np.zeros(len(self.splits[split].names), dtype=np.uint64) for split in SPLITS}
         self.undecodable: dict[str, dict[int, str]] = {split: {} for split in SPLITS}
         self.ignored: Counter[str] = Counter()
@@ -113,7 +113,7 @@ class _Packing:
                 self._settle(*pending.popleft())
 
     def _images(self) -> Iterator[tuple[str, int, Load]]:
-        """Every listed image in the order of its archive; splits that share an archive share the pass over it."""
+        """Every listed image in the order of its archive, which is read once for both splits."""
         archives = {(photos.archive, photos.nested) for photos in self.splits.values()}
         for archive, nested in sorted(archives):
             places = {
@@ -162,7 +162,7 @@ class _Packing:
                 ) from error
 
     def compare_splits(self) -> None:
-        """Raise PatchVAEError for an image whose bytes are in both splits; of published splits only the log tells."""
+        """Raise PatchVAEError for an image whose bytes are in both splits; in published splits only log it."""
         train, test = (np.delete(self.digests[split], list(self.undecodable[split])) for split in SPLITS)
         shared = np.intersect1d(train, test)
         if not len(shared):

@@ -1,4 +1,4 @@
-"""Photographs of any size and kind: what a split consists of, and how one becomes a square of pixels."""
+"""Photographs of any size and kind: the lists of a split, and decoding to a square of pixels."""
 
 import io
 import re
@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from patchvae.data.packed import UNLABELLED
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM", "TIFF")  # whatever the name says; none that runs a program
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM", "TIFF")  # whatever the file's name; none runs a program
 CONVERT = ("heic", "heix", "hevc", "hevx", "heim", "heis", "mif1", "msf1", "avif", "avis")  # kinds of HEIC and AVIF
 ADDRESS = re.compile(" at 0x[0-9A-Fa-f]+")
 LARGEST = 1 << 27  # pixels of an enlarged image: 400 MB
@@ -48,8 +48,8 @@ class PhotoList:
 class PhotoSet:
     """What a format says of its data set: class names, and per split ("train", "test") the photographs.
 
-    `published` splits are taken as they are even where they share the same photograph under two names. `enlarge`
-    allows photographs smaller than the crop, as torchvision's Resize does.
+    `published` splits may share a photograph under two names. `enlarge` allows photographs smaller than the crop, as
+    torchvision's Resize does.
     """
 
     classes: list[str]
@@ -61,9 +61,8 @@ class PhotoSet:
 def decode(content: bytes, size: int, enlarge: bool = False) -> npt.NDArray[np.uint8]:
     """RGB pixels (size, size, 3) of an image: its shorter side resized to `size`, then the centre cut out (Sec. 4.1).
 
-    As torchvision's Resize (bilinear, antialiased) and CenterCrop, but for large JPEGs, which the decoder shrinks to
-    not less than twice the size first. EXIF's orientation is left alone, as there. Of an animation the first picture
-    counts.
+    As torchvision's Resize (bilinear, antialiased) and CenterCrop, except that the decoder first shrinks large JPEGs to
+    at least twice the size. EXIF's orientation is ignored, as there. An animation gives its first picture.
     Raises Undecodable, and TooSmall unless smaller images may be enlarged.
     """
     try:
@@ -78,7 +77,7 @@ def decode(content: bytes, size: int, enlarge: bool = False) -> npt.NDArray[np.u
     except UnidentifiedImageError as error:
         raise Undecodable(_no_image(content)) from error
     except Exception as error:  # a damaged file can raise anything
-        # The manifest quotes it, so where in memory something lay must go.
+        # The manifest quotes it, so without addresses in memory
         raise Undecodable(ADDRESS.sub("", str(error)) or type(error).__name__) from error
     short = min(width, height)
     if size * max(width, height) // short * size > LARGEST:
@@ -100,7 +99,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _no_image(content: bytes) -> str:
-    """What bytes are that Pillow does not know."""
+    """Why bytes are no image that Pillow reads."""
     if not content:
         return "it is empty"
     if content[4:8] == b"ftyp" and content[8:12].decode("latin1").lower() in CONVERT:

@@ -50,7 +50,7 @@ def read_places205(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
 
 
 def _prefix(archive: Path, path: str) -> str:
-    """What precedes a list's paths: the archive's folders, or what is left of them in a folder that stands for it."""
+    """The folders before a list's paths: all of the archive's, or those that an extracted folder still has."""
     parts = FOLDER.split("/")
     starts = range(len(parts)) if archive.is_dir() else range(1)
     candidates = ["/".join(parts[start:]) for start in starts]

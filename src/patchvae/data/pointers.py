@@ -1,4 +1,4 @@
-"""Local files and folders of any size stand for themselves: a pointer file tells where they lie and what they were."""
+"""Local sources are not copied: a pointer file says where they are and what they were when they were checked."""
 
 import json
 import logging
@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 def write_pointer(name: str, target: Path | str, expected: str, out: Path | str) -> str:
     """Check the local file or folder `target` against `expected`, write a pointer to it at `out`, return its checksum.
 
-    The pointer is JSON: `patchvae_source` (absolute path), `checksum`, and what betrays a change later: `size` in
-    bytes, and `mtime_ns` of a file, `listing` of a folder. For `unverified` the checksum is the true sha256. Raises
-    PatchVAEError for what cannot be read, a wrong checksum, and a target that the pointer would replace.
+    The pointer is JSON: `patchvae_source` (absolute path), `checksum`, and, to notice later changes, `size` in bytes
+    and `mtime_ns` of a file or `listing` of a folder. For `unverified` the checksum is the sha256. Raises PatchVAEError
+    for a target that cannot be read, a wrong checksum, and a target that the pointer would replace.
     """
     target, out = Path(os.path.abspath(target)), Path(out)
     try:
@@ -29,7 +29,7 @@ def write_pointer(name: str, target: Path | str, expected: str, out: Path | str)
             raise PatchVAEError(
                 f"the location of {name} is {out}, where the pointer to it would lie: move it elsewhere"
             )
-        state = _state(target)  # before the content is read: a change while we read shows later
+        state = _state(target)  # before the content is read, so that a change meanwhile is noticed
     except OSError as error:
         raise PatchVAEError(f"cannot read {target}, the location of {name}: {error.strerror or error}") from error
     if expected != UNVERIFIED:

@@ -10,19 +10,19 @@ from patchvae.data.cifar100 import read_cifar100
 from patchvae.data.digits import read_digit_scenes
 from patchvae.data.imagenet import read_imagenet
 from patchvae.data.indoor67 import read_indoor67
-from patchvae.data.own import read_folders, read_lists
 from patchvae.data.packed import PackedSplit, load_manifest, write_packed
 from patchvae.data.packer import pack_photos
 from patchvae.data.photos import PhotoSet
 from patchvae.data.places205 import read_places205
-from patchvae.data.records import check_sources, fetch_again
+from patchvae.data.source_records import check_sources, fetch_again
+from patchvae.data.user_photos import read_folders, read_lists
 from patchvae.errors import PatchVAEError
 from patchvae.provenance import code_sha256
 from patchvae.records import RECORD, write_record
 
 Reader = Callable[[Mapping[str, Any], Any], PhotoSet | tuple[list[str], dict[str, PackedSplit]]]
 
-# A new data set with an upstream format of its own adds one reader here.
+# A data set with a new file layout adds its reader here.
 FORMATS: dict[str, Reader] = {
     "cifar100": read_cifar100,
     "digit-scenes": read_digit_scenes,
@@ -45,10 +45,9 @@ def prepare(
 ) -> None:
     """Read the raw files in `raw_dir` that the record `sources` names and write the packed data set to `out_dir`.
 
-    Both are None where the format has no raw files. `config` has dataset, format, image_size, num_classes, and what
-    the format needs besides; for photographs also max_undecodable. `threads` decode photographs, by default as many as
-    there are CPUs. Raises PatchVAEError naming the file or key that is wrong, and a raw file that is not on this
-    machine or not the recorded one.
+    Both are None where the format has no raw files. `config` has dataset, format, image_size, num_classes and the
+    format's other settings. `threads` decode photographs, by default one per CPU. Raises PatchVAEError naming the file
+    or key that is wrong, or the raw file that is not on this machine or not the recorded one.
     """
     reader = FORMATS.get(config["format"])
     if reader is None:
@@ -62,7 +61,7 @@ def prepare(
         checksums = check_sources(sources, raw_dir)
     try:
         _pack(config, reader, checksums, raw_dir, out_dir, threads)
-    except DamagedArchive as error:  # of a published checksum or not: what is recorded is what came
+    except DamagedArchive as error:
         raise PatchVAEError(f"{error}: if it is a download, delete it and {fetch_again(str(sources))}") from error
     counts = {split: entry["count"] for split, entry in load_manifest(out_dir)["splits"].items()}
     log.info("packed %s: %s", out_dir, ", ".join(f"{split} {count}" for split, count in counts.items()))

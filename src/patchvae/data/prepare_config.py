@@ -1,4 +1,4 @@
-"""What a data set is packed as."""
+"""How a data set is packed."""
 
 from typing import Annotated, Literal
 

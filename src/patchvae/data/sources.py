@@ -1,4 +1,4 @@
-"""Raw files of a data set: downloaded, or referred to where they lie already, checked against a checksum, recorded."""
+"""Raw files of a data set: downloaded or referred to where they are, checked against a checksum, and recorded."""
 
 import http.client
 import logging
@@ -17,7 +17,7 @@ from patchvae.data.archives import HEAD, is_archive, is_page
 from patchvae.data.checksums import ALGORITHMS, CHUNK, UNVERIFIED, check_form, checksum, match
 from patchvae.data.names import ARCHIVES
 from patchvae.data.pointers import read_pointer, write_pointer
-from patchvae.data.records import Entry, read_record, size_of, write_record
+from patchvae.data.source_records import Entry, read_source_record, size_of, write_source_record
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, write_text
 
@@ -38,13 +38,12 @@ class _Interrupted(Exception):
 
 
 def fetch_all(config: Mapping[str, Any], raw_dir: Path, out: Path) -> None:
-    """Fetch every source of a data set to `raw_dir`/NAME, then write the record of them at `out` (see `records`).
+    """Fetch every source of a data set to `raw_dir`/NAME, then write their record at `out` (see `source_records`).
 
-    `config` has dataset and sources (name -> location and checksum, as `fetch` takes them). A download that is there
-    already is kept when it has the wanted checksum: the configured one; without one that of an earlier record at
-    `out`; without either any will do. A web page, or under an archive's name what is none, is kept only for the sake of
-    a configured checksum. Raises PatchVAEError naming the first source that cannot be had: `out` is then as it was, and
-    files that are complete stay.
+    `config` has dataset and sources (name -> location and checksum, as `fetch` takes them). An earlier download is kept
+    if it has the configured checksum, or without one the checksum of an earlier record at `out`; without either it is
+    kept unless it is a web page or no archive despite its name. Raises PatchVAEError naming the first source that
+    cannot be fetched: `out` stays as it was, and complete files stay.
     """
     expected = {name: check_form(name, source["checksum"]) for name, source in config["sources"].items()}
     known = _known(out)
@@ -58,19 +57,19 @@ def fetch_all(config: Mapping[str, Any], raw_dir: Path, out: Path) -> None:
             entries[name] = Entry(checksum=actual, size=size_of(path))
         except PatchVAEError as error:
             raise PatchVAEError(f"source {name} of {config['dataset']}: {error}") from error
-    write_record(out, config["dataset"], entries)
+    write_source_record(out, config["dataset"], entries)
 
 
 def _known(record: Path) -> dict[str, Entry]:
-    """What an earlier record says, of which a broken one says nothing."""
+    """The entries of an earlier record; none if it is missing or broken."""
     try:
-        return read_record(record)
+        return read_source_record(record)
     except PatchVAEError:
         return {}
 
 
 def _kept(location: str, expected: str, known: Entry | None, path: Path) -> str | None:
-    """The checksum to record of a file that lies at `path` already, or None when it must be fetched."""
+    """The checksum to record of a file that is at `path` already, or None when it must be fetched."""
     if _scheme(location) not in REMOTE or not path.is_file() or read_pointer(path) is not None:
         return None
     if expected == UNVERIFIED and (problem := _not_what_it_is_called(path.name, path)):
@@ -82,7 +81,7 @@ def _kept(location: str, expected: str, known: Entry | None, path: Path) -> str 
         log.warning("%s is there, but has not the checksum %s: fetching it again", path, wanted)
         return None
     log.info("%s is there already", path)
-    # A record holds the sha256 of an unverified file, whatever an earlier one was checked against.
+    # The record of an unverified file holds its sha256.
     return checksum(path) if expected == UNVERIFIED and not wanted.startswith("sha256:") else wanted
 
 
@@ -91,10 +90,10 @@ def fetch(name: str, location: str, expected: str, out: Path | str) -> str:
 
     `expected` is `md5:hex`, `sha256:hex` (see `checksum`) or `unverified`. A local source (a path or file URL) is not
     copied: `out` becomes a pointer to it (see `pointers.locate`). An interrupted download leaves `.NAME.partial`
-    beside `out`, and the next call goes on from there; with `unverified` only if the server says that it is the same
-    file still. Returns `expected` in lower case, for `unverified` the sha256.
-    Raises PatchVAEError for a place that cannot be read, a wrong checksum (naming both), a web page in place of an
-    unverified file, a full disk, and a URL with a character that none may hold.
+    beside `out`, and the next call resumes it; with `unverified` only if the server says that the file is still the
+    same. Returns `expected` in lower case, for `unverified` the sha256.
+    Raises PatchVAEError for a location that cannot be read, a wrong checksum (naming both), a web page in place of an
+    unverified file, a full disk, and a URL with a character that is not allowed.
     """
     out = Path(out)
     expected = check_form(name, expected)
@@ -114,7 +113,7 @@ def _scheme(location: str) -> str:
 
 
 def _refuse_bad_url(name: str, url: str) -> None:
-    """Raise PatchVAEError for what no server can be asked for: blanks, control characters, and letters beyond ASCII."""
+    """Raise PatchVAEError for a URL with blanks, control characters, or non-ASCII letters outside its host."""
     host = urlsplit(url).netloc  # may hold letters of all languages
     for character in url:
         if character <= " " or character == "\x7f" or (character > "\x7f" and character not in host):
@@ -129,7 +128,7 @@ def _download(name: str, url: str, expected: str, out: Path) -> str:
     with atomic(out) as partial:
         try:
             actual = _receive_verified(name, url, expected, received)
-        except OSError:  # of the disk: those of the network became _Interrupted; a part would keep the disk full
+        except OSError:  # of the disk (the network raises _Interrupted): free the space that the part takes
             _drop(received)
             raise
         os.replace(received, partial)
@@ -162,14 +161,14 @@ def _receive_verified(name: str, url: str, expected: str, received: Path) -> str
         _drop(received)
         if not resumed:
             break
-        # The first part may stem from an older file at the same address: once more from the start.
+        # The first part may be of an older file at the same address: start again.
         log.warning("the resumed download of %s has a wrong checksum, starting again", url)
     match(name, url, actual, expected)
     return actual
 
 
 def _not_what_it_is_called(name: str, path: Path) -> str | None:
-    """What is wrong with a file that nobody vouches for: pages of errors and logins come under any name."""
+    """What is wrong with an unverified file: servers send error and login pages under any name."""
     with open(path, "rb") as stream:
         head = stream.read(HEAD)
     ending = name.lower().rpartition(".")[2]
@@ -179,7 +178,7 @@ def _not_what_it_is_called(name: str, path: Path) -> str | None:
 
 
 def _version_file(received: Path) -> Path:
-    """Where the server's word for the version lies of which `received` is a part."""
+    """The file with the server's version of the download of which `received` is a part."""
     return received.with_name(f"{received.name}.version")
 
 
@@ -189,7 +188,7 @@ def _drop(received: Path) -> None:
 
 
 def _version(response: Any) -> str | None:
-    """The server's word for the bytes it sends, or None where it has none that stands for every byte."""
+    """The server's identifier of the exact bytes that it sends, or None."""
     tag = response.headers.get("ETag") or ""
     return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
 
@@ -197,7 +196,7 @@ def _version(response: Any) -> str | None:
 def _receive(name: str, url: str, received: Path, verified: bool) -> bool:
     """Append to `received` what is missing of `url`; True when some of it was there before.
 
-    Unless a checksum tells later (`verified`), only what the server calls the same version is appended to.
+    Without a checksum to check later (`verified`), only a part of the same version is resumed.
     """
     offset, headers = received.stat().st_size if received.exists() else 0, {"User-Agent": "patchvae"}
     version_file = _version_file(received)
@@ -211,7 +210,7 @@ def _receive(name: str, url: str, received: Path, verified: bool) -> bool:
     except urllib.error.HTTPError as error:
         if offset and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             if verified:
-                return True  # nothing is missing; the checksum tells whether it is the right file
+                return True  # nothing is missing; the checksum decides whether it is the right file
             _drop(received)
             raise _Interrupted("what was there of it is not of the server's file") from error
         permanent = error.code < 500 and error.code not in (408, 429)

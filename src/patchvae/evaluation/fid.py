@@ -12,21 +12,22 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from patchvae.checkpoint import pretraining
+from patchvae.checkpoint import pretraining_record
+from patchvae.data.packed import load_split
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.inception import weights_or_reason
-from patchvae.evaluation.pretrained import load_model, open_split
 from patchvae.evaluation.reconstruction import KINDS, reconstructions, temperature_of
 from patchvae.evaluation.reconstruction_config import Reconstruct
-from patchvae.training.run import Run, start
+from patchvae.pretrained import load_model
+from patchvae.run import Run, start
 
 FEATURES = 2048  # of the last block, the FID's usual one
 
 logger = logging.getLogger(__name__)
 
 
-class Moments:
-    """Mean and covariance of features that are seen batch by batch and not kept; sums in float64."""
+class MeanAndCovariance:
+    """Mean and covariance of features, from float64 sums over batches that are not kept."""
 
     def __init__(self, features: int, device: torch.device) -> None:
         self.count = 0
@@ -50,7 +51,7 @@ class Moments:
         return (scatter / (self.count - 1)).cpu().numpy()
 
 
-def frechet_distance(one: Moments, other: Moments) -> float:
+def frechet_distance(one: MeanAndCovariance, other: MeanAndCovariance) -> float:
     """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), by pytorch-fid; raises PatchVAEError where it is not real."""
     from pytorch_fid.fid_score import calculate_frechet_distance  # type: ignore[import-untyped]  # heavy, as below
 
@@ -64,11 +65,11 @@ def frechet_distance(one: Moments, other: Moments) -> float:
 
 
 def load_inception(weights: Path, device: torch.device) -> torch.nn.Module:
-    """pytorch-fid's network up to its 2048 features, in evaluation mode; its weights are already in their place.
+    """pytorch-fid's network up to its 2048 features, in evaluation mode; its weights must be there already.
 
     Raises PatchVAEError when the file holds other weights.
     """
-    # Here, as it imports torchvision, which takes longer than all that a job without weights does.
+    # Imported here: torchvision takes longer than a whole job without weights.
     from pytorch_fid.inception import InceptionV3  # type: ignore[import-untyped]
 
     try:
@@ -92,7 +93,7 @@ def measure(
 ) -> float:
     """The FID between images (n, S, S, 3), n > 1, and what the model makes of them at a temperature."""
     network = load_inception(weights, run.device)
-    real, fake = Moments(FEATURES, run.device), Moments(FEATURES, run.device)
+    real, fake = MeanAndCovariance(FEATURES, run.device), MeanAndCovariance(FEATURES, run.device)
     for originals, copies in reconstructions(run, config, model, images, temperature):
         real.add(features(network, originals))
         fake.add(features(network, copies))
@@ -110,17 +111,17 @@ def fid(
 ) -> None:
     """Measure the FID of one pretrained model's reconstructions of all test images and write the metrics (Table 7).
 
-    config: as for `reconstruct`, whose very reconstructions are measured; data: a packed data set; checkpoint: a
-    pretraining checkpoint; inception: what `fetch_inception` wrote. Without Inception weights `fid` is null and `why`
-    says the reason. deviation E62: all test images against all their reconstructions, enlarged to 299 x 299.
-    Raises PatchVAEError for broken inputs, and for weights that were fetched but are gone or altered.
+    config: as for `reconstruct`, which measures the same reconstructions; data: a packed data set; checkpoint: a
+    pretraining checkpoint; inception: what `fetch_inception` wrote. Without Inception weights `fid` is null, and `why`
+    is the reason. deviation E62: all test images against all their reconstructions, enlarged to 299 x 299.
+    Raises PatchVAEError for broken inputs, and for weights that were fetched and are gone or altered.
     """
     run = start("fid", __name__, config, data, device, threads)
     model, pretrained = load_model(checkpoint, config, KINDS, run.device)
     run = run.of_kind(pretrained["config"]["model"]["name"])
-    images = open_split(data, "test", config).images
+    images = load_split(data, "test").images
     record: dict[str, Any] = {"split": "test", "count": len(images), "fid": None}
-    record["pretraining"] = pretraining(pretrained)
+    record["pretraining"] = pretraining_record(pretrained)
     weights = weights_or_reason(inception)
     began, seen = time.perf_counter(), 0
     if isinstance(weights, str):

@@ -1,4 +1,4 @@
-"""The Inception weights that the FID needs: fetched once, put where pytorch-fid looks for them."""
+"""The Inception weights that the FID needs, fetched once to where pytorch-fid looks for them."""
 
 import logging
 import re
@@ -27,8 +27,8 @@ def weights_path() -> Path:
 def fetch_inception(config: dict[str, Any], out: Path) -> None:
     """Put the Inception weights where pytorch-fid finds them and write at `out` whether they are there.
 
-    config: `location` (URL or local file) and `checksum` (sha256:HEX). `out` becomes `{state: present, sha256}`, or,
-    when they cannot be had, `{state: missing, why}` with a warning: only the FIDs need them (E62).
+    config: `location` (URL or local file) and `checksum` (sha256:HEX). `out` becomes `{state: present, sha256}`, or
+    `{state: missing, why}` with a warning if they cannot be fetched: only the FIDs need them (E62).
     Raises PatchVAEError for a checksum of another form.
     """
     checksum = config["checksum"].lower()
@@ -46,7 +46,7 @@ def fetch_inception(config: dict[str, Any], out: Path) -> None:
 
 
 def _bring(location: str, checksum: str, target: Path) -> None:
-    """Download, or copy a local file; raises PatchVAEError when it is not there or another one."""
+    """Download, or copy a local file; raises PatchVAEError when it is missing or has another checksum."""
     scheme = urlsplit(location).scheme if "://" in location else "path"
     if scheme not in ("file", "path"):
         fetch("Inception weights", location, checksum, target)
@@ -62,10 +62,10 @@ def _bring(location: str, checksum: str, target: Path) -> None:
 
 
 def weights_or_reason(status: Path) -> Path | str:
-    """The weights that `fetch_inception` vouches for at `status`, or in its words why there are none.
+    """The weights that `fetch_inception` recorded at `status`, or its reason why there are none.
 
-    Raises PatchVAEError for a broken status, and when the weights are not unaltered where pytorch-fid looks: it would
-    download what is absent and load what is altered.
+    Raises PatchVAEError for a broken status, and for weights that are absent or altered: pytorch-fid would download
+    the former and load the latter.
     """
     content = read_json(status)
     match content:

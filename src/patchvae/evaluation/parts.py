@@ -1,4 +1,4 @@
-"""Whether the parts of a PatchVAE are the digits of digit scenes, whose truth is known cell by cell."""
+"""How well the parts of a PatchVAE find the digits of digit scenes, where every cell's content is known."""
 
 import time
 from collections.abc import Mapping
@@ -13,16 +13,18 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import average_precision_score, normalized_mutual_info_score
 from torch import nn
 
-from patchvae.checkpoint import pretraining
+from patchvae.checkpoint import pretraining_record
+from patchvae.data.packed import load_split
+from patchvae.data.tensors import batches, open_array
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.pretrained import batches, for_measuring, load_model, open_split
 from patchvae.hardware import autocast
 from patchvae.models.factory import network_of
+from patchvae.models.scaling import Scaling
+from patchvae.pretrained import for_measuring, load_model
+from patchvae.run import Run, start
+from patchvae.run_config import Measured
 from patchvae.seeding import seed_for
-from patchvae.training.batches import Scaling, open_array
 from patchvae.training.pretrain import estimate_statistics, seeded_model
-from patchvae.training.run import Run, start
-from patchvae.training.run_config import Measured
 
 MAX_IMAGES = 2000  # per split; every image has 16 cells
 NONE = -1  # the assignment of a cell in which no part is likely
@@ -40,16 +42,16 @@ class Cells:
     patches: Floats  # (cells, 3 (S/grid)^2) in [0, 1]
     occupied: npt.NDArray[np.bool_]  # (cells,): any digit
     repeated: npt.NDArray[np.bool_]  # (cells,): the digit that four cells show, which is the class
-    digits: npt.NDArray[np.int64]  # (cells,): the class; tells a cell's digit where `repeated`
+    digits: npt.NDArray[np.int64]  # (cells,): the class, which is the cell's digit where `repeated`
 
 
-def read_cells(data: Path, split: str, config: Measured) -> Cells:
+def read_cells(data: Path, split: str) -> Cells:
     """The first MAX_IMAGES scenes of a split, cut along the grid of its occurrence maps.
 
-    The maps hold the repeated digit only. Which cells hold any digit is seen exactly: the others are flat.
-    Raises PatchVAEError for a data set without such maps, or with a flat cell where a map says digit.
+    The maps show the repeated digit only. The cells with any digit are those that are not flat.
+    Raises PatchVAEError for a data set without such maps, or with a flat cell where a map shows a digit.
     """
-    opened = open_split(data, split, config)
+    opened = load_split(data, split)
     if opened.occurrence is None:
         raise PatchVAEError(f"{data} has no {split}_occurrence.npy: only digit scenes tell where their parts are")
     images, truth = np.array(opened.images[:MAX_IMAGES]), opened.occurrence[:MAX_IMAGES]
@@ -73,8 +75,8 @@ def read_cells(data: Path, split: str, config: Measured) -> Cells:
 
 
 @torch.no_grad()
-def occurrence_logits(run: Run, model: nn.Module, cells: Cells) -> Floats:
-    """Logits of Q^O, (cells, N); not probabilities, of which many would be rounded to 1 and tie.
+def logits_of_cells(run: Run, model: nn.Module, cells: Cells) -> Floats:
+    """Logits of Q^O, (cells, N). Many probabilities would be rounded to 1 and tie.
 
     Raises PatchVAEError when the model's grid is not that of the cells.
     """
@@ -111,7 +113,7 @@ def best_part_precision(
 def assign(logits: Floats) -> npt.NDArray[np.int64]:
     """The likeliest part of each cell, (cells, N) -> (cells,), or NONE where no part has a probability above 1/2.
 
-    As in Sec. 3.2 a part is there or not: a model whose parts fire nowhere tells nothing, however its logits differ.
+    As in Sec. 3.2 a part is there or not: where none fires, differences of logits mean nothing.
     """
     return np.where(logits.max(axis=1) > 0, logits.argmax(axis=1), NONE)
 
@@ -131,7 +133,7 @@ def score(scores: Scores, assignment: npt.NDArray[np.int64], train: Cells, test:
 
 
 def trivial(scores: Mapping[str, npt.NDArray[Any]], train: Cells, test: Cells) -> dict[str, float | None]:
-    """The precisions of one score per cell, (cells,) by split, that knows no digits and so has no `nmi`."""
+    """The precisions of one score per cell, (cells,) by split; it knows no digits and has no `nmi`."""
     columns = {split: values.astype(np.float32)[:, None] for split, values in scores.items()}
     return {**score(columns, np.full(len(test.digits), NONE), train, test), "nmi": None}
 
@@ -146,11 +148,11 @@ def score_parts(
 ) -> None:
     """Score the parts of one pretrained PatchVAE against the truth of digit scenes and write the metrics.
 
-    Beside `trained` stand two that learned no parts: `untrained`, the same model at its initial weights with BatchNorm
-    statistics of the training images, and `kmeans`, as many clusters of raw patches. k-means always assigns one of N
-    clusters, a PatchVAE one of N parts or none. Parts and clusters are picked on the training split and scored on the
-    test split. Two scores are trivial: `deviation`, that of a cell's values, and `occupied`, which knows which cells
-    hold a digit and nothing else.
+    Beside `trained` there are two controls: `untrained`, the same model at its initial weights with BatchNorm
+    statistics of the training images, and `kmeans`, as many clusters of raw patches. k-means assigns one of N clusters
+    to every cell, a PatchVAE one of N parts or none. Parts and clusters are picked on the training split and scored on
+    the test split. Two scores are trivial: `deviation`, the standard deviation of a cell's values, and `occupied`,
+    which knows the cells with a digit and nothing else.
 
     data: packed digit scenes; checkpoint: a pretraining checkpoint of a PatchVAE. Raises PatchVAEError for broken
     inputs, and for a model whose grid is not that of the data.
@@ -159,18 +161,18 @@ def score_parts(
     trained, pretrained = load_model(checkpoint, config, ("patchvae",), run.device)
     block = pretrained["config"]["model"]
     untrained = seeded_model(network_of(block), config.image_size, config.seed)
-    # As every trained one has; else most of its difference would be normalisation.
+    # Without them, most of the difference to a trained model would be normalisation.
     estimate_statistics(untrained, open_array(data / "train_images.npy", run.device), run)
     untrained = for_measuring(untrained, run.device)
-    train, test = (read_cells(data, split, config) for split in ("train", "test"))
+    train, test = (read_cells(data, split) for split in ("train", "test"))
+    splits = {"train": train, "test": test}
     began = time.perf_counter()
-    record: dict[str, Any] = {"pretraining": pretraining(pretrained), "split": "test", "count": len(test.images)}
+    record: dict[str, Any] = {"pretraining": pretraining_record(pretrained), "split": "test", "count": len(test.images)}
     for name, model in (("trained", trained), ("untrained", untrained)):
-        logits = {"train": occurrence_logits(run, model, train), "test": occurrence_logits(run, model, test)}
+        logits = {split: logits_of_cells(run, model, cells) for split, cells in splits.items()}
         record[name] = score(logits, assign(logits["test"]), train, test)
     clusters = cluster_scores(train.patches, test.patches, pretrained["config"]["model"]["num_parts"], config.seed)
     record["kmeans"] = score(clusters, clusters["test"].argmax(axis=1), train, test)
-    splits = {"train": train, "test": test}
     record["deviation"] = trivial({split: cells.patches.std(axis=1) for split, cells in splits.items()}, train, test)
     record["occupied"] = trivial({split: cells.occupied for split, cells in splits.items()}, train, test)
     run.finish(metrics, record, time.perf_counter() - began, len(train.images) + len(test.images))

@@ -1,6 +1,6 @@
 """A linear probe in closed form, beside the paper's regimes: ridge regression on the features of a frozen phi.
 
-It has neither learning rate nor dropout nor epochs; its one free number is chosen on training images.
+It has no learning rate, dropout or epochs. Its one free number is chosen on training images.
 """
 
 import time
@@ -14,21 +14,22 @@ from torch import Tensor
 
 from patchvae import checkpoint
 from patchvae.bits import packed_bits
+from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.pretrained import for_measuring
 from patchvae.evaluation.probe_config import Probe
 from patchvae.evaluation.ridge import Ridge, choose, moments
 from patchvae.hardware import autocast
 from patchvae.models.resnet import Backbone
+from patchvae.models.scaling import Scaling
+from patchvae.pretrained import for_measuring
+from patchvae.run import Run, start
 from patchvae.seeding import seed_for
-from patchvae.training.batches import Scaling, open_array
-from patchvae.training.run import Run, start
 
 BATCH = 250
 
 
-class Features:
-    """What a frozen phi makes of packed images, batch by batch: all features of ImageNet would take 84 GB."""
+class FrozenFeatures:
+    """The features of packed images, batch by batch: all of ImageNet's would take 84 GB."""
 
     def __init__(self, run: Run, config: Probe, pretrained: dict[str, Any]) -> None:
         self.run, self.pool = run, config.pool
@@ -51,7 +52,7 @@ class Features:
             yield self.pooled(maps), labels[index.to(labels.device)].to(self.run.device)
 
     def pooled(self, maps: Tensor) -> Tensor:
-        """Maps (B, C, h, w) averaged to a grid of side `pool`, or of their own where that is smaller: (B, D)."""
+        """Maps (B, C, h, w) averaged to a grid of side `pool`, if theirs is not smaller: (B, D)."""
         side = min(self.pool, *maps.shape[2:])
         return F.adaptive_avg_pool2d(maps.float(), side).flatten(1).double()
 
@@ -59,7 +60,7 @@ class Features:
 def parted(labels: Tensor, holdout: float, seed: int) -> tuple[Tensor, Tensor]:
     """The rows of labelled images to fit on while lambda is chosen, and of those held out to choose it, ascending.
 
-    labels: (n,) of the training images, below 0 where there is none. Raises PatchVAEError for fewer than two labels.
+    labels: (n,) of the training images, below 0 without a label. Raises PatchVAEError for fewer than two labels.
     """
     rows = (labels >= 0).nonzero().flatten().cpu()
     if len(rows) < 2:
@@ -81,24 +82,22 @@ def probe(
 ) -> None:
     """Fit ridge regression to the features of one pretrained phi and write its accuracies on the test split.
 
-    config: a resolved `probe` configuration, of which `pool` is the side of the grid of features, `holdout` the share
-    of the labelled training images that lambda is chosen on, and `lambdas` (two or more above 0) its range to begin
-    with, in the units of `Ridge`. All labelled training images are fitted in the end. data: a packed data set;
-    pretrained: a pretraining checkpoint of the same variant; wanted: see `records`.
-    Raises PatchVAEError for broken inputs, a checkpoint of another model, and features that are no finite numbers.
+    config: `pool` is the side of the grid of features, `holdout` the share of the labelled training images that lambda
+    is chosen on, and `lambdas` (two or more above 0) its initial range, in the units of `Ridge`. The final fit is to
+    all labelled training images. data: a packed data set; pretrained: a pretraining checkpoint of the same variant;
+    wanted: see `records`.
+    Raises PatchVAEError for broken inputs, a checkpoint of another model, and features that are not finite.
     """
     run = start("probe", __name__, config, data, device, threads)
-    expected = {"dataset": config.pretrained.dataset, "variant": config.pretrained.variant, "seed": config.seed}
-    own_images = run.data_sha256 if config.pretrained.dataset == config.dataset else None
-    content = checkpoint.load_pretrained(pretrained, expected, wanted or {}, own_images)
-    features, classes = Features(run, config, content), config.num_classes
+    content = checkpoint.load_phi(pretrained, config, wanted or {}, run.data_sha256)
+    features, classes = FrozenFeatures(run, config, content), config.num_classes
     fitted, held = parted(features.labels["train"], config.holdout, config.seed)
     began = time.perf_counter()
     sums = moments(features.batches("train", fitted), classes)
     rest = moments(features.batches("train", held), classes, sums.pivot)
     for part in (sums, rest):
         if not part.gram.diagonal().isfinite().all():
-            raise PatchVAEError(f"{pretrained}: its phi gives features that are no finite numbers")
+            raise PatchVAEError(f"{pretrained}: its phi gives features that are not finite")
     choice = choose(Ridge(sums), lambda: features.batches("train", held), config.lambdas)
     sums += rest
     ridge = Ridge(sums)
@@ -107,7 +106,7 @@ def probe(
     on_train = ridge.right(features.batches("train", labelled), weights)
     on_test = ridge.right(features.batches("test", torch.arange(run.counts["test"])), weights, min(5, classes))
     record = {
-        "pretraining": checkpoint.pretraining(content, config.pretrained.snapshot),
+        "pretraining": checkpoint.pretraining_record(content, config.pretrained.snapshot),
         "split": "test",
         "count": len(on_test),
         "top1": percent(on_test[:, 0]),

@@ -1,11 +1,11 @@
-"""What a linear probe is told."""
+"""Settings of a linear probe."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from patchvae.training.run_config import Measured, Pretrained
-from patchvae.types import AS_WRITTEN, Backbone, Classes, Some, Strict
+from patchvae.run_config import OnPhi
+from patchvae.types import AS_WRITTEN, Some, Strict
 
 Strength = Annotated[float, Field(ge=1e-12, le=1e12), AS_WRITTEN]
 
@@ -18,7 +18,5 @@ class Ridge(Strict):
     lambdas: Annotated[Some[Strength], Field(min_length=2)]  # strengths of the ridge
 
 
-class Probe(Measured, Ridge):
-    pretrained: Pretrained
-    num_classes: Classes
-    backbone: Backbone
+class Probe(OnPhi, Ridge):
+    pass

@@ -11,16 +11,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from patchvae.checkpoint import pretraining
+from patchvae.checkpoint import pretraining_record
+from patchvae.data.packed import load_split
+from patchvae.data.tensors import batches
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.pretrained import batches, load_model, open_split, to_unit
 from patchvae.evaluation.reconstruction_config import Reconstruct
 from patchvae.hardware import autocast
 from patchvae.models.beta_vae import BetaVAE
 from patchvae.models.patchvae import PatchVAE, patch_code, sample_occurrence
+from patchvae.models.scaling import IMAGENET_MEAN, IMAGENET_STD, Scaling
+from patchvae.pretrained import load_model
+from patchvae.run import Run, start
 from patchvae.seeding import seed_for
-from patchvae.training.batches import IMAGENET_MEAN, IMAGENET_STD, Scaling
-from patchvae.training.run import Run, start
 
 KINDS = ("beta-vae", "patchvae")  # models whose training has a reconstruction
 IMAGE = (1, 2, 3)  # dimensions of one image in a batch
@@ -50,19 +52,19 @@ def reconstructions(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Images (n, S, S, 3) and their reconstructions, batch by batch: two (B, 3, S, S) float32 in [0, 1].
 
-    temperature: of the relaxed Bernoulli. The draws depend on the seed alone, so every job that measures
-    reconstructions measures the same ones, as long as nobody draws between batches.
+    temperature: of the relaxed Bernoulli. The draws depend on the seed alone, so all jobs measure the same
+    reconstructions, as long as nothing else is drawn between batches.
     """
     scaling = Scaling(config.input_scaling, run.device)
     torch.manual_seed(seed_for(config.seed, "reconstruct"))
     for batch in batches(images, run.device):
         with autocast(run.device, run.precision):
             output = decode(model, scaling(batch), temperature, config.sample)
-        yield batch.permute(0, 3, 1, 2).float() / 255, to_unit(output.float(), scaling)
+        yield batch.permute(0, 3, 1, 2).float() / 255, scaling.to_unit(output.float())
 
 
 def temperature_of(config: Reconstruct, model: nn.Module, pretrained: dict[str, Any]) -> float:
-    """The temperature that a configuration asks for; `last` is that of the pretraining's last step (deviation E14)."""
+    """The configured temperature; `last` is that of the pretraining's last step (deviation E14)."""
     if config.temperature != "last":
         return float(config.temperature)
     return float(model.temperature_at(pretrained["steps"] - 1))  # type: ignore[operator]
@@ -76,21 +78,13 @@ def similarity(images: Tensor, reconstructions: Tensor) -> dict[str, Tensor]:
     only so do the paper's 4 to 5 dB make sense. deviation E61: SSIM on [0, 1], an 11 x 11 Gaussian of deviation 1.5,
     K 0.01 and 0.03, mean over pixels and channels; borders are mirrored, where the authors' unused code pads zeros.
     """
-    # Here, as it takes seconds to import, and an FID needs none of it.
+    # Imported here: it takes seconds, and an FID does not need it.
     from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
     mean, std = (images.new_tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     normalised, normalised_images = (reconstructions - mean) / std, (images - mean) / std
     ssim = structural_similarity_index_measure(
-        reconstructions,
-        images,
-        gaussian_kernel=True,
-        sigma=1.5,
-        kernel_size=11,
-        reduction="none",
-        data_range=1.0,
-        k1=0.01,
-        k2=0.03,
+        reconstructions, images, sigma=1.5, kernel_size=11, reduction="none", data_range=1.0, k1=0.01, k2=0.03
     )
     assert isinstance(ssim, Tensor)
     return {
@@ -110,14 +104,13 @@ def reconstruct(
 ) -> None:
     """Measure the reconstructions of all test images by one pretrained model and write the metrics (Table 7).
 
-    data: a packed data set; checkpoint: a pretraining checkpoint, which tells the model. Deviations E14, E60, E61; the
-    table's rows are the plain variants, without L_w (E63). Raises PatchVAEError for broken inputs, for a model without
-    reconstructions, and for NaN.
+    data: a packed data set; checkpoint: of a pretraining. Deviations E14, E60, E61; the table's rows are the plain
+    variants, without L_w (E63). Raises PatchVAEError for broken inputs, a model without reconstructions, and NaN.
     """
     run = start("reconstruct", __name__, config, data, device, threads)
     model, pretrained = load_model(checkpoint, config, KINDS, run.device)
     run = run.of_kind(pretrained["config"]["model"]["name"])
-    images = open_split(data, "test", config).images
+    images = load_split(data, "test").images
     began = time.perf_counter()
     sums: dict[str, float] = dict.fromkeys(("psnr", "ssim", "psnr_normalised"), 0.0)
     temperature = temperature_of(config, model, pretrained)
@@ -128,6 +121,6 @@ def reconstruct(
     for name, value in means.items():
         if not math.isfinite(value):
             raise PatchVAEError(f"{checkpoint}: the {name} of its reconstructions is {value}")
-    record = {"pretraining": pretraining(pretrained), "split": "test", "count": len(images), **means}
+    record = {"pretraining": pretraining_record(pretrained), "split": "test", "count": len(images), **means}
     record["temperature"] = temperature
     run.finish(metrics, record, time.perf_counter() - began, len(images))

@@ -1,8 +1,8 @@
-"""What a measurement of reconstructions is told."""
+"""Settings of a measurement of reconstructions."""
 
 from typing import Literal
 
-from patchvae.training.run_config import Measured
+from patchvae.run_config import Measured
 from patchvae.types import Heat, Strict
 
 

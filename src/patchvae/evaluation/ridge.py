@@ -1,4 +1,4 @@
-"""Ridge regression on one-hot targets, in closed form and from sums that grow batch by batch."""
+"""Ridge regression on one-hot targets, in closed form, from sums over batches."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,18 +9,17 @@ from torch import Tensor
 
 Batches = Iterable[tuple[Tensor, Tensor]]  # features (B, D) float64 and labels (B,)
 
-CONSTANT = 1e-6  # a feature whose deviation is less of its size is constant: float32 rounds to 6e-8
+CONSTANT = 1e-6  # a feature whose relative deviation is less is constant: float32 rounds to 6e-8
 EXTENSIONS = 8  # of the range of lambda, at most
 
 
 @dataclass
 class Moments:
-    """Sums over images, (D, D) at most whatever their number, from which everything follows.
+    """Sums over images, of size (D, D) at most, from which everything follows.
 
-    They are float64 sums of x - pivot, and pivot is close to the mean, so little is left to take out of the sums when
-    the mean is known: rounding costs some 1e-16 of a feature's variance, where sums of x itself would lose as much of
-    the mean's square. The x were float32, so their differences and products are all but exact. A feature that is the
-    same for all images gives exact zeros.
+    They are float64 sums of x - pivot. The pivot is close to the mean, so rounding costs some 1e-16 of a feature's
+    variance; sums of x itself would lose as much of the mean's square. The x are float32, so their differences and
+    products are nearly exact. A constant feature gives exact zeros.
     """
 
     pivot: Tensor  # (D,)
@@ -36,7 +35,7 @@ class Moments:
         self.counts += targets.sum(0)
 
     def __iadd__(self, other: "Moments") -> "Moments":
-        """Count in what another counted, whose pivot is the same."""
+        """Add the sums of other moments with the same pivot."""
         self.gram += other.gram
         self.cross += other.cross
         self.counts += other.counts
@@ -49,7 +48,7 @@ def one_hot(labels: Tensor, classes: int) -> Tensor:
 
 
 def moments(batches: Batches, classes: int, pivot: Tensor | None = None) -> Moments:
-    """The moments of all batches; pivot (D,): that of moments to add them to, else the mean of the first batch."""
+    """The moments of all batches; pivot (D,): by default the mean of the first batch."""
     found: Moments | None = None
     for features, labels in batches:
         if found is None:
@@ -64,9 +63,9 @@ def moments(batches: Batches, classes: int, pivot: Tensor | None = None) -> Mome
 class Ridge:
     """Ridge regression of one-hot targets on standardised features, for any lambda by one eigendecomposition.
 
-    With n images, Z the features less their means over their deviations and Y the targets less theirs, the weights W
-    minimise |Z W - Y|^2 + n lambda |W|^2. So the intercept is not penalised, and lambda is in units of the mean
-    eigenvalue of Z'Z / n, which is 1 (less by the share of constant features, which become 0).
+    For n images, let Z be the standardised features and Y the centred targets. The weights W minimise
+    |Z W - Y|^2 + n lambda |W|^2. So the intercept is not penalised, and lambda is in units of the mean eigenvalue of
+    Z'Z / n, which is 1 (less by the share of constant features, which become 0).
     """
 
     def __init__(self, moments: Moments) -> None:
@@ -81,7 +80,7 @@ class Ridge:
         covariance *= self.scale[:, None]
         target = (moments.cross / count).addr_(shift, self.prior, alpha=-1) * self.scale[:, None]
         values, self.vectors = torch.linalg.eigh(covariance)
-        self.values = values.clamp_(min=0)  # those of value 0 come out as tiny numbers of either sign
+        self.values = values.clamp_(min=0)  # zeros come out as tiny numbers of either sign
         self.rotated = self.vectors.T @ target
 
     def weights(self, penalty: float) -> Tensor:
@@ -89,11 +88,11 @@ class Ridge:
         return self.vectors @ (self.rotated / (self.values + penalty)[:, None])
 
     def scores(self, features: Tensor, weights: Tensor) -> Tensor:
-        """Features (B, D) as they came, not standardised -> (B, classes), the higher the likelier."""
+        """Features (B, D), not standardised -> (B, classes), the higher the likelier."""
         return self.standardise(features) @ weights + self.prior
 
     def standardise(self, features: Tensor) -> Tensor:
-        """Features (B, D) less their means over their deviations, both of the images that the moments counted."""
+        """Features (B, D) less their means, over their deviations, both from the moments."""
         return (features - self.mean) * self.scale
 
     def right(self, batches: Batches, weights: Tensor, best: int = 1) -> Tensor:
@@ -104,7 +103,7 @@ class Ridge:
 
 @dataclass(frozen=True)
 class Choice:
-    """A lambda, the top-1 accuracies (%) on held-out images of all that were tried, and whether it ends their range."""
+    """The best lambda, the top-1 accuracy (%) on held-out images of each, and whether the best ends the range."""
 
     penalty: float
     tried: dict[float, float]
@@ -114,9 +113,8 @@ class Choice:
 def choose(ridge: Ridge, held_out: Callable[[], Batches], penalties: Sequence[float]) -> Choice:
     """The lambda of the best top-1 accuracy on held-out images, of equal ones the largest.
 
-    held_out: gives their batches as often as it is called; penalties: at least two, the range to begin with. Where the
-    best is at an end, the range grows there by the ratio of its last two, EXTENSIONS times at most; then the end is
-    taken.
+    held_out: returns their batches; penalties: at least two, the initial range. Where the best is at an end, the range
+    grows there by the ratio of its last two, at most EXTENSIONS times.
     """
     tried = accuracies(ridge, held_out(), sorted(set(penalties)))
     for extension in range(EXTENSIONS + 1):

@@ -5,9 +5,8 @@ from torch import Tensor, nn
 
 from patchvae.losses import gaussian_kl
 from patchvae.models.beta_vae_config import BetaVAENetwork
-from patchvae.models.generators import GlobalDecoder
+from patchvae.models.generators import GlobalDecoder, Output
 from patchvae.models.global_encoder import GlobalEncoder
-from patchvae.models.output import Output
 from patchvae.models.resnet import initialise
 
 
@@ -24,11 +23,11 @@ class BetaVAE(nn.Module):
         initialise(self, config.init)
 
     def temperature_at(self, step: int) -> float:
-        """Of a relaxed Bernoulli, of which there is none."""
+        """Unused: there is no relaxed Bernoulli."""
         return 1.0
 
     def forward(self, images: Tensor, temperature: float) -> Output:
-        """Encode, sample, decode: images (B, 3, S, S); the temperature is PatchVAE's and has no part here."""
+        """Encode, sample, decode: images (B, 3, S, S); the temperature, which PatchVAE needs, is ignored."""
         mean, log_variance = self.encoder(images)
         variance = log_variance.exp()
         latent = mean + variance.sqrt() * torch.randn_like(mean)

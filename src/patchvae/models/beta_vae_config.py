@@ -1,4 +1,4 @@
-"""What makes a beta-VAE."""
+"""Settings of a beta-VAE."""
 
 from typing import Literal
 
@@ -6,10 +6,10 @@ from patchvae.models.network_config import Network
 from patchvae.types import Strict, Weight, Width
 
 
-class Terms(Strict):
+class BetaVAETerms(Strict):
     beta: Weight  # weight of the KL
 
 
-class BetaVAENetwork(Network, Terms):
+class BetaVAENetwork(Network, BetaVAETerms):
     name: Literal["beta-vae"]
     latent_dim: Width

@@ -13,7 +13,7 @@ from patchvae.models.resnet import initialise
 class BiGAN(nn.Module):
     """A deterministic encoder and a generator, trained against a joint discriminator (deviation E34).
 
-    `encode` standardises each of the encoder's outputs over the batch, as the prior is; that has no weights.
+    `encode` standardises each output of the encoder over the batch, like the prior, without weights.
     """
 
     def __init__(self, config: BiGANNetwork, image_size: int) -> None:
@@ -49,7 +49,7 @@ class JointDiscriminator(nn.Module):
             nn.LeakyReLU(0.2),
             nn.Conv2d(128, 256, 4, 2, 1),
             nn.LeakyReLU(0.2),
-            nn.AdaptiveAvgPool2d(self.GRID),  # nothing at 32 x 32
+            nn.AdaptiveAvgPool2d(self.GRID),  # does nothing at 32 x 32
             nn.Flatten(),
             *self.layers(256 * self.GRID**2),
         )

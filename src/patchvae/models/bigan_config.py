@@ -1,4 +1,4 @@
-"""What makes a BiGAN."""
+"""Settings of a BiGAN."""
 
 from typing import Literal
 

@@ -13,7 +13,7 @@ from patchvae.models.network_config import Network
 
 
 def network_of(block: Mapping[str, Any]) -> Network:
-    """What makes a network, from the `model` block of a checkpoint; raises PatchVAEError for another one."""
+    """The settings in the `model` block of a checkpoint; raises PatchVAEError for any other block."""
     name = block.get("name")
     if name not in KINDS:
         raise PatchVAEError(f"model.name: unknown model {name!r}, known are {', '.join(sorted(KINDS))}")

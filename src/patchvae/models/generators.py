@@ -1,4 +1,6 @@
-"""Decoders (Tables 10, 11); s is the stride of phi, 8 or 32."""
+"""Decoders (Tables 10, 11), and what a VAE returns; s is the stride of phi, 8 or 32."""
+
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
@@ -46,3 +48,10 @@ class GlobalDecoder(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         images: Tensor = self.decoder(self.expand(latent[:, :, None, None]))
         return images
+
+
+class Output(NamedTuple):
+    """What a VAE makes of a batch: x_hat (B, 3, S, S) and its weighted KL terms, one scalar per name."""
+
+    reconstruction: Tensor
+    kl: dict[str, Tensor]

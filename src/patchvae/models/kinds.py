@@ -1,4 +1,4 @@
-"""The kinds of models, found by name alone, so that no kind's source counts in the fingerprint of another."""
+"""The kinds of models, by the names of their modules: no kind's source counts in the fingerprint of another."""
 
 import pkgutil
 from typing import Any, NamedTuple
@@ -8,9 +8,9 @@ class Kind(NamedTuple):
     """Where the parts of a kind are."""
 
     model: str  # module with `build`
-    network: str  # what makes the network, in MODEL_config
+    network: str  # settings of the network, in MODEL_config
     objective: str | None  # module with OBJECTIVE, of a model that is trained
-    pretraining: str  # what its pretraining is told, in OBJECTIVE_config
+    pretraining: str  # settings of its pretraining, in OBJECTIVE_config
 
     def network_config(self) -> Any:
         """The model of a network's `model` block."""
@@ -37,6 +37,6 @@ KINDS = {
 
 
 def modules(kind: str) -> tuple[str, ...]:
-    """The modules whose source files count for a model of this kind, beside those of the job itself."""
+    """The modules whose source files a job on a model of this kind depends on, besides its own."""
     found = KINDS[kind]
     return (found.model, found.objective) if found.objective else (found.model,)

@@ -1,4 +1,4 @@
-"""What makes any network."""
+"""Settings of every network."""
 
 from patchvae.models.sizes import STRIDES
 from patchvae.types import Backbone, Init, Strict

@@ -1,6 +1,7 @@
 """Parameter counts beside the paper's (Tables 8-12)."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -35,6 +36,12 @@ def networks(image_size: int, num_classes: int) -> dict[str, nn.Module]:
         }
 
 
+def counts() -> Iterator[tuple[str, str, int]]:
+    """Network, data set and number of parameters."""
+    for dataset, sizes in DATASETS.items():
+        yield from ((network, dataset, count_parameters(module)) for network, module in networks(*sizes).items())
+
+
 def write_csv(stream: TextIO, paper_csv: Path | None) -> None:
     """Write `network,dataset,params,paper`, the last from the paper's CSV (`network,dataset,params`) or empty."""
     paper = {}
@@ -43,6 +50,5 @@ def write_csv(stream: TextIO, paper_csv: Path | None) -> None:
             paper = {(row["network"], row["dataset"]): row["params"] for row in csv.DictReader(table)}
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["network", "dataset", "params", "paper"])
-    for dataset, sizes in DATASETS.items():
-        for network, module in networks(*sizes).items():
-            writer.writerow([network, dataset, count_parameters(module), paper.get((network, dataset), "")])
+    for network, dataset, count in counts():
+        writer.writerow([network, dataset, count, paper.get((network, dataset), "")])

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from patchvae.losses import EPSILON, bernoulli_kl, gaussian_kl
-from patchvae.models.generators import Decoder
-from patchvae.models.output import Output
+from patchvae.models.generators import Decoder, Output
 from patchvae.models.patchvae_config import PatchVAENetwork, Temperature
 from patchvae.models.resnet import Backbone, initialise
 
@@ -89,7 +88,7 @@ class PatchVAE(nn.Module):
         initialise(self, config.init)
 
     def temperature_at(self, step: int) -> float:
-        """Of the relaxed Bernoulli at optimiser step `step` = 0, 1, ..., see the function of this name."""
+        """Temperature at optimiser step `step` = 0, 1, ..., see the function of this name."""
         return temperature_at(step, self.config.temperature)
 
     def forward(self, images: Tensor, temperature: float) -> Output:
@@ -114,7 +113,7 @@ def temperature_at(step: int, config: Temperature) -> float:
     start, rate, interval = config.start, config.rate, config.interval
     if config.schedule == "exponential":
         return max(start * math.exp(-rate * (step // interval * interval)), config.floor)
-    # The authors count steps from 1 and update behind steps 1, interval + 1, 2 interval + 1, ...: the exponents add up.
+    # The authors count steps from 1 and update after steps 1, interval + 1, 2 interval + 1, ...: the exponents add up.
     updates = 0 if step == 0 else (step - 1) // interval + 1
     return max(start * math.exp(-rate * (interval * updates * (updates - 1) // 2 + updates)), config.floor)
 

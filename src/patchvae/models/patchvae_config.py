@@ -1,4 +1,4 @@
-"""What makes a PatchVAE."""
+"""Settings of a PatchVAE."""
 
 from typing import Annotated, Literal, Self
 
@@ -26,7 +26,7 @@ class Temperature(Strict):
         return self
 
 
-class Terms(Strict):
+class PatchVAETerms(Strict):
     beta_app: Weight  # weight of the appearance KL
     beta_occ: Weight  # weight of the occurrence KL
     occurrence_prior: (
@@ -38,7 +38,7 @@ class Terms(Strict):
     temperature: Temperature  # of the relaxed Bernoulli
 
 
-class PatchVAENetwork(Network, Terms):
+class PatchVAENetwork(Network, PatchVAETerms):
     name: Literal["patchvae"]
     num_parts: NumParts
     part_dim: Width

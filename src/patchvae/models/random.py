@@ -7,10 +7,10 @@ from patchvae.models.resnet import Backbone, initialise
 
 
 class Random(nn.Module):
-    """The control: phi at its initial weights; `statistics` tells its BatchNorm statistics.
+    """The control: phi at its initial weights.
 
-    `initial`: those it was born with (0 and 1). `data`: those of the training images, as every pretrained phi has;
-    who makes the model has to estimate them.
+    `statistics` says which BatchNorm statistics it has. `initial`: means 0 and variances 1. `data`: those of the
+    training images, as in every pretrained phi; the caller estimates them.
     """
 
     def __init__(self, config: RandomNetwork) -> None:

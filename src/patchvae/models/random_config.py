@@ -1,4 +1,4 @@
-"""What makes a control."""
+"""Settings of a control."""
 
 from typing import Literal
 
@@ -6,9 +6,9 @@ from patchvae.models.network_config import Network
 from patchvae.types import Strict
 
 
-class Born(Strict):
+class BatchNormStatistics(Strict):
     statistics: Literal["initial", "data"]  # BatchNorm statistics of the untrained network
 
 
-class RandomNetwork(Network, Born):
+class RandomNetwork(Network, BatchNormStatistics):
     name: Literal["random"]

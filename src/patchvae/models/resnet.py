@@ -1,6 +1,6 @@
 """The backbone phi: ResNet-18, whole (Table 2) or cut after its second stage ("ResNet-9", Table 12).
 
-Layer by layer torchvision's, which a test holds it to; importing torchvision takes longer than a small job.
+Layer by layer the same as torchvision's, as a test checks; importing torchvision takes longer than a small job.
 """
 
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ class BasicBlock(nn.Module):
 
 
 def residual_stage(channels_in: int, channels_out: int) -> nn.Sequential:
-    """Two residual blocks, of which the first halves the side where it changes the channels."""
+    """Two residual blocks; the first halves the side if it changes the number of channels."""
     stride = 1 if channels_in == channels_out else 2
     return nn.Sequential(BasicBlock(channels_in, channels_out, stride), BasicBlock(channels_out, channels_out, 1))
 
@@ -81,7 +81,7 @@ class Backbone(nn.Module):
             self.conv8_9 = residual_stage(256, 512)
 
     def stages(self) -> Iterator[nn.Module]:
-        """The pieces that a regime freezes from the left."""
+        """The stages in order; a regime freezes the first ones."""
         yield from self.children()
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Numbers of the backbones and regimes, for code that must not wait for PyTorch."""
+"""Numbers of the backbones and regimes, for code that does not import PyTorch."""
 
 # deviation E27: the paper's table lists stride 1 for Conv4-5, its counts need 2: the stages' strides are 4, 1, 2, 2, 2
 STAGES = {"resnet9": 3, "resnet18": 5}

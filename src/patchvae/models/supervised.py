@@ -7,7 +7,7 @@ from patchvae.models.supervised_config import SupervisedNetwork
 
 
 class Supervised(nn.Module):
-    """phi with a classifier's head, to be trained with labels (deviation E35): images (B, 3, S, S) -> logits."""
+    """phi with a classifier's head, trained with labels (deviation E35): images (B, 3, S, S) -> logits."""
 
     def __init__(self, config: SupervisedNetwork, image_size: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What makes a network that is pretrained with labels."""
+"""Settings of a network that is pretrained with labels."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""A table or figure as one job of the workflow."""
+"""A table or figure as a job of the workflow."""
 
 import importlib
 import importlib.util
@@ -22,8 +22,8 @@ def write_report(
 ) -> None:
     """Call `write` of a module of `report.tables` with files by parameter: (parameter, path), or (parameter, paths...).
 
-    wanted, packed: as in `check_metrics`, for the metrics files among them in their order.
-    Raises PatchVAEError for an unknown report, a parameter that it lacks or has twice, and a wrong file.
+    wanted, packed: as in `check_metrics`, for the metrics files in their order.
+    Raises PatchVAEError for an unknown report, a parameter that is unknown, missing or given twice, and a wrong file.
     """
     function = writer(name)
     values: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Puts a generated table into a text between two marks, so that no number in the README is typed."""
+"""Puts a generated table into a text, between two marks: no number in the README is typed."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ BEGIN, END = "<!-- begin {name} -->", "<!-- end {name} -->"
 def replace_between(text: str, name: str, content: str) -> str:
     """The text with `content` between the marks `<!-- begin NAME -->` and `<!-- end NAME -->`.
 
-    Raises PatchVAEError when the marks are not there once each and in order.
+    Raises PatchVAEError unless each mark is there once, and in this order.
     """
     begin, end = BEGIN.format(name=name), END.format(name=name)
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):

@@ -1,37 +1,19 @@
-"""Batches straight from packed uint8 arrays: no image decoding, no worker processes, no copy to the host."""
+"""Batches of packed uint8 arrays: no image decoding, no worker processes."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from patchvae.errors import PatchVAEError
 from patchvae.seeding import seed_for
 from patchvae.training.loop import Watch
-
-# Per channel (scale, shift) of x * scale + shift for x in 0..255; deviation E38
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-def open_array(path: Path, device: torch.device) -> Tensor:
-    """A packed array as a tensor: on the GPU where it takes less than half of the free memory, else memory-mapped."""
-    try:
-        # Copy-on-write: PyTorch has no read-only tensors, and warns when it is handed one.
-        array = np.load(path, mmap_mode="c")
-    except (OSError, ValueError) as error:
-        raise PatchVAEError(f"cannot read {path}: {error}") from error
-    tensor = torch.from_numpy(array)
-    fits = device.type == "cpu" or array.nbytes < torch.cuda.mem_get_info(device)[0] / 2
-    return tensor.to(device) if fits else tensor
 
 
 class Feed:
     """Rows of packed arrays on the device, step by step.
 
-    Arrays that are too large for the GPU are read from the disk by one thread, a step ahead, while the GPU computes.
-    The order is then that thread's alone: it remembers its last pass.
+    A thread reads arrays that are too large for the GPU from the disk, one step ahead. Only that thread uses the order
+    then, as an order remembers its last pass.
     """
 
     def __init__(self, order: "Order", arrays: list[Tensor], device: torch.device) -> None:
@@ -46,7 +28,7 @@ class Feed:
         return rows, flips
 
     def __call__(self, step: int) -> tuple[list[Tensor], Tensor | None]:
-        """The rows of every array for one step, and which of them are mirrored (see `Order.batch`)."""
+        """One step's rows of every array, and which of them are mirrored (see `Order.batch`)."""
         if self.reader is None:
             return self.read(step)
         if self.waiting is None or self.waiting[0] != step:
@@ -56,25 +38,11 @@ class Feed:
         return result
 
 
-class Scaling:
-    """uint8 images (B, S, S, 3) -> float32 network input (B, 3, S, S) in channels-last memory."""
-
-    def __init__(self, name: str, device: torch.device) -> None:
-        mean, std = ((0.5,) * 3, (0.5,) * 3) if name == "symmetric" else (IMAGENET_MEAN, IMAGENET_STD)
-        self.std = torch.tensor(std, device=device).view(1, 3, 1, 1)
-        self.mean = torch.tensor(mean, device=device).view(1, 3, 1, 1)
-        self.scale, self.shift = 1 / (255 * self.std), -self.mean / self.std
-
-    def __call__(self, images: Tensor) -> Tensor:
-        # The permuted view of an NHWC array already is a channels-last tensor.
-        return torch.addcmul(self.shift, images.permute(0, 3, 1, 2).float(), self.scale)
-
-
 class Order:
     """The order of training images: a permutation per pass, from the seed alone, so that any step can be resumed."""
 
     def __init__(self, images: Tensor, batch_size: int, epoch_images: int | str, flip: bool, seed: int) -> None:
-        """images: indices (n,) of those to train on."""
+        """images: indices (n,) of the training images."""
         self.images, self.flip, self.seed = images, flip, seed
         self.batch_size = min(batch_size, len(images))
         self.steps_per_pass = len(images) // self.batch_size
@@ -86,7 +54,7 @@ class Order:
         self._flips = torch.empty(0)
 
     def tell_if_clipped(self, wanted: int, label: str, watch: Watch) -> None:
-        """Say where there are fewer images than in one batch, which then is all of them."""
+        """Note that a batch has all images, if there are fewer than `wanted`."""
         if self.batch_size < wanted:
             watch.note(f"{label}: a batch is all {self.batch_size} images, fewer than batch_size {wanted}")
 

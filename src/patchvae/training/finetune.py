@@ -11,28 +11,30 @@ from torch import Tensor, nn
 
 from patchvae import checkpoint
 from patchvae.bits import packed_bits
+from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.hardware import autocast
 from patchvae.models.resnet import Classifier
+from patchvae.models.scaling import Scaling
 from patchvae.models.sizes import REGIMES
+from patchvae.run import Run, start
 from patchvae.seeding import seed_for
-from patchvae.training.batches import Feed, Order, Scaling, mirror, open_array
+from patchvae.training.batches import Feed, Order, mirror
 from patchvae.training.finetune_config import Finetune
 from patchvae.training.loop import Watch, train
 from patchvae.training.optimizers import sgd
-from patchvae.training.run import Run, start
 
 logger = logging.getLogger(__name__)
 
 TEST_BATCH = 500
-CACHE_BYTES = 4 * 2**30  # features of the frozen stages are kept when they fit
+CACHE_BYTES = 4 * 2**30  # the most that features of the frozen stages may take
 
 
 class FinetuneTask:
     """The trained stages and the head on top of the frozen stages; see `loop.Task`.
 
-    Frozen stages are in evaluation mode, so without flips their output for an image never changes: it is computed
-    once and kept in memory. With flips, or where frozen BatchNorm statistics move (deviation E53), they run each step.
+    Without flips, the output of frozen stages in evaluation mode never changes: it is computed once and kept in memory.
+    With flips, or where frozen BatchNorm statistics move (deviation E53), the stages run in every step.
     """
 
     def __init__(self, run: Run, config: Finetune, pretrained: dict[str, Any]) -> None:
@@ -79,12 +81,12 @@ class FinetuneTask:
         torch.manual_seed(seed_for(config.seed, "finetune"))
 
     def set_mode(self, training: bool) -> None:
-        """Training or evaluation; frozen stages stay in evaluation mode unless their statistics are to move."""
+        """Training or evaluation mode; frozen stages stay in evaluation mode unless their statistics move."""
         self.trained.train(training)
         self.frozen.train(training and self.config.frozen_batch_norm == "train")
 
     def fill_cache(self) -> None:
-        """Compute the frozen stages' features (n, h, w, C) of both splits, if they fit."""
+        """Compute the frozen stages' features (n, h, w, C) of both splits, if they fit into CACHE_BYTES."""
         sample = self.freeze(self.pixels["train"][:2])
         size = sample[0].numel() * sample.element_size() * sum(len(pixels) for pixels in self.pixels.values())
         if size > CACHE_BYTES:
@@ -98,7 +100,7 @@ class FinetuneTask:
             self.cache[split] = kept
 
     def standardise(self) -> None:
-        """Give each kept feature mean 0 and deviation 1 over the training images; one that is constant becomes 0.
+        """Give each kept feature mean 0 and deviation 1 over the training images; constant ones become 0.
 
         Raises PatchVAEError where features are not kept.
         """
@@ -117,7 +119,7 @@ class FinetuneTask:
         return frozen.permute(0, 2, 3, 1)
 
     def classify(self, rows: Tensor) -> Tensor:
-        """Logits (B, classes) in float32 for rows of the cache, or of images when there is none."""
+        """Logits (B, classes) in float32 for rows of the cache, or of images without one."""
         features = rows if self.cache else self.freeze(rows)
         with autocast(self.device, self.run.precision):
             # The permuted view of an NHWC array is a channels-last tensor.
@@ -171,7 +173,7 @@ class FinetuneTask:
 
 
 def chosen_images(labels: Tensor, per_class: int | str, seed: int) -> Tensor:
-    """Indices (k,) of the labelled among labels (n,): `all`, or as many per class, drawn from the seed.
+    """Indices (k,) of the labelled images among labels (n,): all, or `per_class` of each class, drawn from the seed.
 
     Raises PatchVAEError for a class that has fewer.
     """
@@ -201,17 +203,15 @@ def finetune(
     watch: Watch | None = None,
     wanted: Mapping[str, str] | None = None,
 ) -> None:
-    """Fine-tune one regime from one pretrained phi and write the metrics; an interrupted call goes on, on any machine.
+    """Fine-tune one regime from one pretrained phi and write the metrics; a second call resumes an interrupted one.
 
-    data: a packed data set; pretrained: a pretraining checkpoint of the same variant; watch: is told how it goes;
+    data: a packed data set; pretrained: a pretraining checkpoint of the same variant; watch: follows the training;
     wanted: see `records`.
     Raises PatchVAEError for broken inputs, a checkpoint of another model, and NaN.
     """
     watch, wanted = watch or Watch(), wanted or {}
     run = start("finetune", __name__, config, data, device, threads)
-    expected = {"dataset": config.pretrained.dataset, "variant": config.pretrained.variant, "seed": config.seed}
-    own_images = run.data_sha256 if config.pretrained.dataset == config.dataset else None
-    content = checkpoint.load_pretrained(pretrained, expected, wanted, own_images)
+    content = checkpoint.load_phi(pretrained, config, wanted, run.data_sha256)
     state_path = run.state_path(scratch, [metrics], pretrained=content["sha256"])
     task = FinetuneTask(run, config, content)
     task.order.tell_if_clipped(config.batch_size, run.label, watch)
@@ -219,7 +219,7 @@ def finetune(
     history = training.history
     assert task.right is not None
     record = {
-        "pretraining": checkpoint.pretraining(content, config.pretrained.snapshot),
+        "pretraining": checkpoint.pretraining_record(content, config.pretrained.snapshot),
         "split": "test",
         "count": run.counts["test"],
         "top1": last_and_best([record["test_top1"] for record in history]),

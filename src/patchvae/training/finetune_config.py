@@ -1,16 +1,14 @@
-"""What a fine-tuning is told."""
+"""Settings of a fine-tuning."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from patchvae.models.network_config import refuse_stride
+from patchvae.run_config import OnPhi
 from patchvae.training.head_config import FrozenNorm, Head, WeightDecay
-from patchvae.training.run_config import Measured, Pretrained
 from patchvae.types import (
-    Backbone,
     BatchSize,
-    Classes,
     EpochImages,
     Epochs,
     HeadPool,
@@ -24,7 +22,7 @@ from patchvae.types import (
 )
 
 
-class Recipe(Strict):
+class FinetuneRecipe(Strict):
     batch_size: BatchSize  # images per step
     lr: LearningRate  # initial learning rate
     decay_every: Epochs  # epochs between divisions of lr by 10
@@ -40,13 +38,10 @@ class Recipe(Strict):
     frozen_batch_norm: FrozenNorm  # mode of BatchNorm in frozen stages
 
 
-class Finetune(Measured, Recipe, Head):
-    pretrained: Pretrained
+class Finetune(OnPhi, FinetuneRecipe, Head):
     regime: Regime
     head: Name
-    num_classes: Classes
     flip: bool
-    backbone: Backbone
     head_pool: HeadPool
     init: Init
     epochs: Epochs

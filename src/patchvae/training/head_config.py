@@ -1,4 +1,4 @@
-"""The classifier's settings by name, each laid over those of every fine-tuning."""
+"""Settings of the classifier: a named head overrides some settings of fine-tuning."""
 
 from typing import Annotated, Literal
 

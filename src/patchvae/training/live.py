@@ -1,4 +1,4 @@
-"""Curves of a training while it runs, for TensorBoard where it is installed: a view that no result depends on."""
+"""Curves of a running training for TensorBoard, where it is installed; no result depends on them."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +11,8 @@ logger = logging.getLogger(__name__)
 class Live:
     """Writes each epoch's numbers where `tensorboard --logdir` finds them.
 
-    Does nothing without a folder or without TensorBoard, draws no random numbers, and never raises: after the first
-    error, which is logged, the training goes on without it.
+    Does nothing without a folder or without TensorBoard. Draws no random numbers and never raises: after a first error,
+    which is logged, the training continues without curves.
     """
 
     def __init__(self, folder: Path | None = None, group: str = "training") -> None:
@@ -21,7 +21,7 @@ class Live:
         self._writer: Any = None
 
     def start(self, history: Sequence[Mapping[str, float]]) -> None:
-        """Begin anew with the epochs so far, so that a resumed or repeated training shows none of them twice."""
+        """Start a new file with the epochs so far: a resumed or repeated training shows none of them twice."""
         if self.folder is not None:
             self._try(self._open)
         for record in history:

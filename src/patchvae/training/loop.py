@@ -1,4 +1,4 @@
-"""The resumable loop under every training: one place for NaN, kills and saved states."""
+"""The resumable loop of every training, which handles NaN, kills and saved states."""
 
 import signal
 import threading
@@ -40,16 +40,16 @@ class Task(Protocol):
 
 
 class Watch:
-    """Is told how a training goes; this one does nothing with it.
+    """Follows a training; this one does nothing.
 
-    What watches is passed in from outside, so that its source is no part of what a result was made from.
+    A watcher is passed in from outside, so that its source does not count in a result's fingerprint.
     """
 
     def note(self, text: str) -> None:
         """Something that a person should know."""
 
     def begin(self, label: str, step: int, total: int, history: Sequence[Mapping[str, float]]) -> None:
-        """A training of `total` steps begins, or goes on behind `step` of them and the epochs of `history`."""
+        """A training of `total` steps begins, or resumes after `step` of them and the epochs of `history`."""
 
     def step(self) -> None:
         """One more step is done."""
@@ -58,23 +58,23 @@ class Watch:
         """An epoch is done: `epoch` (from 1) and its numbers."""
 
     def end(self) -> None:
-        """Nothing more will come, however the training ended."""
+        """The training has ended, finished or not."""
 
 
 class Training(NamedTuple):
-    """What came of a training."""
+    """The outcome of a training."""
 
     history: list[dict[str, float]]  # a record per epoch
     seconds: float
-    machines: list[dict[str, Any]]  # on which it ran, the last one last
+    machines: list[dict[str, Any]]  # on which it ran, in their order
 
 
 class Interrupted(SystemExit):
-    """Raised at the first step boundary after SIGTERM or SIGINT, once the state is saved."""
+    """Raised after SIGTERM or SIGINT at the end of a step, once the state is saved."""
 
 
 class SignalGuard:
-    """Turns SIGTERM and SIGINT into a flag while the block runs, so that a step is never cut in two."""
+    """Turns SIGTERM and SIGINT into a flag while the block runs, so that steps are completed."""
 
     def __init__(self) -> None:
         self.received: int | None = None
@@ -96,7 +96,7 @@ class SignalGuard:
 class Losses:
     """Sums and maxima of losses on the device; the host waits for them once per epoch.
 
-    The mean of an epoch hides a term that explodes for a few steps, after which Adam hardly moves for a thousand.
+    The maxima show a term that explodes for a few steps, which the mean of an epoch hides.
     """
 
     def __init__(self) -> None:
@@ -142,11 +142,11 @@ def train(
 ) -> Training:
     """Run a task from its saved state, if there is one, to its end.
 
-    machine: a description of this one, kept with the state; watch: is told how it goes. The state is saved at
+    machine: a description of this one, kept with the state; watch: follows the training. The state is saved at
     `state_path` every `save_every` seconds, on SIGTERM or SIGINT, and at the end, so that a finished training whose
-    outputs are lost is not run again. On the CPU an interrupted and resumed run gives the bits of an uninterrupted
-    one. A state that cannot be read is replaced. Raises PatchVAEError naming the step at which the loss stopped being
-    finite; the state saved before it is kept.
+    outputs are lost need not run again. On the CPU a resumed run gives the same bits as an uninterrupted one. A state
+    that cannot be read is replaced. Raises PatchVAEError naming the step at which the loss stopped being finite; the
+    state saved before it is kept.
     """
     watch = watch or Watch()
     losses, history, start, began = Losses(), [], 0, time.monotonic()
@@ -160,7 +160,7 @@ def train(
             began -= saved["seconds"]
             restore_random_state(saved["random"])
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            # Half of it may be in the networks by now, so there is no starting anew in this process.
+            # Half of it may be in the networks by now, so this process cannot start again.
             raise PatchVAEError(
                 f"{label}: {state_path} is no state of this training ({type(error).__name__}): delete it and run again"
             ) from error

@@ -1,7 +1,7 @@
-"""The optimisers, without what torch.compile would need of them: nothing here is compiled.
+"""The optimisers, without torch.compile's tracer, which PyTorch's import in order to hide from it.
 
-An optimiser imports torch.compile's tracer, two seconds in every job, only to be hidden from it. A version of PyTorch
-in which this no longer helps imports it again and computes the same.
+That saves two seconds in every job; nothing here is compiled. If another version of PyTorch imports the tracer anyway,
+results stay the same.
 """
 
 import functools
@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 @functools.cache
 def eager(kind: type[Optimizer]) -> Any:
-    """An optimiser's class whose instances do not import the tracer."""
+    """A subclass of an optimiser whose instances do not import the tracer."""
     for function in vars(Optimizer).values():
         plain = getattr(function, "__wrapped__", None)
         if plain is not None and not hasattr(plain, "__dynamo_disable"):

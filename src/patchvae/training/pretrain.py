@@ -1,4 +1,4 @@
-"""Pretraining of one variant on one data set: without labels (Sec. 4.1), or with them for the row that has them."""
+"""Pretraining of one variant on one data set, without labels (Sec. 4.1) or with them for supervised rows."""
 
 import importlib
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from patchvae import checkpoint
+from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
 from patchvae.hardware import autocast
@@ -16,37 +17,38 @@ from patchvae.models.factory import build_model
 from patchvae.models.kinds import KINDS
 from patchvae.models.network_config import Network
 from patchvae.models.resnet import initialise
+from patchvae.models.scaling import Scaling
 from patchvae.records import check_masks
+from patchvae.run import Run, start
 from patchvae.seeding import seed_for
-from patchvae.training.batches import Feed, Order, Scaling, mirror, open_array
+from patchvae.training.batches import Feed, Order, mirror
 from patchvae.training.loop import Training, Watch, train
 from patchvae.training.objectives.objective import AdversarialObjective, Objective
 from patchvae.training.pretrain_config import Pretrain, Trained
-from patchvae.training.run import Run, start
 
 STATISTICS_BATCH = 250
-FRESH_STEPS = 200  # of a discriminator that tries the finished networks
+FRESH_STEPS = 200  # of a new discriminator against the finished networks
 
 
 class PretrainTask:
     """Batches of one data set through one objective; see `loop.Task`.
 
-    pixels: images (n, S, S, 3); target: weight masks (n, h, w, C), labels (n,), or None.
+    pixels: images (n, S, S, 3); masks_or_labels: weight masks (n, h, w, C), labels (n,), or None.
     """
 
     def __init__(
-        self, config: Trained[Any], pixels: Tensor, target: Tensor | None, device: torch.device, precision: str
+        self, config: Trained[Any], pixels: Tensor, masks_or_labels: Tensor | None, device: torch.device, precision: str
     ) -> None:
         self.epochs, self.seed = config.epochs, config.seed
-        self.labels = getattr(config, "labels", None)  # of a kind that is trained with them
+        self.labels = getattr(config, "labels", None)  # "given" or "shuffled", for a kind that is trained with them
         images = torch.arange(len(pixels))
         if self.labels:
-            assert target is not None
-            images = (target >= 0).nonzero().flatten().cpu()
+            assert masks_or_labels is not None
+            images = (masks_or_labels >= 0).nonzero().flatten().cpu()
             if self.labels == "shuffled":
-                target = shuffled(target, images, config.seed)
+                masks_or_labels = shuffled(masks_or_labels, images, config.seed)
         self.order = Order(images, config.batch_size, config.epoch_images, config.flip, config.seed)
-        self.feed = Feed(self.order, [pixels] if target is None else [pixels, target], device)
+        self.feed = Feed(self.order, [pixels] if masks_or_labels is None else [pixels, masks_or_labels], device)
         self.steps_per_epoch = self.order.steps_per_epoch
         self.images = self.epochs * self.steps_per_epoch * self.order.batch_size
         self.scaling = Scaling(config.input_scaling, device)
@@ -54,25 +56,25 @@ class PretrainTask:
         self.objective = objective_of(model, config, device, precision)
         self.snapshots: dict[int, dict[str, Tensor]] = {}
         self.snapshot_epochs = config.snapshots
-        # Behind all that draws weights: twins of one architecture see the same noise, with a discriminator or without.
+        # After all weights are drawn: the noise is the same with a discriminator and without.
         torch.manual_seed(seed_for(config.seed, "pretrain"))
 
     def step(self, step: int) -> dict[str, Tensor]:
         (pixels, *rest), flips = self.feed(step)
-        target = rest[0] if rest else None
-        if target is not None and not self.labels:
-            target = mirror(target, flips).permute(0, 3, 1, 2).float()
-        return self.objective.step(self.scaling(mirror(pixels, flips)), target, step)
+        masks_or_labels = rest[0] if rest else None
+        if masks_or_labels is not None and not self.labels:
+            masks_or_labels = mirror(masks_or_labels, flips).permute(0, 3, 1, 2).float()
+        return self.objective.step(self.scaling(mirror(pixels, flips)), masks_or_labels, step)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """Keeps phi where `snapshots` names the epoch: of a constant rate, it is that of a shorter training."""
+        """Keep phi at the epochs of `snapshots`; as the rate is constant, it is that of a shorter training."""
         if epoch in self.snapshot_epochs:
             phi = self.objective.networks["model"].encoder.backbone  # type: ignore[union-attr]
             self.snapshots[epoch] = copied(phi.state_dict())  # type: ignore[union-attr]
         return {}
 
     def fresh_accuracy(self) -> float | None:
-        """What a new discriminator reaches in at most FRESH_STEPS on training images, percent; None without a game."""
+        """The accuracy of a new discriminator after at most FRESH_STEPS, in percent; None without a discriminator."""
         if not isinstance(self.objective, AdversarialObjective) or "discriminator" not in self.objective.networks:
             return None
         steps = self.epochs * self.steps_per_epoch
@@ -108,7 +110,7 @@ def copied(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def shuffled(labels: Tensor, images: Tensor, seed: int) -> Tensor:
-    """Labels (n,) dealt out anew among the images (k,) that have one: a control that learns names without meaning."""
+    """Labels (n,), permuted among the images (k,) that have one: a control whose labels mean nothing."""
     generator = torch.Generator().manual_seed(seed_for(seed, "shuffled labels"))
     dealt = labels.clone()
     dealt[images.to(labels.device)] = labels[images[torch.randperm(len(images), generator=generator)].to(labels.device)]
@@ -124,7 +126,7 @@ def objective_of(model: torch.nn.Module, config: Trained[Any], device: torch.dev
 
 
 def seeded_model(network: Network, image_size: int, seed: int) -> torch.nn.Module:
-    """A model at its initial weights; phi starts alike in every variant of one seed."""
+    """A model at its initial weights; phi starts the same in every variant of one seed."""
     torch.manual_seed(seed_for(seed, "model"))
     model = build_model(network, image_size)
     torch.manual_seed(seed_for(seed, "phi"))
@@ -134,7 +136,7 @@ def seeded_model(network: Network, image_size: int, seed: int) -> torch.nn.Modul
 
 @torch.no_grad()
 def estimate_statistics(model: torch.nn.Module, pixels: Tensor, run: Run) -> None:
-    """Give phi the BatchNorm statistics of one pass over images (n, S, S, 3), its weights as they are."""
+    """Give phi the BatchNorm statistics of one pass over images (n, S, S, 3); weights do not change."""
     backbone = model.encoder.backbone.to(run.device).train()  # type: ignore[union-attr]
     norms = [module for module in backbone.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
@@ -152,11 +154,11 @@ def estimate_statistics(model: torch.nn.Module, pixels: Tensor, run: Run) -> Non
 
 
 def weighted(config: Pretrain[Any]) -> bool:
-    """Whether a variant trains with L_w, which only some kinds can."""
+    """Whether a variant trains with L_w; some kinds have no such setting."""
     return bool(getattr(config, "weighted_loss", False))
 
 
-def open_target(
+def open_masks_or_labels(
     data: Path, masks: Path | None, config: Trained[Any], images: Tensor, device: torch.device
 ) -> Tensor | None:
     """Weight masks (n, h, w, C) for a variant with L_w, labels (n,) for one trained with labels, else None."""
@@ -184,9 +186,9 @@ def pretrain(
     watch: Watch | None = None,
     wanted: Mapping[str, str] | None = None,
 ) -> None:
-    """Train one variant, write its checkpoint and metrics; an interrupted call goes on, on any machine.
+    """Train one variant, write its checkpoint and metrics; a second call resumes an interrupted one.
 
-    data: a packed data set; masks: its weight masks or None; watch: is told how it goes; wanted: see `records`. The
+    data: a packed data set; masks: its weight masks or None; watch: follows the training; wanted: see `records`. The
     checkpoint holds the weights (`model`), phi's at the epochs of `snapshots`, the number of `steps`, how the `game`
     with a discriminator ended, `config`, `code_sha256` and `data_sha256`.
     Raises PatchVAEError for broken inputs and for NaN.
@@ -203,8 +205,8 @@ def pretrain(
     images = open_array(data / "train_images.npy", run.device)
     if isinstance(config, Trained):
         state_path = run.state_path(scratch, [output, metrics], masks=masks_sha256)
-        target = open_target(data, masks, config, images, run.device)
-        task = PretrainTask(config, images, target, run.device, run.precision)
+        masks_or_labels = open_masks_or_labels(data, masks, config, images, run.device)
+        task = PretrainTask(config, images, masks_or_labels, run.device, run.precision)
         task.order.tell_if_clipped(config.batch_size, run.label, watch)
         training = train(task, state_path, run.device, run.label, run.machine, watch)
         model, steps, seen = task.objective.networks["model"], task.epochs * task.steps_per_epoch, task.images
@@ -215,7 +217,7 @@ def pretrain(
             estimate_statistics(model, images, run)
     history = training.history
     loss = {name: value for name, value in history[-1].items() if name != "epoch"} if history else {}
-    # deviation E46: the last epoch is fine-tuned, nothing is picked on the test set
+    # deviation E46: the last epoch is used, nothing is picked on the test set
     content = {"model": copied(model.state_dict()), "snapshots": snapshots, "steps": steps, "config": config.given}
     if task is not None:
         fresh = task.fresh_accuracy()

@@ -1,18 +1,18 @@
-"""What every pretraining is told; what only one kind of model is, stands beside that kind's objective."""
+"""Settings of every pretraining; those of one kind of model are beside its objective."""
 
 from typing import Generic, Self, TypeVar
 
 from pydantic import model_validator
 
 from patchvae.models.network_config import Network, refuse_stride
-from patchvae.training.run_config import Measured
+from patchvae.run_config import Measured
 from patchvae.types import AdamBetas, BatchSize, EpochImages, Epochs, LearningRate, Strict, Unique
 
 N = TypeVar("N", bound=Network)
 
 
 class Pretrain(Measured, Generic[N]):
-    """Of a control, and what the others have too."""
+    """Of a control; the settings that all pretrainings share."""
 
     model: N
     flip: bool
@@ -23,7 +23,7 @@ class Pretrain(Measured, Generic[N]):
         return self
 
 
-class Recipe(Strict):
+class PretrainRecipe(Strict):
     batch_size: BatchSize  # images per step
     lr: LearningRate  # learning rate
     adam_betas: AdamBetas  # decay rates of Adam's moments
@@ -31,7 +31,7 @@ class Recipe(Strict):
     snapshots: Unique[Epochs]  # epochs whose phi is kept
 
 
-class Trained(Pretrain[N], Recipe):
+class Trained(Pretrain[N], PretrainRecipe):
     epochs: Epochs
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What a person sees of a training while it runs: the log, a progress bar, live curves. No result depends on it."""
+"""What a user sees of a running training: the log, a progress bar, live curves. No result depends on it."""
 
 import logging
 import sys

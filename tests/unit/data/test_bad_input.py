@@ -211,7 +211,7 @@ REFUSED: dict[str, tuple[dict[str, bytes], str]] = {
     "beside, without an ending": ({"extra/cat/IMG_1": image(9)}, r"extra/cat/IMG_1 lies in none of"),
     "Test/": ({"Test/cat/x.png": image(9)}, r"Test/cat/x\.png lies in none of"),
     "at the top": ({"x.png": image(9)}, r"x\.png lies in none of"),
-    "in no class": ({"train/x.png": image(9)}, r"train/x\.png lies in no folder of a class"),
+    "in no class": ({"train/x.png": image(9)}, r"train/x\.png is not in the folder of a class"),
     "a third class in training": ({"train/eel/x.png": image(9)}, "num_classes of set is 2, its files say 3"),
     "a class in another case": ({"train/Cat/x.png": image(9)}, "num_classes of set is 2, its files say 3"),
 }
@@ -255,7 +255,7 @@ ARCHIVES: dict[str, tuple[bytes, str]] = {
     ),
     "link to nothing": (tar_bytes(GOOD, "w", link("train/cat/5.png", "6.png")), "has the link train/cat/5.png"),
     "link to itself": (tar_bytes(GOOD, "w", link("train/cat/5.png", "5.png")), "has the link train/cat/5.png"),
-    "link to a class": (tar_bytes(GOOD, "w", link("train/eel", "cat")), "train/eel lies in no folder of a class"),
+    "link to a class": (tar_bytes(GOOD, "w", link("train/eel", "cat")), "train/eel is not in the folder of a class"),
     "link outside": (tar_bytes(GOOD, "w", link("train/cat/5.png", "/etc/passwd")), "is refused: its entry"),
     "pipe": (tar_bytes(GOOD, "w", link("train/cat/5.png", "", tarfile.FIFOTYPE)), "is a device or a pipe"),
     "absolute path": (tar_bytes(GOOD | {"/train/cat/5.png": b""}), "its entry /train/cat/5.png escapes"),
@@ -431,7 +431,7 @@ def test_indoor67_takes_every_image(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("x.jpg", r"x\.jpg lies in no folder of a class"),
+        ("x.jpg", r"x\.jpg is not in the folder of a class"),
         ("More/cat/0.jpg", r"Images/cat/0\.jpg and More/cat/0\.jpg have one name on the lists"),
         ("Images/cat/x.heic", r"x\.heic is a HEIC file"),
         ("Images/cat/x.bin", r"x\.bin in .* cannot be decoded"),

@@ -296,7 +296,7 @@ def test_folders_prefer_test_to_val(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train/3.jpg": flat(9)}, r"train/3\.jpg lies in no folder of a class"),
+        ({"train/3.jpg": flat(9)}, r"train/3\.jpg is not in the folder of a class"),
         ({"val/dog/3.jpg": None, "val/cat/4.jpg": None}, r"has no image in a folder test/ or val/"),
         (
             {"train/dog/1.jpg": None, "train/cat/old/2.png": None, "x/1.jpg": flat(1)},

@@ -154,8 +154,8 @@ def test_write_masks(tmp_path: Path, images: np.ndarray) -> None:
         ("type", "train_images.npy holds float64, not uint8: the files of two"),
         ("no manifest", "cannot read .*manifest.json"),
         ("old manifest", "manifest.json is of an older version: pack the data set again with `snakemake --force"),
-        ("other name", "images.npy is no split of the data set in"),
-        ("beside", "train.npy lies beside the images, whose record.json"),
+        ("other name", "images.npy is not a split of the data set in"),
+        ("beside", "train.npy lies beside the images, and its record.json"),
     ],
 )
 def test_images_that_are_not_those_of_the_manifest(

@@ -229,7 +229,7 @@ TOUCHED: dict[str, tuple[str, Any, str]] = {
     "fewer labels": ("labels", SCENES.labels[:5], r"holds int64 \(5,\), not int64 of 6 rows"),
     "labels of another type": ("labels", SCENES.labels.astype(np.int32), r"holds int32 \(6,\), not int64"),
     "other labels": ("labels", SCENES.labels[::-1], "has another content than .*manifest.json says"),
-    "one label": ("labels", np.array(1), r"holds int64 \(1,\), not int64 of 6 rows"),
+    "one label": ("labels", np.array([1]), r"holds int64 \(1,\), not int64 of 6 rows"),
     "fewer maps": ("occurrence", np.ones((5, 4, 4), np.uint8), r"holds uint8 \(5, 4, 4\), not uint8 of 6 rows"),
     "larger maps": ("occurrence", np.ones((6, 8, 8), np.uint8), "has another content"),
     "maps of another type": ("occurrence", np.ones((6, 4, 4)), "holds float64"),

@@ -15,7 +15,7 @@ from helpers import read_metrics
 
 from patchvae.data.packed import PackedSplit, load_split, write_packed
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.fid import Moments, features, fid, frechet_distance
+from patchvae.evaluation.fid import MeanAndCovariance, features, fid, frechet_distance
 from patchvae.evaluation.inception import fetch_inception, weights_or_reason, weights_path
 
 CPU = torch.device("cpu")
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The `disp` argument is deprecate
 
 
 def moments(samples):
-    result = Moments(samples.shape[1], CPU)
+    result = MeanAndCovariance(samples.shape[1], CPU)
     for batch in samples.split(64):
         result.add(batch)
     return result

@@ -10,26 +10,26 @@ from sklearn.metrics import average_precision_score
 
 from patchvae.data.digits import BLOCK, CELL
 from patchvae.data.packed import PackedSplit, load_split, write_packed
+from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.parts import (
     NONE,
     assign,
     best_part_precision,
     cluster_scores,
-    occurrence_logits,
+    logits_of_cells,
     read_cells,
     score,
     score_parts,
     trivial,
 )
-from patchvae.training.batches import open_array
+from patchvae.run import start
 from patchvae.training.pretrain import estimate_statistics
-from patchvae.training.run import start
 
 
 @pytest.fixture
 def cells(scenes, config):
-    return tuple(read_cells(scenes, split, config(command="score-parts")) for split in ("train", "test"))
+    return tuple(read_cells(scenes, split) for split in ("train", "test"))
 
 
 def measured(config, data, path, out):
@@ -107,7 +107,7 @@ def test_logits_are_in_the_order_of_the_cells(cells, config, pretrain_config, sc
     test = cells[1]
     run = start("parts", "patchvae.evaluation.parts", config(command="score-parts"), scenes, "cpu", 1)
     model = untrained(pretrain_config()).eval()
-    logits = occurrence_logits(run, model, test)
+    logits = logits_of_cells(run, model, test)
     image = torch.from_numpy(test.images[52:53]).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.no_grad():
         expected = model.encoder(image).occurrence_logits[0, :, 1, 2]

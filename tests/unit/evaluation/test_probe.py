@@ -11,8 +11,8 @@ from sklearn import linear_model
 from patchvae.bits import unpacked_bits
 from patchvae.data.packed import PackedSplit, load_manifest, write_manifest, write_packed
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.probe import BATCH, Features, parted, probe
-from patchvae.training.run import start
+from patchvae.evaluation.probe import BATCH, FrozenFeatures, parted, probe
+from patchvae.run import start
 
 CLASSES = ["red", "green", "blue"]
 TRAIN, TEST = BATCH + 50, 60  # more than one batch
@@ -169,7 +169,7 @@ def test_maps_are_averaged_to_a_grid(pool, window, stride, squares, weights, pre
     config = probe_config(pool=pool)
     run = start("probe", "patchvae.evaluation.probe", config, squares, "cpu", 1)
     maps = torch.randn(2, 128, 4, 4)
-    pooled = Features(run, config, {"model": untrained(pretrained).state_dict()}).pooled(maps)
+    pooled = FrozenFeatures(run, config, {"model": untrained(pretrained).state_dict()}).pooled(maps)
     expected = maps.unfold(2, window, stride).unfold(3, window, stride).mean((4, 5)).flatten(1)
     assert pooled.dtype == torch.float64
     torch.testing.assert_close(pooled, expected.double(), rtol=0, atol=1e-6)
@@ -213,6 +213,6 @@ def test_features_that_are_no_numbers_are_refused(squares, pretrained, save_mode
     model = untrained(pretrained)
     model.encoder.backbone.conv4_5[1].bn2.bias.data[3] = torch.nan
     path = save_model(pretrained, model)
-    with pytest.raises(PatchVAEError, match="beta-vae.pt: its phi gives features that are no finite numbers"):
+    with pytest.raises(PatchVAEError, match="beta-vae.pt: its phi gives features that are not finite"):
         measured(probe_config(), squares, path, tmp_path)
     assert not (tmp_path / "metrics.json").exists()

@@ -7,15 +7,16 @@ import pytest
 import torch
 from helpers import read_metrics, untrained
 
-from patchvae.checkpoint import load, pretraining
+from patchvae.checkpoint import load, pretraining_record
 from patchvae.data.packed import load_split
+from patchvae.data.tensors import BATCH, batches
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.pretrained import BATCH, batches, load_model, to_unit
 from patchvae.evaluation.reconstruction import decode, reconstruct, reconstructions, similarity
 from patchvae.files import file_digest
 from patchvae.models.patchvae import patch_code
-from patchvae.training.batches import IMAGENET_STD, Scaling
-from patchvae.training.run import start
+from patchvae.models.scaling import IMAGENET_STD, Scaling
+from patchvae.pretrained import load_model
+from patchvae.run import start
 
 CPU = torch.device("cpu")
 
@@ -29,7 +30,7 @@ def measured(config, data, path, out):
 def test_to_unit_undoes_the_scaling(name):
     pixels = torch.randint(0, 256, (2, 8, 8, 3), dtype=torch.uint8)
     scaling = Scaling(name, CPU)
-    torch.testing.assert_close(to_unit(scaling(pixels), scaling), pixels.permute(0, 3, 1, 2) / 255, rtol=0, atol=1e-6)
+    torch.testing.assert_close(scaling.to_unit(scaling(pixels)), pixels.permute(0, 3, 1, 2) / 255, rtol=0, atol=1e-6)
 
 
 def test_psnr_of_a_constant_difference():
@@ -117,7 +118,7 @@ def test_metrics_are_means_over_all_test_images(
     path = save_model(pretrain_config(variant, input_scaling=scaling))
     record = measured(settings, scenes, path, tmp_path)
     assert (record["rule"], record["variant"], record["split"], record["count"]) == ("reconstruct", variant, "test", 60)
-    assert record["pretraining"] == pretraining(load(path) | {"sha256": file_digest(path)})
+    assert record["pretraining"] == pretraining_record(load(path) | {"sha256": file_digest(path)})
     assert (record["config"]["stand_in"], record["pretraining"]["stand_in"]) == (True, False)
     pixels = load_split(scenes, "test").images
     run = start("reconstruct", "patchvae.evaluation.reconstruction", settings, scenes, "cpu", 1)

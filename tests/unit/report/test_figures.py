@@ -13,10 +13,10 @@ from patchvae.data.packed import PackedSplit, write_packed
 from patchvae.errors import PatchVAEError
 from patchvae.job_configs import check_config
 from patchvae.models.factory import build_model, network_of
-from patchvae.report import gallery, occurrence, swap, teaser
+from patchvae.report.figures import appearance_swap, gallery, occurrence_maps, teaser
+from patchvae.report.figures.occurrence_maps import draw_occurrence_maps
+from patchvae.report.figures.survey import Survey
 from patchvae.report.figures.weight_masks import draw_weight_masks, stretch
-from patchvae.report.occurrence import draw_occurrence_maps
-from patchvae.report.parts import Survey
 
 CONFIG = {"patch_size": 8, "per_channel": True, "normalise": "mean-one", "rows": 3}
 MODEL = {
@@ -195,7 +195,7 @@ def test_gallery(shown: list[Any], tmp_path: Path) -> None:
     ],
 )
 def test_readable_class_names(name: str, heading: str) -> None:
-    assert gallery.readable(name) == heading
+    assert gallery.class_heading(name) == heading
 
 
 @pytest.fixture
@@ -225,7 +225,8 @@ def packed(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("figure", "pictures"), [(teaser, 2 + 16 + 2 * 9), (occurrence, 2 * 6), (gallery, 2 * 3 * 4), (swap, 2 + 3 * 4)]
+    ("figure", "pictures"),
+    [(teaser, 2 + 16 + 2 * 9), (occurrence_maps, 2 * 6), (gallery, 2 * 3 * 4), (appearance_swap, 2 + 3 * 4)],
 )
 def test_from_a_checkpoint(
     figure: Any, pictures: int, trained: tuple[Path, Path], shown: list[Any], tmp_path: Path
@@ -237,7 +238,7 @@ def test_from_a_checkpoint(
     assert len(shown[0][0]) == pictures
 
 
-@pytest.mark.parametrize("figure", [teaser, occurrence, gallery, swap])
+@pytest.mark.parametrize("figure", [teaser, occurrence_maps, gallery, appearance_swap])
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -256,11 +257,11 @@ def test_wrong_models(
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("figure", [teaser, occurrence, gallery, swap])
+@pytest.mark.parametrize("figure", [teaser, occurrence_maps, gallery, appearance_swap])
 def test_a_variant_without_parts(figure: Any, trained: tuple[Path, Path], tmp_path: Path) -> None:
     model = {"name": "beta-vae", "backbone": "resnet9", "init": "kaiming", "latent_dim": 8, "beta": 1.0}
     path = saved(tmp_path, model, "beta-vae+lw")
-    with pytest.raises(PatchVAEError, match=r"figures\.variant: beta-vae\+lw has no occurrence maps"):
+    with pytest.raises(PatchVAEError, match=r"beta-vae\+lw is a beta-vae, this needs a patchvae"):
         figure.draw(drawn(variant="beta-vae+lw"), trained[0], path, *both(tmp_path / "new", "a"))
     assert not (tmp_path / "new").exists()
 
@@ -268,5 +269,5 @@ def test_a_variant_without_parts(figure: Any, trained: tuple[Path, Path], tmp_pa
 def test_a_swap_needs_two_images(trained: tuple[Path, Path], tmp_path: Path) -> None:
     config = drawn().model_copy(update={"max_images": 1})
     with pytest.raises(PatchVAEError, match="at least two test images"):
-        swap.draw(config, *trained, *both(tmp_path / "new", "a"))
+        appearance_swap.draw(config, *trained, *both(tmp_path / "new", "a"))
     assert not (tmp_path / "new").exists()

@@ -8,7 +8,7 @@ from patchvae.files import read_json
 from patchvae.report.tables.parts_table import write as write_parts_table
 from patchvae.report.tables.summary import means
 from patchvae.report.tables.summary import write as write_summary
-from patchvae.report.tables.sweep import write_sweep
+from patchvae.report.tables.sweep import write as write_sweep
 from patchvae.report.tables.table1 import write as write_table1
 
 
@@ -35,7 +35,7 @@ def test_our_means_of_real_tables(tmp_path, root):
         for s in (0, 1)
     ]
     (tmp_path / "b").mkdir()
-    text, _, _ = write(write_sweep, tmp_path / "b", files, config | swept, None)
+    text, _, _ = write(write_sweep, tmp_path / "b", files, config | swept)
     sweep = table(tmp_path, "sweep_num_parts", text)
 
     scores = {"ap_occupied": 0.5, "ap_repeated": 0.25, "nmi": None}

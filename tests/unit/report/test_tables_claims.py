@@ -14,7 +14,8 @@ from scipy import stats
 from table_files import Content, finetuning, lines, rows, write
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.tables.claims import paper_spread, read_claims, write_claims
+from patchvae.report.tables.claims import paper_spread, read_claims
+from patchvae.report.tables.claims import write as write_claims
 from patchvae.report.tables.metrics import read_paper
 
 PRIMARY = "cifar100-conv1-5-patchvae-over-beta-vae"
@@ -329,9 +330,9 @@ BITS = base64.b64encode(bytes(COUNT // 8)).decode()
         ({"right": BITS[4:]}, "247 bytes in base64 are not those of 2000 bits"),
         ({"right": "?" * 300}, "base64"),
         ({"right": 7}, "not the metrics of a fine-tuning"),
-        ({"head": "wide"}, "head 'wide' is none of this table's heads"),
-        ({"variant": "patch-vae"}, "model 'patch-vae' is none"),
-        ({"seed": 9}, "seed 9 is none"),
+        ({"head": "wide"}, "head 'wide' is not one of this table's heads"),
+        ({"variant": "patch-vae"}, "model 'patch-vae' is not one"),
+        ({"seed": 9}, "seed 9 is not one"),
         ({"variant": "patchvae"}, "the same cell and seed as"),
         ({"epochs": 3}, "epochs of fine-tuning on cifar100: 3, but 2 in"),
         ({"count": 1, "right": None}, "test images of cifar100: 1, but 2000 in"),

@@ -10,8 +10,7 @@ from table_files import Content, finetuning, lines, probing, rows, write
 
 from patchvae.errors import PatchVAEError
 from patchvae.report.figures.lengths import draw_lengths
-from patchvae.report.tables.lengths import write as report_lengths
-from patchvae.report.tables.lengths import write_lengths
+from patchvae.report.tables.lengths import write as write_lengths
 
 # Accuracies of the fine-tunings, seed 0; seed 1 has one point more; a probe has ten more
 TOP1 = {
@@ -150,7 +149,7 @@ def test_probes_alone(config: dict[str, Any], tmp_path: Path) -> None:
     ("place", "changes", "said"),
     [
         (4, {"top1": {"last": 101.0, "best": 50.0}}, r"4\.json: top1\.last is 101\.0"),
-        (4, {"seed": 5}, r"4\.json: seed 5 is none of this table's seeds"),
+        (4, {"seed": 5}, r"4\.json: seed 5 is not one of this table's seeds"),
         (4, {"variant": "patchvae.epochs=3"}, r"6\.json: the same cell and seed as .*4\.json"),
         (4, {"epochs": 7}, r"4\.json: epochs of fine-tuning on cifar100: 7, but 2 in .*2\.json"),
         (4, {"rule": "fid"}, r"4\.json: not the metrics \(schema 1\) of a fine-tuning or a linear probe"),
@@ -232,9 +231,7 @@ def report(config: dict[str, Any], folder: Path, contents: list[Content]) -> Non
     """The table and the figure of these files."""
 
     def both(config: dict[str, Any], paths: list[Path], *texts: Path) -> None:
-        probes = [path for path in paths if '"rule": "probe"' in path.read_text()]
-        files = [path for path in paths if path not in probes]
-        report_lengths(config, files, probes, *texts, folder / "a.png", folder / "a.pdf")  # type: ignore[arg-type]
+        split(config, paths, *texts, folder / "a.png", folder / "a.pdf")
 
     write(both, folder, contents, config)
 
@@ -304,7 +301,7 @@ def test_same_bytes(config: dict[str, Any], tmp_path: Path) -> None:
         ("3,cifar100,false,patchvae,table12,high,,1", r"cannot read .*table\.csv: .*high"),
         ("3,cifar100,false,patchvae,table12,,,0", r"table\.csv: holds no accuracy to draw"),
         (",cifar100,false,patchvae,table12,27,,1", r"table\.csv: a row has no epochs or no data set or no variant"),
-        ("3.5,cifar100,false,patchvae,table12,27,,1", r"table\.csv: epochs 3\.5 is no whole number"),
+        ("3.5,cifar100,false,patchvae,table12,27,,1", r"table\.csv: epochs 3\.5 is not a whole number"),
     ],
 )
 def test_bad_tables(config: dict[str, Any], tmp_path: Path, line: str, said: str) -> None:

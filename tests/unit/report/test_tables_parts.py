@@ -108,7 +108,7 @@ def test_nothing_is_bold_that_a_trivial_score_beats(
             {"pretraining": pretraining("more", "patchvae") | {"epochs": 4}},
             r"3\.json: epochs .* on more: 3, but 4 in .*2",
         ),
-        ({"seed": 3}, r"2\.json: seed 3 is none of this table's seeds"),
+        ({"seed": 3}, r"2\.json: seed 3 is not one of this table's seeds"),
     ],
 )
 def test_a_wrong_file_is_named(config: dict[str, Any], tmp_path: Path, change: Content, said: str) -> None:

@@ -8,8 +8,8 @@ import pytest
 from table_files import Content, finetuning, lines, pretraining, rows, write
 
 from patchvae.errors import PatchVAEError
+from patchvae.report.tables import sweep
 from patchvae.report.tables.finetunings import value_of
-from patchvae.report.tables.sweep import write_sweep
 
 VARIANTS = {"128": "patchvae.num_parts=128", "16": "patchvae", "4": "patchvae.num_parts=4"}
 TOP1 = {"128": (30.0, 31.0), "16": (25.0, 28.0), "4": (28.0, 28.0)}
@@ -29,6 +29,10 @@ def config() -> dict[str, Any]:
         "datasets": ["cifar100"],
         "select": "last",
     }
+
+
+def write_sweep(config: dict[str, Any], paper: Path | None, files: list[Path], *tables: Path) -> None:
+    sweep.write(config, files, *tables, paper_csv=paper)
 
 
 def contents(datasets: list[str], names: dict[str, str] = VARIANTS, key: str = "num_parts") -> list[Content]:
@@ -201,9 +205,9 @@ def test_the_base_on_other_data_sets_is_passed_over(config: dict[str, Any], root
     other = finetuning("patchvae", "indoor67", "conv1-5", 0, 9) | {"epochs": 9}
     other["pretraining"] = pretraining("indoor67", "patchvae", num_parts=99)
     assert write(write_sweep, tmp_path, [*files, other], config, paper) == expected
-    with pytest.raises(PatchVAEError, match=r"6\.json: dataset 'indoor67' is none of this table's datasets"):
+    with pytest.raises(PatchVAEError, match=r"6\.json: dataset 'indoor67' is not one of this table's datasets"):
         write(write_sweep, tmp_path, [*files, other | {"variant": "patchvae.num_parts=4"}], config, paper)
-    with pytest.raises(PatchVAEError, match=r"6\.json: regime 'conv1' is none of this table's regimes"):
+    with pytest.raises(PatchVAEError, match=r"6\.json: regime 'conv1' is not one of this table's regimes"):
         write(write_sweep, tmp_path, [*files, other | {"dataset": "cifar100", "regime": "conv1"}], config, paper)
 
 
@@ -225,7 +229,7 @@ def test_errors_name_the_file(config: dict[str, Any], root: Path, tmp_path: Path
         PatchVAEError, match=r"no metrics file for patchvae\.num_parts=4, cifar100, conv1-5, table12, seed 1"
     ):
         write(write_sweep, tmp_path, files[:-1], config, paper)
-    with pytest.raises(PatchVAEError, match=r"6\.json: model 'patchvae\.num_parts=8' is none of this table's models"):
+    with pytest.raises(PatchVAEError, match=r"6\.json: model '.*num_parts=8' is not one of this table's models"):
         write(
             write_sweep,
             tmp_path,

@@ -15,10 +15,10 @@ from patchvae.data.packed import write_manifest
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
 from patchvae.provenance import config_sha256
+from patchvae.run import start
 from patchvae.training import finetune as finetuning
 from patchvae.training.finetune import FinetuneTask, chosen_images, finetune
 from patchvae.training.pretrain import pretrain
-from patchvae.training.run import start
 
 OWN = {"dataset": "squares", "variant": "patchvae", "snapshot": None}
 
@@ -77,7 +77,7 @@ def test_the_pretraining_of_a_control_on_a_stand_in(pretrain_config):
         "data_sha256": {"train": "d" * 64},
     }
     content["sha256"] = "e" * 64
-    told = checkpoint.pretraining(content)
+    told = checkpoint.pretraining_record(content)
     assert (told["variant"], told["epochs"], told["stand_in"]) == ("random", 0, True)
 
 

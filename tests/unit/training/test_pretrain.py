@@ -13,14 +13,14 @@ from helpers import read_metrics
 
 import patchvae
 from patchvae import checkpoint
+from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
 from patchvae.losses import squared_error
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256
 from patchvae.training import loop
-from patchvae.training.batches import open_array
-from patchvae.training.pretrain import PretrainTask, open_target, pretrain, shuffled, weighted
+from patchvae.training.pretrain import PretrainTask, open_masks_or_labels, pretrain, shuffled, weighted
 from patchvae.training.watch import Watcher
 
 GAN = {"weight": 1.0, "generator_step": "joint", "lr": 1e-4, "adam_betas": [0.5, 0.999]}
@@ -99,7 +99,7 @@ def first_step(config, packed):
     """The terms of a training's first step."""
     data, masks = packed
     images = open_array(data / "train_images.npy", CPU)
-    task = PretrainTask(config, images, open_target(data, masks, config, images, CPU), CPU, "fp32")
+    task = PretrainTask(config, images, open_masks_or_labels(data, masks, config, images, CPU), CPU, "fp32")
     return {name: float(value) for name, value in task.step(0).items()}
 
 
@@ -173,7 +173,7 @@ def test_labels_can_be_learned_and_shuffled_ones_need_memory(packed, pretrain_co
 
 def test_a_new_discriminator_tells_whether_the_game_is_dead(packed, pretrain_config, tmp_path, monkeypatch):
     content, metrics = run(pretrain_config("beta-vae", gan={**GAN, "lr": 1e-3}, epochs=4), packed, tmp_path / "alive")
-    assert content["game"] == metrics["game"] == checkpoint.pretraining(content | {"sha256": "s"})["game"]
+    assert content["game"] == metrics["game"] == checkpoint.pretraining_record(content | {"sha256": "s"})["game"]
     assert metrics["checkpoint_sha256"] == file_digest(tmp_path / "alive" / "model.pt")
     assert 0 <= metrics["game"]["accuracy"] <= 100 and metrics["game"]["fresh"] > 60
     assert metrics["game"]["accuracy"] == metrics["loss"]["discriminator_accuracy"]
@@ -321,9 +321,9 @@ def test_weighted_variant_without_fitting_masks_is_refused(packed, pretrain_conf
     config = pretrain_config(weighted_loss=True)
     images = open_array(data / "train_images.npy", CPU)
     with pytest.raises(PatchVAEError, match="--masks"):
-        open_target(data, None, config, images, CPU)
+        open_masks_or_labels(data, None, config, images, CPU)
     with pytest.raises(PatchVAEError, match="do not fit"):
-        open_target(data, masks, config, images[:5], CPU)
+        open_masks_or_labels(data, masks, config, images[:5], CPU)
 
 
 def moving(monkeypatch, stop_at):
@@ -342,12 +342,12 @@ def moving(monkeypatch, stop_at):
 
 def test_a_training_goes_on_on_another_machine(packed, pretrain_config, tmp_path, monkeypatch):
     seen = moving(monkeypatch, stop_at=6)
-    monkeypatch.setattr("patchvae.training.run.describe", lambda device: "Old CPU (4 cores)")
+    monkeypatch.setattr("patchvae.run.describe", lambda device: "Old CPU (4 cores)")
     with pytest.raises(SystemExit):
         run(pretrain_config(), packed, tmp_path)
     assert seen == list(range(7))
     seen = moving(monkeypatch, stop_at=None)
-    monkeypatch.setattr("patchvae.training.run.describe", lambda device: "New CPU (64 cores)")
+    monkeypatch.setattr("patchvae.run.describe", lambda device: "New CPU (64 cores)")
     data, _ = packed
     paths = {"output": tmp_path / "model.pt", "metrics": tmp_path / "metrics.json", "scratch": tmp_path / "scratch"}
     pretrain(pretrain_config(), data, None, **paths, device="cpu", threads=2)

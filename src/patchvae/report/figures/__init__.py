@@ -1,1 +1,1 @@
-"""The figures, from packed data, checkpoints, metrics files and the CSVs of tables; one module per figure."""
+"""The figures, one module each, from packed data, checkpoints, metrics files and the CSVs of tables."""

@@ -1,4 +1,4 @@
-"""The answer at a glance: the paper's Table 1 beside ours, with what seeds leave open."""
+"""The answer at a glance: the paper's Table 1 beside ours, with intervals over seeds."""
 
 import itertools
 import textwrap
@@ -15,12 +15,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from patchvae.report.sheet import STYLE, save
-from patchvae.report.statistics import ALPHA, Column
-from patchvae.report.tables.metrics import comparable, read_paper, records, stand_ins
-from patchvae.report.tables.outcomes import collect_outcomes
+from patchvae.report.comparisons import ALPHA, Column
+from patchvae.report.figures.canvas import STYLE, save
+from patchvae.report.tables.metrics import comparable, stand_ins_of
 from patchvae.report.tables.sheet import SYMBOL, SYMBOLS
-from patchvae.report.tables.table1 import KEYS
 from patchvae.report.tables.words import (
     CONTROLS,
     LABELLED,
@@ -38,10 +36,10 @@ SPAN = 2.0  # percentage points, the least an axis shows
 BAND = 0.72  # of a row's height, which the points of all heads share
 LOOSE = {"linestyle": "none", "markeredgewidth": 0.8}  # marks without a line between them
 OUTSIDE = 17  # points from one number beyond an axis to the next
-FLOOR = "random+bn"  # the control at whose accuracy a line stands
+FLOOR = "random+bn"  # the control whose accuracy is drawn as a line
 FLOOR_LINE: Any = {"linewidth": 0.7, "linestyle": (0, (4, 2))}
 PAPER: Any = {"marker": "s", "markersize": 4.6, "color": "0.15", "markerfacecolor": "none"} | LOOSE
-# A head's colour (Okabe and Ito's, told apart by every eye) and mark, in their order in the configuration
+# Colours (Okabe and Ito's, which colour-blind readers can tell apart) and marks of heads in their order
 HEADS = [("#0072B2", "o"), ("#E69F00", "D"), ("#009E73", "^"), ("#CC79A7", "v"), ("#56B4E9", "P"), ("#D55E00", "X")]
 
 
@@ -63,18 +61,18 @@ def means(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def name_of(model: str) -> str:
-    """A row's name in at most two lines, the paper's symbols as formulas; lines set the controls apart."""
+    """A row's name in at most two lines, with the paper's symbols as formulas."""
     name = textwrap.fill(display_name(model).removesuffix(" (control)"), WRAP)
     return SYMBOL.sub(lambda found: SYMBOLS[found[0]], name)
 
 
 def limits(printed: pd.Series, ours: pd.DataFrame) -> tuple[float, float]:
-    """Ends of an axis that shows every row but those of LABELLED, which may lie far off; with no others, those.
+    """Ends of an axis that shows all rows except LABELLED, which may lie far off, unless there are no others.
 
     printed: the paper's numbers by model; ours: a panel's lines of `means`.
     """
     values = pd.concat([printed, *(ours.set_index("model")[key] for key in ("mean", "low", "high"))]).dropna()
-    if values.empty:  # of a data set of one's own, not run in this regime
+    if values.empty:  # of a data set that the paper lacks, not run in this regime
         return 0.0, 100.0
     others = values[~values.index.isin(list(LABELLED))]
     values = values if others.empty else others
@@ -110,7 +108,7 @@ def draw_panel(axes: Axes, printed: pd.Series, ours: pd.DataFrame, models: Seque
         point(value, models.index(str(model)), 0, PAPER)
     for number, head in enumerate(heads):
         shift, style = (number - (len(heads) - 1) / 2) * BAND / len(heads), style_of(number)
-        for line in records(ours[ours["head"] == head]):
+        for line in ours[ours["head"] == head].itertuples():
             row = models.index(line.model)
             if line.model == FLOOR:
                 axes.axvline(line.mean, color=style["color"], zorder=1, **FLOOR_LINE)
@@ -122,7 +120,7 @@ def draw_panel(axes: Axes, printed: pd.Series, ours: pd.DataFrame, models: Seque
 
 
 def tell_outside(axes: Axes, row: int, found: Sequence[tuple[float, str]]) -> None:
-    """Numbers (each with its colour) that lie outside the axis, side by side at its end, with an arrow."""
+    """Print numbers (each with its colour) that lie outside the axis side by side at its end, with an arrow."""
     place: Any = {"textcoords": "offset points", "va": "center", "fontsize": 5.5, "zorder": 5}
     place["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
     for end, inwards in zip(axes.get_xlim(), (1, -1), strict=True):
@@ -135,7 +133,7 @@ def tell_outside(axes: Axes, row: int, found: Sequence[tuple[float, str]]) -> No
 
 
 def kind(model: str) -> str:
-    """Which rows stand together: without labels, with them, untrained."""
+    """Rows of a kind stand together: trained without labels, with labels, untrained."""
     return "control" if model in CONTROLS else "labelled" if model in LABELLED else "model"
 
 
@@ -162,8 +160,8 @@ def legend(ours: pd.DataFrame, printed: bool, heads: Sequence[str]) -> list[Line
     return handles
 
 
-def draw(config: Mapping[str, Any], paper: pd.DataFrame, ours: pd.DataFrame, made_up: Collection[str]) -> Figure:
-    """The figure of the paper's numbers (KEYS, top1) and lines of `means`: panels for what we have any of."""
+def draw(config: Mapping[str, Any], paper: pd.DataFrame, ours: pd.DataFrame, stand_ins: Collection[str]) -> Figure:
+    """The figure: a panel per data set and regime of ours; paper: model, dataset, regime, top1; ours: of `means`."""
     datasets = [dataset for dataset in config["datasets"] if (ours.dataset == dataset).any()]
     regimes = [regime for regime in config["regimes"] if (ours.regime == regime).any()]
     order = in_order(list(paper.model), config["variants"])
@@ -175,7 +173,7 @@ def draw(config: Mapping[str, Any], paper: pd.DataFrame, ours: pd.DataFrame, mad
     for axes, (dataset, regime) in zip(panels.flat, itertools.product(datasets, regimes), strict=True):
         printed, points = (cells[(cells.dataset == dataset) & (cells.regime == regime)] for cells in (paper, ours))
         draw_panel(axes, printed.set_index("model").top1, points, models, config["heads"])
-        axes.set_title(f"{dataset_name(dataset, made_up)} {regime_name(regime)}", fontsize=7, pad=3)
+        axes.set_title(f"{dataset_name(dataset, stand_ins)} {regime_name(regime)}", fontsize=7, pad=3)
     label = f"top-1 test accuracy (%), {WHEN[config['select']]}"
     figure.supxlabel(textwrap.fill(label, 50 * len(regimes)), fontsize=7)
     handles = legend(ours, len(paper) > 0, config["heads"])
@@ -184,21 +182,15 @@ def draw(config: Mapping[str, Any], paper: pd.DataFrame, ours: pd.DataFrame, mad
 
 
 def draw_answer(
-    config: Mapping[str, Any],
-    paper_csv: Path | str,
-    metrics_files: Sequence[Path | str],
-    png: Path | str,
-    pdf: Path | str,
+    config: Mapping[str, Any], paper: pd.Series, results: pd.DataFrame, png: Path | str, pdf: Path | str
 ) -> None:
     """Draw Table 1 beside the paper's numbers, a panel per data set and regime that was run, a row per model.
 
-    config: run, seeds, select, datasets, variants, regimes, heads; paper_csv: columns model, dataset, regime, top1
-    (percent); metrics_files: at most one fine-tuning per (variant, data set, regime, head, seed) of `config`, in any
-    order. Bars are intervals of a row's mean over seeds, see `means`. Raises PatchVAEError naming the file that is
-    wrong, and where there is none; then nothing is written.
+    config: run, seeds, select, datasets, variants, regimes, heads; paper: top-1 by model, data set and regime;
+    results: of `collect_outcomes`. Bars are intervals of a row's mean over seeds, see `means`.
+    Raises PatchVAEError for a full disk.
     """
-    results = collect_outcomes(config, metrics_files)
-    made_up = stand_ins(results)
-    paper = comparable(read_paper(paper_csv, KEYS, ["top1"]).top1, made_up)
+    stand_ins = stand_ins_of(results)
+    printed = comparable(paper, stand_ins).reset_index()
     with matplotlib.rc_context(STYLE):
-        save(draw(config, paper.reset_index(), means(results), made_up), png, pdf)
+        save(draw(config, printed, means(results), stand_ins), png, pdf)

@@ -7,16 +7,14 @@ from typing import Any
 import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.figures.sweep import finish_panel, label_of_means, read_points
-from patchvae.report.sheet import COLUMN, STYLE, save
-from patchvae.report.tables.words import CONTROL, PLAIN_CONTROL, PROBE_HEAD, dataset_name, head_name, short_name
+from patchvae.report.figures.canvas import STYLE, save
+from patchvae.report.figures.sweep import finish_panel, label_of_means, panels_of, read_points
+from patchvae.report.tables.words import CONTROL, PLAIN_CONTROL, PROBE_HEAD, head_name, short_name
 
-# Okabe and Ito's, told apart by every eye; without pretraining black and grey
+# Okabe and Ito's, which colour-blind readers can tell apart; controls are black and grey
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 CONTROLS = {CONTROL: "black", PLAIN_CONTROL: "0.6"}
 HEADS: tuple[Any, ...] = (
@@ -29,7 +27,7 @@ PROBE: Any = {"marker": "D", "linestyle": ":", "markerfacecolor": "white"}
 LINE: Any = {"linewidth": 0.9, "markersize": 3.3, "markeredgewidth": 0.8}
 BARS: Any = {"elinewidth": 0.8, "capsize": 1.5}
 HEIGHT = 2.5  # inches
-ASIDE = 0.1  # steps of the axis between the points of two variants, whose bars would hide each other
+ASIDE = 0.1  # steps of the axis between two variants' points, so that bars do not hide each other
 
 
 def styles(names: Sequence[str]) -> dict[str, Any]:
@@ -40,8 +38,8 @@ def styles(names: Sequence[str]) -> dict[str, Any]:
 
 def colours(names: Sequence[str]) -> dict[str, str]:
     """The colour of every variant and control by name."""
-    own = [name for name in names if name not in CONTROLS]
-    return {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(own)} | CONTROLS
+    variants = [name for name in names if name not in CONTROLS]
+    return {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(variants)} | CONTROLS
 
 
 def draw_panel(axes: Axes, rows: pd.DataFrame, hues: Mapping[str, str], looks: Mapping[str, Any]) -> None:
@@ -52,15 +50,15 @@ def draw_panel(axes: Axes, rows: pd.DataFrame, hues: Mapping[str, str], looks: M
     """
     lengths = sorted(set(rows["epochs"]))
     rows = rows.assign(place=rows["epochs"].map(lengths.index), bar=rows["std"].where(rows["n"] > 1))
-    own = rows[~rows["variant"].isin(list(CONTROLS))].sort_values("epochs", kind="stable")
-    variants = [name for name in hues if name in set(own["variant"])]
-    for (head, variant), line in own.groupby(["head", "variant"], sort=False):
-        trained = line["epochs"] > 0
+    trained = rows[~rows["variant"].isin(list(CONTROLS))].sort_values("epochs", kind="stable")
+    variants = [name for name in hues if name in set(trained["variant"])]
+    for (head, variant), line in trained.groupby(["head", "variant"], sort=False):
+        later = line["epochs"] > 0
         shift = ASIDE * (variants.index(variant) - (len(variants) - 1) / 2)
-        line = line.assign(place=line["place"] + shift * trained)
+        line = line.assign(place=line["place"] + shift * later)
         look = LINE | looks[head]
         axes.plot(line["place"], line["mean"], color=hues[variant], **(look | {"marker": "none"}))
-        mark(axes, line[trained], hues[variant], look)
+        mark(axes, line[later], hues[variant], look)
     starts = rows[rows["epochs"] == 0]
     starts = starts.assign(control=starts["variant"].where(starts["variant"] == PLAIN_CONTROL, CONTROL))
     for (head, control), start in starts.drop_duplicates(["head", "control"]).groupby(["head", "control"]):
@@ -85,21 +83,14 @@ def draw_lengths(path: Path | str, config: Mapping[str, Any], png: Path | str, p
     names = ["epochs", "dataset", "variant", "head"]
     frame = read_points(path, "lengths", names, ["mean"])
     for text in frame["epochs"][~frame["epochs"].str.fullmatch("[0-9]+")]:
-        raise PatchVAEError(f"{path}: epochs {text} is no whole number")
+        raise PatchVAEError(f"{path}: epochs {text} is not a whole number")
     frame = frame.assign(epochs=frame["epochs"].astype(int))
-    datasets = [name for name in config["datasets"] if (frame["dataset"] == name).any()]
-    made_up = set(frame["dataset"][frame["stand_in"]])
     hues, looks = colours(list(dict.fromkeys(frame["variant"]))), styles(list(dict.fromkeys(frame["head"])))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(
-            figsize=(max(COLUMN, COLUMN / 2 * len(datasets)), HEIGHT),
-            layout=ConstrainedLayoutEngine(h_pad=0.02, w_pad=0.02),
-        )
-        panels = figure.subplots(1, len(datasets), squeeze=False)[0]
-        for axes, dataset in zip(panels, datasets, strict=True):
+        figure, panels = panels_of(frame, config["datasets"], HEIGHT)
+        for dataset, axes in panels.items():
             draw_panel(axes, frame[frame["dataset"] == dataset], hues, looks)
-            axes.set_title(dataset_name(dataset, made_up), fontsize=7, pad=3)
-        panels[0].set_ylabel(label_of_means("top-1 (%)", frame["n"]))
+        next(iter(panels.values())).set_ylabel(label_of_means("top-1 (%)", frame["n"]))
         figure.supxlabel("epochs of pretraining", fontsize=7)
         columns = legend(frame, hues, looks)
         place: Any = {"loc": "outside upper center", "ncols": len(columns)}
@@ -122,7 +113,7 @@ def legend(frame: pd.DataFrame, hues: Mapping[str, str], looks: Mapping[str, Any
 
 
 def filled(columns: Sequence[list[Line2D]]) -> list[Line2D]:
-    """The entries column by column, as legends go, with blanks under the shorter columns."""
+    """The entries column by column, as a legend takes them, with blanks under shorter columns."""
     height = max(map(len, columns))
     blank = Line2D([], [], linestyle="none", label=" ")
     return [entry for column in columns for entry in column + [blank] * (height - len(column))]

@@ -13,7 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.sheet import COLUMN, STYLE, save
+from patchvae.report.figures.canvas import COLUMN, STYLE, save
 from patchvae.report.tables.words import as_number, dataset_name, regime_name
 
 # Swept parameter -> label of the axis, and its scale where all values are positive numbers.
@@ -24,16 +24,16 @@ AXES = {
     "beta_occ": (r"weight of the occurrence KL $\beta_\mathrm{occ}$", "log"),
 }
 HEIGHT = 1.6  # inches
-SPAN = 2.0  # percentage points, the least an axis shows: a run differs from the next by about one
-OURS, PAPER = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion, told apart by every eye
+SPAN = 2.0  # percentage points that an axis shows at least: equal runs differ by about one
+OURS, PAPER = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion, which colour-blind readers can tell apart
 
 
 def read_points(path: Path | str, what: str, names: Sequence[str], accuracies: Sequence[str]) -> pd.DataFrame:
     """The columns `names` of a table as texts, `stand_in`, and as numbers `accuracies`, `std` and `n`.
 
-    Rows in which no accuracy is filled in are dropped; what: the table, for errors.
-    Raises PatchVAEError naming the file when it is missing, lacks a column, holds no number, name, true or false where
-    one belongs, has a cell twice, or nothing to draw.
+    Rows without any accuracy are dropped; what: the table, for errors.
+    Raises PatchVAEError naming the file when it is missing, lacks a column, holds a value of the wrong type, has a cell
+    twice, or nothing to draw.
     """
     columns = [*names, "stand_in", *accuracies, "std", "n"]
     words = ["data set" if name == "dataset" else name for name in names]
@@ -72,6 +72,20 @@ def label_of_means(name: str, counts: pd.Series) -> str:
     return f"{name}, mean ± std (n = {span})"
 
 
+def panels_of(
+    frame: pd.DataFrame, datasets: Sequence[str], height: float, sharex: bool = False
+) -> tuple[Figure, dict[str, Axes]]:
+    """A figure with a panel for each of the data sets that a table holds."""
+    shown = [name for name in datasets if (frame["dataset"] == name).any()]
+    stand_ins = set(frame["dataset"][frame["stand_in"]])
+    size, layout = (max(COLUMN, COLUMN / 2 * len(shown)), height), ConstrainedLayoutEngine(h_pad=0.02, w_pad=0.02)
+    figure = Figure(figsize=size, layout=layout)
+    panels = dict(zip(shown, figure.subplots(1, len(shown), squeeze=False, sharex=sharex)[0], strict=True))
+    for dataset, axes in panels.items():
+        axes.set_title(dataset_name(dataset, stand_ins), fontsize=7, pad=3)
+    return figure, panels
+
+
 def finish_panel(axes: Axes) -> None:
     """Margins, ticks and grid, and an axis of SPAN at least."""
     axes.margins(0.08, 0.12)
@@ -100,37 +114,31 @@ def draw_panel(axes: Axes, rows: pd.DataFrame, label: str) -> None:
 
 
 def draw_sweep(path: Path | str, config: Mapping[str, Any], png: Path | str, pdf: Path | str) -> None:
-    """Draw the accuracy of one sweep, a panel per data set, since one scale for all would flatten every line.
+    """Draw the accuracy of one sweep, a panel per data set, as a common scale would flatten the lines.
 
     path: CSV of value, dataset, stand_in, and paper, mean, std in %, over `n` seeds; config: `key`, the swept
     parameter, `regime`, `datasets` in the order of the panels. Raises PatchVAEError as `read_points` does, and for a
     full disk.
     """
     frame = read_points(path, "a sweep", ["value", "dataset"], ["paper", "mean"])
-    datasets = [name for name in config["datasets"] if (frame["dataset"] == name).any()]
-    made_up = set(frame["dataset"][frame["stand_in"]])
     values = list(dict.fromkeys(frame["value"]))
     known = numbers(values)
     places = dict(zip(values, known or range(len(values)), strict=True))
     frame = frame.assign(place=frame["value"].map(places)).sort_values("place", kind="stable")
     title, scale = AXES.get(config["key"], (config["key"], "linear"))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(
-            figsize=(max(COLUMN, COLUMN / 2 * len(datasets)), HEIGHT),
-            layout=ConstrainedLayoutEngine(h_pad=0.02, w_pad=0.02),
-        )
-        panels = figure.subplots(1, len(datasets), squeeze=False, sharex=True)[0]
+        figure, panels = panels_of(frame, config["datasets"], HEIGHT, sharex=True)
+        first = next(iter(panels.values()))
         if scale == "log" and known and min(known) > 0:
-            panels[0].set_xscale("log")
-        panels[0].set_xticks(list(places.values()), labels=values)
-        panels[0].xaxis.set_minor_locator(NullLocator())
+            first.set_xscale("log")
+        first.set_xticks(list(places.values()), labels=values)
+        first.xaxis.set_minor_locator(NullLocator())
         handles: dict[str, Any] = {}
-        for axes, dataset in zip(panels, datasets, strict=True):
+        for dataset, axes in panels.items():
             label = label_of_means("ours", frame["n"][frame["mean"].notna()])
             draw_panel(axes, frame[frame["dataset"] == dataset], label)
-            axes.set_title(dataset_name(dataset, made_up), fontsize=7, pad=3)
             handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-        panels[0].set_ylabel(f"{regime_name(config['regime'])} (%)")
+        first.set_ylabel(f"{regime_name(config['regime'])} (%)")
         figure.supxlabel(title, fontsize=7)
         figure.legend(
             handles.values(), list(handles), loc="outside upper center", ncols=2, frameon=False, borderaxespad=0

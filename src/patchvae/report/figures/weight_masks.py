@@ -11,7 +11,7 @@ import numpy.typing as npt
 from patchvae.data.masks import laplacian, weight_masks
 from patchvae.data.masks_config import MaskOptions, PatchSize
 from patchvae.data.packed import load_array
-from patchvae.report.sheet import GAP, STEP, STYLE, Sheet
+from patchvae.report.figures.canvas import GAP, STEP, STYLE, Canvas
 from patchvae.types import FigureRows
 
 
@@ -32,7 +32,7 @@ def draw_weight_masks(images_path: Path | str, config: Mapping[str, Any], png: P
     """Draw images, their Laplacian, weight mask and mask x image, as Fig. 6.
 
     images_path: .npy, uint8 (n, H, W, 3); config: masks block of params.yaml and `rows`, the number of images, which
-    are taken at equal distances from the file. All but the images are scaled to fill [0, 1], each by itself.
+    are evenly spaced in the file. Everything but the images is scaled to fill [0, 1], each picture by itself.
     Raises PatchVAEError for a file that cannot be read or written, or masks that do not fit the images.
     """
     stored = load_array(images_path)
@@ -50,9 +50,9 @@ def draw_weight_masks(images_path: Path | str, config: Mapping[str, Any], png: P
         "mask ×\nimage": stretch(upsampled * images),
     }
     with matplotlib.rc_context(STYLE):
-        sheet = Sheet(0.51, len(images) * STEP - GAP, len(rows) * STEP - GAP)
+        canvas = Canvas(0.51, len(images) * STEP - GAP, len(rows) * STEP - GAP)
         for row, (label, pictures) in enumerate(rows.items()):
-            sheet.label(label, row * STEP)
+            canvas.label(label, row * STEP)
             for column, pixels in enumerate(np.broadcast_to(pictures, images.shape)):
-                sheet.picture(pixels, column * STEP, row * STEP)
-        sheet.save(png, pdf)
+                canvas.picture(pixels, column * STEP, row * STEP)
+        canvas.save(png, pdf)

@@ -1,13 +1,13 @@
-"""The answer in a few lines of Markdown, for a page that opens with it: verdicts, and one column of Table 1."""
+"""The answer in a few lines of Markdown: verdicts, and one column of Table 1."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from patchvae.report import statistics
+from patchvae.report import comparisons
 from patchvae.report.tables.finetunings import schedules
-from patchvae.report.tables.metrics import records, stand_ins
+from patchvae.report.tables.metrics import stand_ins_of
 from patchvae.report.tables.sheet import EMPTY, signed
 from patchvae.report.tables.words import CONTROLS, dataset_name, display_name, in_order, measured, plural, regime_name
 
@@ -19,7 +19,7 @@ def primary(table: pd.DataFrame) -> list[str]:
         claim = rows.iloc[0]
         where = f"{dataset_name(claim.dataset, ())} {regime_name(claim.regime)}"
         name = f"{display_name(claim.better)} over {display_name(claim.worse)}, {where}"
-        heads = [f"{row.head}: {told(row)}" for row in records(rows) if row.verdict != statistics.NOT_RUN]
+        heads = [f"{row.head}: {told(row)}" for row in rows.itertuples() if row.verdict != comparisons.NOT_RUN]
         paper = f"The paper prints {signed(claim.paper_effect)}; its own equal runs differ by {claim.paper_spread:.2f}."
         found.append(" ".join([f"- **{name}: {claim.overall}.**", *([f"{'; '.join(heads)}."] if heads else []), paper]))
     return found
@@ -32,10 +32,10 @@ def told(row: Any) -> str:
 
 
 def counted(table: pd.DataFrame) -> str:
-    """How many of the other claims came out how."""
+    """How many of the other claims have which verdict."""
     others = table[~table.primary]
-    counts = others[others.verdict != statistics.NOT_RUN].verdict.value_counts()
-    waiting = others.groupby("name").verdict.agg(lambda found: set(found) == {statistics.NOT_RUN}).sum()
+    counts = others[others.verdict != comparisons.NOT_RUN].verdict.value_counts()
+    waiting = others.groupby("name").verdict.agg(lambda found: set(found) == {comparisons.NOT_RUN}).sum()
     told = [f"{count} {verdict}" for verdict, count in counts.items()]
     return f"- The other claims, one by one under each classifier: {', '.join([*told, f'{waiting} not run yet'])}."
 
@@ -63,14 +63,14 @@ def number(cell: Any) -> str:
 
 
 def brief(config: Mapping[str, Any], paper: pd.Series, results: pd.DataFrame, table: pd.DataFrame) -> str:
-    """Markdown of the primary claims, the counts of the others, and their column of Table 1; see `write_claims`.
+    """Markdown of the primary claims, the counts of the others, and their column of Table 1; see `claims.write`.
 
-    paper: top-1 by (model, data set, regime); results: of `collect_outcomes`; table: of `statistics.judge`.
+    paper: top-1 by (model, data set, regime); results: of `collect_outcomes`; table: of `comparisons.judge`.
     """
     shown = table[table.dataset.isin(config["datasets"])]
     lines = [*primary(shown), counted(shown)] if len(shown) else ["No claim is about a data set of this run."]
     for dataset, regime in dict.fromkeys(zip(shown.dataset[shown.primary], shown.regime[shown.primary], strict=True)):
-        name = f"{dataset_name(dataset, stand_ins(results))} {regime_name(regime)}"
+        name = f"{dataset_name(dataset, stand_ins_of(results))} {regime_name(regime)}"
         heads = ", ".join(config["heads"])
         lines += ["", f"Top-1 test accuracy (%) on {name}, our seeds in parentheses; classifiers: {heads}.", ""]
         lines += column(config, paper, results, dataset, regime)

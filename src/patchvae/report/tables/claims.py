@@ -1,4 +1,4 @@
-"""The table of claims: every direction that the paper's numbers decide, and what ours say of it."""
+"""The table of claims: which of two rows is better in the paper, and whether ours agree."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -10,21 +10,21 @@ import numpy as np
 import pandas as pd
 
 from patchvae.errors import PatchVAEError
-from patchvae.report import statistics
+from patchvae.report import comparisons
 from patchvae.report.figures.answer import draw_answer
 from patchvae.report.tables.brief import brief
 from patchvae.report.tables.finetunings import schedules
-from patchvae.report.tables.metrics import comparable, read_paper, records, stand_ins
+from patchvae.report.tables.metrics import comparable, read_paper, stand_ins_of
 from patchvae.report.tables.outcomes import collect_outcomes
 from patchvae.report.tables.sheet import BOLD, EMPTY, END, Sheet, signed, texts_of, write_texts
+from patchvae.report.tables.table1 import KEYS
 from patchvae.report.tables.words import WHEN, dataset_name, demo_line, display_name, measured, plural, regime_name
 
-KEYS = ["model", "dataset", "regime"]
 CLAIM = ["name", "dataset", "regime", "better", "worse", "family", "primary"]
 TIDY = ["name", "family", "primary", "dataset", "regime", "head", "better", "worse", "paper_effect", "difference"]
 TIDY += ["low", "high", "level", "df", "image_low", "image_high", "n", "paper_spread", "verdict", "overall"]
 HEADINGS = ["Column", "Head", "Paper", "Ours", "Interval", "Level", "Over images", "Seeds", "Verdict"]
-# The row of Table 1 that the sweeps train again, and where: a sweep's column and its value in that row (Tables 8-9)
+# The row of Table 1 that the sweeps train again, and its value in each sweep's column (Tables 8-9)
 REPEATED, REPEATED_AT = ("patchvae", "conv1-5"), {"n_parts": "16", "d_p": "6"}
 
 VERDICTS = (
@@ -37,8 +37,8 @@ VERDICTS = (
 def read_claims(path: Path | str, paper: pd.Series) -> pd.DataFrame:
     """The claims of a CSV with columns CLAIM, `primary` as bool, with `paper_effect`: better minus worse in the paper.
 
-    paper: top-1 by KEYS; NaN where it lacks a row. Raises PatchVAEError naming the line that is no claim, or that the
-    paper's numbers do not print this way round.
+    paper: top-1 by KEYS; NaN where it lacks a row. Raises PatchVAEError naming a line that is no claim, or that has the
+    paper's rows the wrong way round.
     """
     try:
         claims = pd.read_csv(path, dtype=str, keep_default_na=False)[CLAIM]
@@ -47,14 +47,14 @@ def read_claims(path: Path | str, paper: pd.Series) -> pd.DataFrame:
     if claims.empty:
         raise PatchVAEError(f"{path}: there is no claim in it")
     seen: dict[Any, str] = {}
-    for claim in records(claims):
+    for claim in claims.itertuples():
         if not all(getattr(claim, key) for key in CLAIM):
             raise PatchVAEError(f"{path}: line {claim.Index + 2} lacks one of {', '.join(CLAIM)}")
         if claim.primary not in ("true", "false"):
             raise PatchVAEError(f"{path}: {claim.name}: primary is {claim.primary!r}, not true or false")
         if claim.better == claim.worse:
             raise PatchVAEError(f"{path}: {claim.name}: {claim.better} is compared with itself")
-        # A claim that stands there twice would count twice in the correction.
+        # A repeated claim would count twice in the correction.
         for same in (claim.name, (claim.dataset, claim.regime, *sorted([claim.better, claim.worse]))):
             if same in seen:
                 raise PatchVAEError(f"{path}: {claim.name}: the same name or the same two rows as {seen[same]}")
@@ -64,13 +64,13 @@ def read_claims(path: Path | str, paper: pd.Series) -> pd.DataFrame:
         for end in ("better", "worse")
     ]
     claims = claims.assign(primary=claims.primary == "true", paper_effect=(ends[0] - ends[1]).round(6))
-    for claim in records(claims[claims.paper_effect <= 0]):
+    for claim in claims[claims.paper_effect <= 0].itertuples():
         raise PatchVAEError(f"{path}: {claim.name}: the paper's {claim.better} is no better than its {claim.worse}")
     return claims
 
 
 def paper_spread(paper: pd.Series, spread_csvs: Sequence[Path | str]) -> pd.Series:
-    """Points between the paper's nominally equal runs by data set: of REPEATED in Table 1, and of it in the sweeps.
+    """Points between the paper's nominally equal runs, by data set: REPEATED in Table 1 and in the sweeps.
 
     Raises PatchVAEError naming a file that is broken or holds no such row.
     """
@@ -85,7 +85,7 @@ def paper_spread(paper: pd.Series, spread_csvs: Sequence[Path | str]) -> pd.Seri
         if again.empty:
             raise PatchVAEError(f"{path}: no row with {column} {REPEATED_AT[column]}")
         repeats.append(again)
-    return statistics.spread(pd.concat([top1.reset_index("dataset") for top1 in repeats]))
+    return comparisons.spread(pd.concat([top1.reset_index("dataset") for top1 in repeats]))
 
 
 def _columns(path: Path | str) -> list[str]:
@@ -101,7 +101,7 @@ def interval(low: float, high: float) -> str:
 
 
 def layout(table: pd.DataFrame, where: str) -> list[list[str]]:
-    """Texts of one claim's rows: a row per head under which it was run, and for a primary claim one over all heads.
+    """Texts of one claim's rows: one per head that was run, and for a primary claim one over all heads.
 
     table: the claim's rows of the tidy table; where: its column in words.
     """
@@ -122,14 +122,14 @@ def layout(table: pd.DataFrame, where: str) -> list[list[str]]:
             str(row.n),
             row.verdict,
         ]
-        for row in records(table[table.verdict != statistics.NOT_RUN])
+        for row in table[table.verdict != comparisons.NOT_RUN].itertuples()
     ]
     if first.primary and len(table) > 1:
         rows.append([name, where, "all", paper, *nothing, first.overall])
-    return rows or [[name, where, EMPTY, paper, *nothing, statistics.NOT_RUN]]
+    return rows or [[name, where, EMPTY, paper, *nothing, comparisons.NOT_RUN]]
 
 
-def blocks(config: Mapping[str, Any], table: pd.DataFrame, made_up: Collection[str]) -> dict[str, list[list[str]]]:
+def blocks(config: Mapping[str, Any], table: pd.DataFrame, stand_ins: Collection[str]) -> dict[str, list[list[str]]]:
     """Rows of the sheet: the primary claims under "", then the others by data set; in each by regime and family.
 
     Claims on other data sets than the run's are left out.
@@ -146,14 +146,14 @@ def blocks(config: Mapping[str, Any], table: pd.DataFrame, made_up: Collection[s
     found: dict[str, list[list[str]]] = {}
     for _, rows in shown.groupby("name", sort=False):
         claim = rows.iloc[0]
-        where = f"{dataset_name(claim.dataset, made_up)} {regime_name(claim.regime)}"
+        where = f"{dataset_name(claim.dataset, stand_ins)} {regime_name(claim.regime)}"
         found.setdefault("" if claim.primary else claim.dataset, []).extend(layout(rows, where))
     return found
 
 
 def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFrame) -> str:
     """The protocol behind the intervals, in plain sentences."""
-    made_up, sure = stand_ins(results), f"{100 * (1 - statistics.ALPHA):.0f} %"
+    stand_ins, sure = stand_ins_of(results), f"{100 * (1 - comparisons.ALPHA):.0f} %"
     text = [
         f"Run {config['run']}: differences of top-1 test accuracy in points, {WHEN[config['select']]},"
         f" {plural(len(config['seeds']), 'seed')}: the row named first minus the other. The first is the better one in"
@@ -163,7 +163,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFram
         text.append("Paper: the difference of two printed numbers, each of a single run at the paper's own schedule.")
     spreads = table.drop_duplicates("dataset").set_index("dataset").paper_spread.dropna()
     spreads = [
-        f"{spreads[dataset]:.2f} points on {dataset_name(dataset, made_up)}"
+        f"{spreads[dataset]:.2f} points on {dataset_name(dataset, stand_ins)}"
         for dataset in config["datasets"]
         if dataset in spreads.index
     ]
@@ -178,7 +178,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFram
         " It assumes that the trainings of all rows scatter equally."
         " Seeds: of the row that has fewer; one seed gives no interval.",
         f"The primary claim's interval is at {sure}, uncorrected. All others are corrected by Holm's procedure over the"
-        f" claims of their column that have an interval ({100 * statistics.ALPHA:.0f} % for any wrong rejection among"
+        f" claims of their column that have an interval ({100 * comparisons.ALPHA:.0f} % for any wrong rejection among"
         " them): an interval excludes 0 exactly where Holm's test rejects. The intervals are not simultaneous ones.",
         "Over images: an interval at the same level over test images, paired, for these very trainings; no verdict"
         " rests on it.",
@@ -188,12 +188,12 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFram
 
 
 def sheets(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFrame) -> tuple[Sheet, list[Sheet]]:
-    """The whole table, and the same as one sheet per block, as all would not fit on one page of LaTeX."""
-    made_up = stand_ins(results)
-    parts = blocks(config, table, made_up)
+    """The whole table, and one sheet per block for LaTeX, where it would not fit on a page."""
+    stand_ins = stand_ins_of(results)
+    parts = blocks(config, table, stand_ins)
     whole = Sheet(
         label="claims",
-        warning=demo_line(config["datasets"], made_up),
+        warning=demo_line(config["datasets"], stand_ins),
         caption=caption(config, results, table),
         corner="Claim",
         groups=[("", HEADINGS)],
@@ -205,49 +205,10 @@ def sheets(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFrame
     for block, rows in parts.items():
         part = replace(whole, rows=rows)
         if floats:
-            text = f"Run {config['run']}: claims on {dataset_name(block, made_up)}, as in the table before."
+            text = f"Run {config['run']}: claims on {dataset_name(block, stand_ins)}, as in the table before."
             part = replace(part, label=f"claims_{block}", caption=text, notes=[])
         floats.append(part)
     return whole, floats or [whole]
-
-
-def write_claims(
-    config: Mapping[str, Any],
-    claims_csv: Path | str,
-    paper_csv: Path | str,
-    spread_csvs: Sequence[Path | str],
-    metrics_files: Sequence[Path | str],
-    csv: Path | str,
-    md: Path | str,
-    tex: Path | str,
-    html: Path | str,
-    answer: Path | str | None = None,
-) -> None:
-    """Write the table of claims as tidy CSV, Markdown, LaTeX and HTML, and the answer in brief (Markdown).
-
-    config: run, seeds, select, datasets, variants, regimes, heads; claims_csv: see `read_claims`; paper_csv: columns
-    model, dataset, regime, top1 (percent); spread_csvs: the sweeps that train Table 1's PatchVAE again; metrics_files:
-    at most one fine-tuning per (variant, data set, regime, head, seed) of `config`, in any order.
-    The CSV has a line per claim and head, whatever was run: `difference`, `low` to `high` (over seeds, at `level`),
-    `image_low` to `image_high` (over test images), `paper_effect` and `paper_spread` in points; `overall` is a primary
-    claim's verdict over all heads. Raises PatchVAEError naming the file that is wrong; then nothing is written.
-    """
-    paper = read_paper(paper_csv, KEYS, ["top1"]).top1
-    claims = read_claims(claims_csv, paper)
-    results = collect_outcomes(config, metrics_files)
-    made_up = stand_ins(results)
-    claims["paper_spread"] = claims.dataset.map(paper_spread(paper, spread_csvs))
-    # No number of the paper stands beside a stand-in.
-    printed = ["paper_effect", "paper_spread"]
-    claims[printed] = claims[printed].mask(claims.dataset.isin(made_up))
-    table = statistics.judge(claims, results, config["heads"])
-    whole, floats = sheets(config, results, table)
-    tidy = table[TIDY].assign(primary=table.primary.map({True: "true", False: "false"}))
-    texts = texts_of(tidy, 4, whole, csv, md, tex, html)
-    texts |= {tex: "\n".join(sheet.latex() for sheet in floats)}
-    if answer is not None:
-        texts[answer] = brief(config, comparable(paper, made_up), results, table)
-    write_texts(texts)
 
 
 def write(
@@ -260,10 +221,34 @@ def write(
     md: Path | str,
     tex: Path | str,
     html: Path | str,
-    answer: Path | str,
-    png: Path | str,
-    pdf: Path | str,
+    answer: Path | str | None = None,
+    png: Path | str | None = None,
+    pdf: Path | str | None = None,
 ) -> None:
-    """Write the table and the answer (`write_claims`), and draw the numbers behind them (`draw_answer`)."""
-    write_claims(config, claims_csv, paper_csv, spread_csvs, metrics_files, csv, md, tex, html, answer)
-    draw_answer(config, paper_csv, metrics_files, png, pdf)
+    """Write the table of claims as tidy CSV, Markdown, LaTeX and HTML, and the answer in brief (Markdown, figure).
+
+    config: run, seeds, select, datasets, variants, regimes, heads; claims_csv: see `read_claims`; paper_csv: columns
+    model, dataset, regime, top1 (percent); spread_csvs: the sweeps that train Table 1's PatchVAE again; metrics_files:
+    at most one fine-tuning per (variant, data set, regime, head, seed) of `config`, in any order.
+    The CSV has a line per claim and head, whatever was run: `difference`, `low` to `high` (over seeds, at `level`),
+    `image_low` to `image_high` (over test images), `paper_effect` and `paper_spread` in points; `overall` is a primary
+    claim's verdict over all heads. Raises PatchVAEError naming the file that is wrong; then nothing is written.
+    """
+    paper = read_paper(paper_csv, KEYS, ["top1"]).top1
+    claims = read_claims(claims_csv, paper)
+    results = collect_outcomes(config, metrics_files)
+    stand_ins = stand_ins_of(results)
+    claims["paper_spread"] = claims.dataset.map(paper_spread(paper, spread_csvs))
+    # No number of the paper stands beside a stand-in.
+    printed = ["paper_effect", "paper_spread"]
+    claims[printed] = claims[printed].mask(claims.dataset.isin(stand_ins))
+    table = comparisons.judge(claims, results, config["heads"])
+    whole, floats = sheets(config, results, table)
+    tidy = table[TIDY].assign(primary=table.primary.map({True: "true", False: "false"}))
+    texts = texts_of(tidy, 4, whole, csv, md, tex, html)
+    texts |= {tex: "\n".join(sheet.latex() for sheet in floats)}
+    if answer is not None:
+        texts[answer] = brief(config, comparable(paper, stand_ins), results, table)
+    write_texts(texts)
+    if png is not None and pdf is not None:
+        draw_answer(config, paper, results, png, pdf)

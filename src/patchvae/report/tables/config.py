@@ -1,14 +1,14 @@
-"""What every table is told."""
+"""Settings of every table."""
 
-from patchvae.types import Run, Seed, Select, Some, Strict
+from patchvae.types import RunName, Seed, Select, Some, Strict
 
 
 class Report(Strict):
-    run: Run
+    run: RunName
     seeds: Some[Seed]
 
 
 class Selected(Report):
-    """Of fine-tunings, each at the epoch that is selected."""
+    """Of a table of fine-tunings, each at the selected epoch."""
 
     select: Select

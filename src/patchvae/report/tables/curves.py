@@ -14,7 +14,7 @@ FINETUNE = ("table", "dataset", "regime", "head", "model", "seed", "epoch", "los
 
 
 def history(path: Path | str, rule: str) -> tuple[dict[str, Any], list[dict[str, float]]]:
-    """What a metrics file is about, by column, and its record per epoch; a control, which is not trained, has none.
+    """What a metrics file is about, by column, and its record per epoch; controls have no epochs.
 
     Raises PatchVAEError for anything but the metrics of this rule.
     """
@@ -24,7 +24,7 @@ def history(path: Path | str, rule: str) -> tuple[dict[str, Any], list[dict[str,
             raise PatchVAEError(f"{path}: metrics of {metrics['rule']}, not of {rule}")
         about = {"dataset": metrics["dataset"], "model": metrics["variant"], "seed": metrics["seed"]}
         if rule == "finetune":
-            # No metrics file tells the table, since the job is the same for any: TABLE/REGIME/HEAD/MODEL/DATASET/SEED
+            # Only the path names the table: TABLE/REGIME/HEAD/MODEL/DATASET/SEED
             about |= {"regime": metrics["regime"], "head": metrics["head"], "table": Path(path).parts[-6]}
         return about, metrics["history"]
     except (KeyError, IndexError, TypeError) as error:
@@ -32,7 +32,7 @@ def history(path: Path | str, rule: str) -> tuple[dict[str, Any], list[dict[str,
 
 
 def tidy(paths: Iterable[Path | str], rule: str, columns: Sequence[str]) -> str:
-    """CSV with a row per training and epoch, sorted by what they are about; only its head where nothing was trained.
+    """CSV with a row per training and epoch, sorted by what they are about; only the header if nothing was trained.
 
     Numbers have six digits; `loss` is the epoch's mean, `test_top1` percent after the epoch. Raises PatchVAEError
     naming a file that is wrong.

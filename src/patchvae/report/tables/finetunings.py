@@ -1,4 +1,4 @@
-"""Accuracies after fine-tuning, which Tables 1-6 are made of."""
+"""Accuracies after fine-tuning, from which Tables 1 to 6 are made."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from patchvae.report.tables.metrics import Row, agreed, collect, number, pretrain_epochs, records, stand_ins
+from patchvae.report.tables.metrics import Row, agreed, collect, number, pretrain_epochs, stand_ins_of
 from patchvae.report.tables.words import IMAGENET, LABELLED, WHEN, dataset_name, display_name, plural, seeds
 
 CELL = ["model", "dataset", "regime", "head", "seed"]
@@ -17,20 +17,20 @@ LEARNING: dict[str, tuple[str, str]] = {
     "train_mean": ("train_top1", "mean"),
     "epochs": ("epochs", "first"),
 }
-FIRST_HEAD = "table12"  # of the first metrics files, which do not tell it
+FIRST_HEAD = "table12"  # of early metrics files, which do not name it
 METRICS = {"top1": (1, "top-1"), "top5": (5, "top-5")}
 BY_HEART = 99.9  # percent
 BY_HEART_NOTE = f"†: training accuracy of {BY_HEART} % or more: it has learned its images by heart."
-CHANCE, FRESH = (45, 55), 60  # percent: a discriminator that is no better than a coin, and what a new one has to beat
+CHANCE, FRESH = (45, 55), 60  # percent: a discriminator at chance, and what a new one must exceed
 DEAD_NOTE = (
     "‡: the game with the discriminator was dead when pretraining ended: it told real from made images no better than"
     f" chance, though a new one is right in more than {FRESH} %."
 )
-UNTOLD = "base"  # stands for a swept key's value that metrics files do not tell
+UNTOLD = "base"  # in place of a swept key's value that metrics files do not hold
 
 
 def value_of(content: Row, key: str) -> str:
-    """A swept key's value as text: from the pretrained model, or from the fine-tuning; UNTOLD where neither tells it.
+    """A swept key's value as text, from the pretrained model or the fine-tuning; UNTOLD where neither has it.
 
     key: as in `ablations` of params.yaml, a key of a variant or of `model`, or a dotted path such as `finetune.lr`.
     """
@@ -40,13 +40,13 @@ def value_of(content: Row, key: str) -> str:
         if not isinstance(value, dict) or part not in value:
             return UNTOLD
         value = value[part]
-    if value == "1/N":  # its place among numbers
+    if value == "1/N":  # as a number, to be sorted
         return f"1/{content['pretraining']['model']['num_parts']}"
     return str(value)
 
 
 def accuracies(metrics: Sequence[str], select: str, key: str | None) -> Callable[[Row], Iterator[Row]]:
-    """A reader for `collect`: one row per metric (`top1`, `top5`), whose value is the epoch's that `select` names.
+    """A reader for `collect`: one row per metric (`top1`, `top5`), its value at the epoch that `select` names.
 
     With a swept key, its value is `swept`.
     """
@@ -54,7 +54,7 @@ def accuracies(metrics: Sequence[str], select: str, key: str | None) -> Callable
     def rows(content: Row) -> Iterator[Row]:
         common = {"regime": content["regime"], "head": content.get("head", FIRST_HEAD), "epochs": content["epochs"]}
         common["train_top1"] = math.nan
-        if "history" in content:  # the first files have none
+        if "history" in content:  # early files have none
             common["train_top1"] = number("train_top1", content["history"][-1]["train_top1"], 0, 100, "a percentage")
         common["dead"] = dead((content.get("pretraining") or {}).get("game"))
         common |= {"num_classes": content["config"]["num_classes"], "test_images": content["count"]}
@@ -70,12 +70,12 @@ def accuracies(metrics: Sequence[str], select: str, key: str | None) -> Callable
 
 
 def dead(game: Mapping[str, float] | None) -> bool:
-    """Whether a discriminator had given up, as the record of its game with the generator tells (None: no game)."""
+    """Whether a discriminator had given up, by the record of its game with the generator (None: no game)."""
     return game is not None and CHANCE[0] <= game["accuracy"] <= CHANCE[1] and game["fresh"] > FRESH
 
 
 def marks(results: pd.DataFrame) -> dict[tuple[str, ...], str]:
-    """What is to be said of a cell beside its number, by (model, dataset, regime, head): `†`, `‡`, both or nothing."""
+    """The marks beside a cell's number, by (model, dataset, regime, head): `†`, `‡`, both or none."""
     found = {}
     for cell, rows in results.groupby(CELL[:-1]):
         by_heart = rows.train_top1.mean() >= BY_HEART
@@ -99,9 +99,8 @@ def collect_accuracies(
 ) -> pd.DataFrame:
     """All accuracies of `cells` (model, dataset, regime, head) and of every seed.
 
-    config: seeds, select and maybe key; aside: which files are of no concern, by a row of theirs; partial: see
-    `collect`. Raises PatchVAEError for a wrong, doubled or missing file, and for files of one data set with other test
-    images or numbers of epochs.
+    config: seeds, select and maybe key; aside, partial: see `collect`. Raises PatchVAEError for a wrong, doubled or
+    missing file, and for files of one data set with different test images or numbers of epochs.
     """
     expected = [(*cell, seed) for cell in cells for seed in config["seeds"]]
     readers = {"finetune": accuracies(metrics, config["select"], config.get("key"))}
@@ -112,16 +111,16 @@ def collect_accuracies(
 
 
 def selection(config: Mapping[str, Any]) -> str:
-    """Whose epoch and how many seeds' numbers a table holds."""
+    """Which epoch and how many seeds the numbers of a table are from."""
     return f"{WHEN[config['select']]}, {seeds(config)}"
 
 
 def schedules(results: pd.DataFrame, datasets: Sequence[str]) -> list[str]:
-    """A sentence per data set that has any: how long trainings were, on how many images they are tested, and chance.
+    """A sentence per data set with results: epochs of training, number of test images, and chance.
 
     Results of probes have NaN for the epochs of fine-tuning.
     """
-    sentences, made_up = [], stand_ins(results)
+    sentences, stand_ins = [], stand_ins_of(results)
     for dataset in datasets:
         cells = results[results.dataset == dataset]
         if cells.empty:
@@ -136,21 +135,21 @@ def schedules(results: pd.DataFrame, datasets: Sequence[str]) -> list[str]:
         chances = [f"{100 * METRICS[metric][0] / classes:.2f} %" for metric in dict.fromkeys(cells.metric)]
         images = plural(int(cells.test_images.iloc[0]), "test image")
         said = [" and ".join(trained), images, f"chance {' and '.join(chances)}"]
-        sentences.append(f"{dataset_name(dataset, made_up)}: {', '.join(filter(None, said))}.")
+        sentences.append(f"{dataset_name(dataset, stand_ins)}: {', '.join(filter(None, said))}.")
     return sentences
 
 
 def pretrained_with_labels(results: pd.DataFrame) -> list[str]:
-    """A sentence per model of which labels have made φ: those of another data set, or its own for so many epochs."""
-    made_up = stand_ins(results)
+    """A sentence per φ that was pretrained with labels: on which other data set, or for how many epochs."""
+    stand_ins = stand_ins_of(results)
     elsewhere = results[results.pretrained_on.notna() & (results.pretrained_on != results.dataset)]
-    own = results[(results.pretrained_on == results.dataset) & (results.pretrain_epochs > 0)]
-    own = own[own.model.isin(list(LABELLED))]
+    here = results[(results.pretrained_on == results.dataset) & (results.pretrain_epochs > 0)]
+    here = here[here.model.isin(list(LABELLED))]
     return [
-        f"{display_name(row.model)}: pretrained with the labels of {dataset_name(row.pretrained_on, made_up)}"
+        f"{display_name(row.model)}: pretrained with the labels of {dataset_name(row.pretrained_on, stand_ins)}"
         + ("." if row.pretrained_on in IMAGENET and not row.pretrained_stand_in else ", not of ImageNet.")
-        for row in records(elsewhere.drop_duplicates(["model", "pretrained_on"]))
+        for row in elsewhere.drop_duplicates(["model", "pretrained_on"]).itertuples()
     ] + [
         f"{display_name(row.model)}: {plural(row.pretrain_epochs, 'epoch')} of pretraining."
-        for row in records(own.drop_duplicates(["model", "pretrain_epochs"]))
+        for row in here.drop_duplicates(["model", "pretrain_epochs"]).itertuples()
     ]

@@ -11,7 +11,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.report.figures.lengths import draw_lengths
 from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import CELL, accuracies, schedules
-from patchvae.report.tables.metrics import agreed, collect, records, stand_ins, summarise
+from patchvae.report.tables.metrics import agreed, collect, stand_ins_of, summarise
 from patchvae.report.tables.probe_table import REGIME, method, probes
 from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import (
@@ -31,7 +31,7 @@ from patchvae.report.tables.words import (
 from patchvae.types import Epochs, Name, Regime, RowName, Some
 from patchvae.variants import shortened
 
-UNKNOWN = "all"  # heads the column of a whole pretraining whose length no metrics file tells
+UNKNOWN = "all"  # heads the column of a whole pretraining of unknown length
 
 
 class Lengths(Selected):
@@ -45,8 +45,8 @@ class Lengths(Selected):
 def collect_lengths(config: Mapping[str, Any], files: Sequence[Path | str]) -> pd.DataFrame:
     """Every fine-tuning and probe that was run of the controls, the snapshots and the whole pretrainings.
 
-    Raises PatchVAEError for a wrong or doubled file, for none at all, for a phi of other epochs than its name tells,
-    and for files of one data set with other test images or numbers of epochs.
+    Raises PatchVAEError for a wrong or doubled file, without any file, for a phi whose epochs are not those of its
+    name, and for files of one data set with different test images or numbers of epochs.
     """
     snapshots = {shortened(v, epoch): epoch for v, epoch in itertools.product(config["variants"], config["epochs"])}
     models = [CONTROL, PLAIN_CONTROL, *snapshots, *config["variants"]]
@@ -55,23 +55,23 @@ def collect_lengths(config: Mapping[str, Any], files: Sequence[Path | str]) -> p
     expected = [(model, dataset, *head, seed) for model, dataset, head, seed in cells]
     readers = {"finetune": accuracies(["top1"], config["select"], None), "probe": probes}
     wanted = {cell[:-1] for cell in expected}
-    # Of the cells of Table 1 and of the probes, those of other rows are of no concern here.
+    # Table 1 and the probes have other rows too, which are skipped.
     frame = collect(
         files, readers, CELL, expected, lambda row: tuple(row[key] for key in CELL[:-1]) not in wanted, True
     )
     for dataset, rows in frame[frame.rule == "finetune"].groupby("dataset"):
         agreed(rows.astype({"epochs": int}), "epochs", f"epochs of fine-tuning on {dataset}")
     known = {CONTROL: 0, PLAIN_CONTROL: 0, **snapshots}
-    for row in records(frame[frame.model.isin(list(known))]):
+    for row in frame[frame.model.isin(list(known))].itertuples():
         if row.pretrain_epochs != known[row.model]:
             raise PatchVAEError(f"{row.file}: {row.pretrain_epochs} epochs of pretraining in {row.model}")
     return frame
 
 
 def whole_length(config: Mapping[str, Any], results: pd.DataFrame, dataset: str) -> int | None:
-    """For how many epochs the variants themselves were pretrained; None where none was measured on the data set.
+    """The epochs of the whole pretrainings on a data set; None where none was measured.
 
-    Raises PatchVAEError naming a file that differs from the others or tells no more epochs than the snapshots.
+    Raises PatchVAEError naming a file that differs from the others or has no more epochs than the snapshots.
     """
     rows = results[(results.dataset == dataset) & results.model.isin(config["variants"])]
     epochs = agreed(rows, "pretrain_epochs", f"epochs of pretraining on {dataset}")
@@ -107,7 +107,7 @@ def layout(config: Mapping[str, Any], table: pd.DataFrame) -> list[list[str]]:
     for (_, head, variant), cells in table.assign(best=False).groupby(["dataset", "head", "variant"], sort=False):
         if head in run:
             row = texts.setdefault((head, variant), [f"{display_name(variant)}, {head_name(head)}"])
-            numbers = [ours(cell, 2) for cell in records(cells)]
+            numbers = [ours(cell, 2) for cell in cells.itertuples()]
             row += numbers + [EMPTY] * (width - len(numbers))
     return list(texts.values())
 
@@ -122,53 +122,10 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     ]
     if len(tuned) < len(results):
         text.append(method(results[results.rule == "probe"]))
-    # Of pretraining the columns tell more than a sentence could.
+    # The columns name the epochs of pretraining.
     untold = tuned.assign(pretrain_epochs=0)
     text += schedules(untold, config["datasets"])
     return " ".join([*text, "The paper has no such table.", measured(results, "fine-tuning and probing")])
-
-
-def write_lengths(
-    config: Mapping[str, Any],
-    finetune_files: Sequence[Path | str],
-    probe_files: Sequence[Path | str],
-    csv: Path | str,
-    md: Path | str,
-    tex: Path | str,
-    html: Path | str,
-) -> None:
-    """Write the accuracies against the length of pretraining as tidy CSV, Markdown, LaTeX and HTML.
-
-    config: run, seeds, select, datasets, variants, regime, heads, epochs (of the snapshots); finetune_files: at most
-    one fine-tuning per (model, data set, head, seed) at that regime, in any order, the models being the two controls,
-    the variants, and VARIANT.epochs=EPOCH of each; probe_files: at most one probe per (model, data set, seed).
-    In the CSV, `model` tells whose cell it is: at 0 epochs a control's. `epochs` is empty for a whole pretraining of
-    which no file tells the length. Raises PatchVAEError naming the file that is wrong, and without any file; then
-    nothing is written.
-    """
-    datasets = config["datasets"]
-    results = collect_lengths(config, [*finetune_files, *probe_files])
-    made_up = stand_ins(results)
-    where = places(config, {dataset: whole_length(config, results, dataset) for dataset in datasets})
-    cells = {key: list(dict.fromkeys(where[key])) for key in ("dataset", "head", "model")}
-    numbers = summarise(results, None, cells, train_mean=("train_top1", "mean")).drop(columns="paper")
-    table = where.merge(numbers, on=list(cells), how="left")
-    table.insert(1, "stand_in", table.dataset.isin(made_up).map({True: "true", False: "false"}))
-    columns = where[where.variant == config["variants"][0]].drop_duplicates(["dataset", "model"])
-    groups = [
-        (dataset_name(dataset, made_up), [UNKNOWN if pd.isna(epochs) else str(epochs) for epochs in rows.epochs])
-        for dataset, rows in columns.groupby("dataset", sort=False)
-    ]
-    sheet = Sheet(
-        label="lengths",
-        warning=demo_line(datasets, made_up),
-        caption=caption(config, results),
-        corner="Model, classifier",
-        groups=groups,
-        rows=layout(config, table),
-        wide=True,
-    )
-    write_texts(texts_of(table, 2, sheet, csv, md, tex, html))
 
 
 def write(
@@ -179,9 +136,40 @@ def write(
     md: Path | str,
     tex: Path | str,
     html: Path | str,
-    png: Path | str,
-    pdf: Path | str,
+    png: Path | str | None = None,
+    pdf: Path | str | None = None,
 ) -> None:
-    """Write the table (`write_lengths`) and draw its CSV (`draw_lengths`)."""
-    write_lengths(config, finetune_files, probe_files, csv, md, tex, html)
-    draw_lengths(csv, config, png, pdf)
+    """Write the accuracies against the length of pretraining as tidy CSV, Markdown, LaTeX and HTML, and as a figure.
+
+    config: run, seeds, select, datasets, variants, regime, heads, epochs (of the snapshots); finetune_files: at most
+    one fine-tuning per (model, data set, head, seed) at that regime, in any order, the models being the two controls,
+    the variants, and VARIANT.epochs=EPOCH of each; probe_files: at most one probe per (model, data set, seed).
+    In the CSV, `model` fills the cell: at 0 epochs a control. `epochs` is empty for a whole pretraining of unknown
+    length. Raises PatchVAEError naming the file that is wrong, and without any file; then
+    nothing is written.
+    """
+    datasets = config["datasets"]
+    results = collect_lengths(config, [*finetune_files, *probe_files])
+    stand_ins = stand_ins_of(results)
+    where = places(config, {dataset: whole_length(config, results, dataset) for dataset in datasets})
+    cells = {key: list(dict.fromkeys(where[key])) for key in ("dataset", "head", "model")}
+    numbers = summarise(results, None, cells, train_mean=("train_top1", "mean")).drop(columns="paper")
+    table = where.merge(numbers, on=list(cells), how="left")
+    table.insert(1, "stand_in", table.dataset.isin(stand_ins).map({True: "true", False: "false"}))
+    columns = where[where.variant == config["variants"][0]].drop_duplicates(["dataset", "model"])
+    groups = [
+        (dataset_name(dataset, stand_ins), [UNKNOWN if pd.isna(epochs) else str(epochs) for epochs in rows.epochs])
+        for dataset, rows in columns.groupby("dataset", sort=False)
+    ]
+    sheet = Sheet(
+        label="lengths",
+        warning=demo_line(datasets, stand_ins),
+        caption=caption(config, results),
+        corner="Model, classifier",
+        groups=groups,
+        rows=layout(config, table),
+        wide=True,
+    )
+    write_texts(texts_of(table, 2, sheet, csv, md, tex, html))
+    if png is not None and pdf is not None:
+        draw_lengths(csv, config, png, pdf)

@@ -26,19 +26,17 @@ ORIGIN = ["test_images", "seconds", "device", "precision", "config_sha256", "met
 
 def number(name: str, value: Any, low: float, high: float, what: str) -> float:
     """A finite number in [low, high] as float; raises ValueError naming it otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} is {value!r}, not {what}")
-    if not math.isfinite(value) or not low <= value <= high:
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    if not plain or not math.isfinite(value) or not low <= value <= high:
         raise ValueError(f"{name} is {value!r}, not {what}")
     return float(value)
 
 
 def read(path: Path | str, readers: Readers) -> list[Row]:
-    """The rows of one metrics file: what the reader of its rule finds, and where that comes from.
+    """The rows of one metrics file: what the reader of its rule finds, and what all metrics files hold.
 
-    readers: rule -> function from the file's content to rows that hold at least `metric`, `value` and `test_images`; it
-    may raise KeyError, IndexError, TypeError or ValueError. Raises PatchVAEError naming the file for anything but such
-    metrics.
+    readers: rule -> function from the file's content to rows with at least `metric`, `value` and `test_images`; it may
+    raise KeyError, IndexError, TypeError or ValueError. Raises PatchVAEError naming a file without such metrics.
     """
     kinds = " or ".join(RULES[rule] for rule in readers)
     metrics = read_json(path)
@@ -53,7 +51,7 @@ def read(path: Path | str, readers: Readers) -> list[Row]:
             "config_sha256": metrics["config_sha256"][:12],
             "test_sha256": metrics["data_sha256"]["test"],
             "stand_in": bool(metrics["config"].get("stand_in", False)),
-            **pretraining(metrics.get("pretraining")),
+            **pretraining_columns(metrics.get("pretraining")),
             "file": str(path),
             "metrics_sha256": file_digest(path)[:12],
         }
@@ -66,8 +64,8 @@ def read(path: Path | str, readers: Readers) -> list[Row]:
         raise PatchVAEError(f"{path}: {error}") from error
 
 
-def pretraining(block: Row | None) -> Row:
-    """The columns that tell the pretraining behind a metrics file; the first files of the schema do not tell it."""
+def pretraining_columns(block: Row | None) -> Row:
+    """The columns on the pretraining behind a metrics file; early files lack them."""
     if block is None:
         return {"pretrained_on": None, "pretrain_epochs": 0, "pretrained_stand_in": False}
     return {
@@ -87,8 +85,8 @@ def collect(
 ) -> pd.DataFrame:
     """The rows of all metrics files, in the order of `expected`: one file per combination of `keys`, `seed` last.
 
-    aside: which files are of no concern, by a row of theirs; partial: files may be missing, but not all of them. Raises
-    PatchVAEError for a wrong, doubled or missing file, and for files of one data set with other test images.
+    aside: whether to skip a file, by its first row; partial: files may be missing, but not all of them.
+    Raises PatchVAEError for a wrong, doubled or missing file, and for files of one data set with other test images.
     """
     known = dict(zip(keys, map(dict.fromkeys, zip(*expected, strict=True)), strict=True))
     found: dict[tuple[Any, ...], list[Row]] = {}
@@ -99,9 +97,9 @@ def collect(
         cell = tuple(rows[0][key] for key in keys)
         for key, value in zip(keys, cell, strict=True):
             if value not in list(known[key]):
-                raise PatchVAEError(f"{path}: {key} {value!r} is none of this table's {key}s")
+                raise PatchVAEError(f"{path}: {key} {value!r} is not one of this table's {key}s")
         if cell not in expected:
-            raise PatchVAEError(f"{path}: {describe(cell)} is no cell of this table")
+            raise PatchVAEError(f"{path}: {describe(cell)} is not a cell of this table")
         if cell in found:
             raise PatchVAEError(f"{path}: the same cell and seed as {found[cell][0]['file']}")
         found[cell] = rows
@@ -117,9 +115,9 @@ def collect(
 
 
 def agreed(rows: pd.DataFrame, column: str, what: str) -> Any:
-    """The one value that a column has in all rows, or None without rows.
+    """The value that a column has in all rows, or None without rows.
 
-    Raises PatchVAEError naming the first file whose value is not that of the most.
+    Raises PatchVAEError naming the first file that differs from most others.
     """
     if rows.empty:
         return None
@@ -133,9 +131,9 @@ def agreed(rows: pd.DataFrame, column: str, what: str) -> Any:
 
 
 def pretrain_epochs(results: pd.DataFrame, dataset: str) -> int | None:
-    """For how many epochs a data set's own models were pretrained; None where no metrics file tells it.
+    """For how many epochs the models were pretrained on a data set; None where no metrics file says so.
 
-    Models of LABELLED may have a length of their own. Raises PatchVAEError naming the file that differs.
+    Models of LABELLED may have another length. Raises PatchVAEError naming the file that differs.
     """
     cells = results[(results.dataset == dataset) & (results.pretrained_on == dataset) & (results.pretrain_epochs > 0)]
     cells = cells[~cells.model.isin(list(LABELLED))]
@@ -143,8 +141,8 @@ def pretrain_epochs(results: pd.DataFrame, dataset: str) -> int | None:
     return None if epochs is None else int(epochs)
 
 
-def stand_ins(results: pd.DataFrame) -> set[str]:
-    """The data sets of which other images stood in, in the jobs themselves or in the pretraining."""
+def stand_ins_of(results: pd.DataFrame) -> set[str]:
+    """The data sets that other images stood in for, in the jobs or in the pretraining."""
     return {*results.dataset[results.stand_in], *results.pretrained_on[results.pretrained_stand_in]}
 
 
@@ -168,9 +166,9 @@ def read_paper(path: Path | str, keys: Sequence[str], numbers: Sequence[str]) ->
     return frame
 
 
-def comparable(paper: pd.Series, made_up: Collection[str]) -> pd.Series:
-    """The paper's numbers without those of data sets that ours only stand in for."""
-    return paper[~paper.index.isin(list(made_up), level="dataset")]
+def comparable(paper: pd.Series, stand_ins: Collection[str]) -> pd.Series:
+    """The paper's numbers without those of data sets that stand-ins replace."""
+    return paper[~paper.index.isin(list(stand_ins), level="dataset")]
 
 
 def read_paper_by_metric(path: Path | str, columns: Mapping[str, str]) -> pd.Series:
@@ -180,19 +178,13 @@ def read_paper_by_metric(path: Path | str, columns: Mapping[str, str]) -> pd.Ser
     return wide.melt(var_name="metric", ignore_index=False).set_index("metric", append=True)["value"]
 
 
-def records(frame: pd.DataFrame) -> Iterable[Any]:
-    """The rows of a frame, with its columns as attributes and its index as `Index`."""
-    return frame.itertuples()
-
-
 def summarise(
     results: pd.DataFrame, paper: pd.Series | None, cells: Mapping[str, Sequence[Any]], **more: tuple[str, str]
 ) -> pd.DataFrame:
     """One row per cell: mean and sample std of `value` over seeds beside the paper's number, then `more` and ORIGIN.
 
-    paper: indexed like the cells, None where it has no such table; cells: key -> its values, whose product is the
-    table; more: column -> (column of `results`, aggregation). A cell that was not run has n = 0; a value that is NaN is
-    not counted.
+    paper: indexed like the cells, None where it has no such table; cells: key -> values, whose product is the table;
+    more: column -> (column of `results`, aggregation). A cell that was not run has n = 0; NaN is not counted.
     """
     keys = list(cells)
     if paper is None:
@@ -205,10 +197,7 @@ def summarise(
         **more,
         test_images=("test_images", "first"),
         seconds=("seconds", "sum"),
-        device=("device", distinct),
-        precision=("precision", distinct),
-        config_sha256=("config_sha256", distinct),
-        metrics_sha256=("metrics_sha256", distinct),
+        **{key: (key, distinct) for key in ("device", "precision", "config_sha256", "metrics_sha256")},
     )
     index = pd.MultiIndex.from_product(list(cells.values()), names=keys)
     table = found.join(paper.rename("paper"), how="outer").reindex(index).reset_index()
@@ -222,7 +211,7 @@ def distinct(values: pd.Series) -> str:
 
 
 def best(table: pd.DataFrame, by: Sequence[str], digits: int, lowest: Sequence[str] = ()) -> pd.Series:
-    """Which cells are the best of their column `by`; equal to the printed digits is equally good.
+    """Which cells are the best of their column `by`, ties in the printed digits included.
 
     lowest: metrics of which less is better. Models of LABELLED do not compete.
     """

@@ -1,4 +1,4 @@
-"""Fine-tunings under every head, and which test images each got right: what the table of claims is made of."""
+"""Fine-tunings under every head, and which test images each got right, for the table of claims."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,9 +16,9 @@ from patchvae.types import Name, Regime, RowName, Some
 
 
 def right_images(content: Row) -> np.ndarray | None:
-    """Which test images were classified right at the last epoch, as booleans (count,); None where no file tells it.
+    """Which test images were classified right at the last epoch, as booleans (count,); None where it was not recorded.
 
-    Raises ValueError for anything but the packed bits of so many images, with so many right as `top1.last` says.
+    Raises ValueError unless they are the packed bits of all images and agree with `top1.last`.
     """
     if content.get("right") is None:
         return None
@@ -32,7 +32,7 @@ def right_images(content: Row) -> np.ndarray | None:
 def outcomes(select: str) -> Callable[[Row], Iterator[Row]]:
     """A reader for `collect`: a row whose value is the top-1 accuracy at the epoch that `select` names.
 
-    With `right` of `right_images` where that is the last epoch, as it says nothing of another.
+    `right` is that of `right_images` if this is the last epoch, else None.
     """
     read_accuracies = accuracies(["top1"], select, None)
 

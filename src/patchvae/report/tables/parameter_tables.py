@@ -1,6 +1,5 @@
 """Tables 8-12: trainable parameters of every network."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from patchvae.errors import PatchVAEError
-from patchvae.models.parameters import DATASETS, NUM_PARTS, PART_DIM, write_csv
+from patchvae.models.parameters import DATASETS, NUM_PARTS, PART_DIM, counts
 from patchvae.report.tables import words
 from patchvae.report.tables.metrics import read_paper
 from patchvae.report.tables.sheet import Sheet, texts_of, write_texts
@@ -27,19 +26,16 @@ KEYS = ["network", "dataset"]
 def compare(paper_csv: Path | str) -> pd.DataFrame:
     """Columns table, network, dataset, paper, params, difference (ours minus the paper's), in the paper's order.
 
-    Raises PatchVAEError naming the file when it is broken, misses a table or has a network that we do not.
+    Raises PatchVAEError naming the file when it is broken, lacks a table or has an unknown network.
     """
     paper = read_paper(paper_csv, KEYS, ["table", "params"]).rename(columns={"params": "paper"}).astype(int)
     for number in TABLES:
         if number not in set(paper.table):
             raise PatchVAEError(f"{paper_csv}: Table {number} is missing")
-    stream = io.StringIO()
-    write_csv(stream, None)
-    stream.seek(0)
-    counts = pd.read_csv(stream).set_index(KEYS).params
-    for network, dataset in paper.index.difference(counts.index):
+    built = pd.DataFrame(counts(), columns=[*KEYS, "params"]).set_index(KEYS).params
+    for network, dataset in paper.index.difference(built.index):
         raise PatchVAEError(f"{paper_csv}: there is no network {network!r} for {dataset!r}")
-    table = paper.join(counts).reset_index()
+    table = paper.join(built).reset_index()
     table["difference"] = table.params - table.paper
     return table[["table", *KEYS, "paper", "params", "difference"]]
 
@@ -93,9 +89,9 @@ def write(
     paper_csv: columns table, network, dataset, params; csv, md, tex, html: five paths each, of Tables 8, 9, 10, 11, 12.
     Raises PatchVAEError naming a broken paper_csv or too few paths; then nothing is written.
     """
-    counts = [len(paths) for paths in (csv, md, tex, html)]
-    if set(counts) != {len(TABLES)}:
-        raise PatchVAEError(f"Tables 8-12 are {len(TABLES)} files of each kind, not {', '.join(map(str, counts))}")
+    given = [len(paths) for paths in (csv, md, tex, html)]
+    if set(given) != {len(TABLES)}:
+        raise PatchVAEError(f"Tables 8-12 are {len(TABLES)} files of each kind, not {', '.join(map(str, given))}")
     compared = compare(paper_csv)
     texts: dict[Path | str, str] = {}
     for number, *paths in zip(TABLES, csv, md, tex, html, strict=True):

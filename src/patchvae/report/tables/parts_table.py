@@ -1,4 +1,4 @@
-"""What parts find without labels: the occurrence maps against the objects that are there."""
+"""How well parts find objects without labels: occurrence maps against the truth."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,8 +16,7 @@ from patchvae.report.tables.metrics import (
     collect,
     number,
     pretrain_epochs,
-    records,
-    stand_ins,
+    stand_ins_of,
     summarise,
 )
 from patchvae.report.tables.sheet import Sheet, ours, texts_of, write_texts
@@ -36,7 +35,7 @@ METRICS = {"ap_occupied": "AP (occupied)", "ap_repeated": "AP (repeated digit)",
 
 
 def scores(content: Row) -> Iterator[Row]:
-    """One row per method and metric; a score of null was not to be had."""
+    """One row per method and metric; a score of null becomes NaN."""
     for method, metric in itertools.product(METHODS, METRICS):
         value = content[method][metric]
         if value is not None:
@@ -70,12 +69,12 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
         images = plural(int(results.test_images[results.dataset == dataset].iloc[0]), "test image")
         epochs = pretrain_epochs(results, dataset)
         trained = "" if epochs is None else f"{plural(epochs, 'epoch')} of pretraining, "
-        text.append(f"{dataset_name(dataset, stand_ins(results))}: {trained}{images}.")
+        text.append(f"{dataset_name(dataset, stand_ins_of(results))}: {trained}{images}.")
     return " ".join([*text, measured(results, "evaluation")])
 
 
 def best_method(table: pd.DataFrame) -> pd.Series:
-    """Which cells are the best of their column; none where a trivial score is better than all methods."""
+    """Which cells are the best of their column; none where a trivial score is best."""
     return best(table, ["dataset", "metric"], 3) & ~table.method.isin(TRIVIAL)
 
 
@@ -96,20 +95,20 @@ def write(
     datasets = config["datasets"]
     wanted = list(itertools.product([config["variant"]], datasets, config["seeds"]))
     results = collect(metrics_files, {"parts": scores}, ["model", "dataset", "seed"], wanted)
-    made_up = stand_ins(results)
+    stand_ins = stand_ins_of(results)
     cells = {"method": list(METHODS), "dataset": datasets, "metric": list(METRICS)}
     table = summarise(results, None, cells)[[*cells, "mean", "std", "n", *ORIGIN]]
     table.insert(0, "model", config["variant"])
     texts: dict[str, list[str]] = {}
-    for row in records(table.assign(best=best_method(table))):
+    for row in table.assign(best=best_method(table)).itertuples():
         name = METHODS[row.method].format(display_name(config["variant"]))
         texts.setdefault(name, [name]).append(ours(row, 3))
     sheet = Sheet(
         label="parts",
-        warning=demo_line(datasets, made_up),
+        warning=demo_line(datasets, stand_ins),
         caption=caption(config, results),
         corner="Parts of",
-        groups=[(dataset_name(dataset, made_up), list(METRICS.values())) for dataset in datasets],
+        groups=[(dataset_name(dataset, stand_ins), list(METRICS.values())) for dataset in datasets],
         rows=list(texts.values()),
         wide=len(datasets) > 1,
     )

@@ -1,4 +1,4 @@
-"""The linear probe: what ridge regression makes of the features of every frozen phi."""
+"""The linear probe: ridge regression on the features of every frozen phi."""
 
 import itertools
 import math
@@ -10,7 +10,7 @@ import pandas as pd
 
 from patchvae.report.tables.config import Report
 from patchvae.report.tables.finetunings import pretrained_with_labels, schedules
-from patchvae.report.tables.metrics import Row, agreed, best, collect, distinct, number, records, stand_ins, summarise
+from patchvae.report.tables.metrics import Row, agreed, best, collect, distinct, number, stand_ins_of, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import (
     PROBE_HEAD,
@@ -25,7 +25,7 @@ from patchvae.report.tables.words import (
 from patchvae.types import Name, RowName, Some
 from patchvae.variants import EPOCHS
 
-REGIME = "frozen"  # where a probe stands among the regimes of fine-tunings
+REGIME = "frozen"  # of a probe, among the regimes of fine-tunings
 AT_EDGE = "‡: in some seed the best λ is the last that was tried, so a better one may lie beyond."
 FITTED: dict[str, tuple[str, Any]] = {
     "train_mean": ("train_top1", "mean"),
@@ -76,7 +76,7 @@ def method(results: pd.DataFrame) -> str:
 def layout(table: pd.DataFrame) -> list[list[str]]:
     """Rows of texts: name, then test and training accuracy per data set."""
     texts: dict[str, list[str]] = {}
-    for row in records(table.assign(best=best(table, ["dataset"], 2))):
+    for row in table.assign(best=best(table, ["dataset"], 2)).itertuples():
         mark, train = ("‡" if row.at_edge == "true" else ""), EMPTY if not row.n else f"{row.train_mean:.2f}"
         texts.setdefault(row.model, [display_name(row.model)]).extend([ours(row, 2) + mark, train])
     return list(texts.values())
@@ -108,24 +108,24 @@ def write(
 
     config: run, seeds, datasets, variants; metrics_files: at most one file of rule "probe" per (variant, data set,
     seed), in any order. In the CSV, `mean`, `std` and `top5_mean` are of test images, `train_mean` and `train_std` of
-    training images (top-1), `lambdas` the strengths that differ, in the order of the seeds, and `at_edge` whether any
-    of them ends the range that was tried.
+    training images (top-1), `lambdas` the different strengths in the order of the seeds, and `at_edge` whether any of
+    them ends the range that was tried.
     Raises PatchVAEError naming the file that is wrong, and without any file; then nothing is written.
     """
     datasets, models = config["datasets"], in_order([], config["variants"])
     wanted = list(itertools.product(models, datasets, config["seeds"]))
     keys = ["model", "dataset", "seed"]
-    # Probes of shorter pretrainings have a table of their own.
+    # Probes of shorter pretrainings are in the table of lengths.
     results = collect(metrics_files, {"probe": probes}, keys, wanted, lambda row: EPOCHS in row["model"], partial=True)
-    made_up = stand_ins(results)
+    stand_ins = stand_ins_of(results)
     table = summarise(results, None, {"model": models, "dataset": datasets}, **FITTED).drop(columns="paper")
     table["at_edge"] = table.at_edge.map({True: "true", False: "false"})
     sheet = Sheet(
         label="probe",
-        warning=demo_line(datasets, made_up),
+        warning=demo_line(datasets, stand_ins),
         caption=caption(config, results),
         corner="Model",
-        groups=[(dataset_name(dataset, made_up), ["test", "training"]) for dataset in datasets],
+        groups=[(dataset_name(dataset, stand_ins), ["test", "training"]) for dataset in datasets],
         rows=layout(table),
         notes=[AT_EDGE] if (table.at_edge == "true").any() else [],
         wide=len(datasets) > 1,

@@ -16,7 +16,7 @@ from patchvae.report.tables.finetunings import (
     pretrained_with_labels,
     schedules,
 )
-from patchvae.report.tables.metrics import records, stand_ins, summarise
+from patchvae.report.tables.metrics import stand_ins_of, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, signed, texts_of, write_texts
 from patchvae.report.tables.words import (
     WHEN,
@@ -29,10 +29,10 @@ from patchvae.report.tables.words import (
     short_name,
 )
 from patchvae.training.head_config import HeadSettings
-from patchvae.types import Name, Regime, RowName, Run, Seed, Select, Some, Strict
+from patchvae.types import Name, Regime, RowName, RunName, Seed, Select, Some, Strict
 from patchvae.variants import text_of
 
-PAIR = ("patchvae", "beta-vae")  # the order of these two is the paper's claim
+PAIR = ("patchvae", "beta-vae")  # the paper claims that the first is better
 OTHER = {"last": "best", "best": "last"}
 OTHER_EPOCH = {
     "last": "E54: best epoch on the test set instead of the last",
@@ -47,7 +47,7 @@ def listed(settings: Mapping[str, Any]) -> str:
 
 
 class Sensitivity(Strict):
-    run: Run
+    run: RunName
     seed: Seed
     select: Select
     datasets: Some[Name]
@@ -59,15 +59,15 @@ class Sensitivity(Strict):
 
 
 def changes(config: Mapping[str, Any], head: str) -> str:
-    """What a head has otherwise than the base: `lr 0.1, batch_size 256`; what only the base sets, it has by default."""
-    base, own = config["settings"][config["base_head"]], config["settings"][head]
-    return listed({key: own.get(key, "by default") for key in {**base, **own} if own.get(key) != base.get(key)})
+    """How a head differs from the base: `lr 0.1, batch_size 256`; settings of the base alone are 'by default'."""
+    base, other = config["settings"][config["base_head"]], config["settings"][head]
+    return listed({key: other.get(key, "by default") for key in {**base, **other} if other.get(key) != base.get(key)})
 
 
 def row_names(config: Mapping[str, Any]) -> dict[str, str]:
-    """What stands before each row: the base, every other head, and the base at the epoch that is not reported (E54).
+    """The names of the rows: the base, every other head, and the base at the epoch that is not reported (E54).
 
-    The last one's key is no name of a head.
+    The key of the last one is no head.
     """
     base = config["base_head"]
     heads = {head: f"{head}: {changes(config, head) or 'no change'}" for head in config["heads"]}
@@ -75,7 +75,7 @@ def row_names(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def order_changed(table: pd.DataFrame, base: str) -> pd.Series:
-    """Whether PAIR change places against the base, by (dataset, row); without those where one is missing or both equal.
+    """Whether PAIR change places against the base, by (dataset, row), where both are there and differ.
 
     table: columns dataset, row, model, mean.
     """
@@ -119,7 +119,7 @@ def layout(table: pd.DataFrame, names: Mapping[str, str]) -> list[list[str]]:
     """Rows of texts: name, then per data set a cell per model and, where PAIR is among them, whether it changes."""
     texts = {row: [name] for row, name in names.items()}
     for (row, _), cells in table.groupby(["row", "dataset"], sort=False):
-        texts[row] += [cell(one) for one in records(cells)]
+        texts[row] += [cell(one) for one in cells.itertuples()]
         if "order_changed" in cells:
             texts[row].append({"true": "yes", "false": "no"}.get(cells.order_changed.iloc[0], EMPTY))
     return list(texts.values())
@@ -160,7 +160,7 @@ def write(
     datasets, heads, regime = config["datasets"], [config["base_head"], *config["heads"]], config["regime"]
     cells = list(itertools.product(config["variants"], datasets, [regime], heads))
     protocol = {"seeds": [config["seed"]], "select": config["select"]}
-    # Of the cells of Table 1, those of other rows and seeds are of no concern here.
+    # Table 1 has other rows and seeds too, which are skipped.
     results = collect_accuracies(
         protocol,
         metrics_files,
@@ -168,16 +168,16 @@ def write(
         aside=lambda row: row["seed"] != config["seed"] or tuple(row[key] for key in CELL[:-1]) not in cells,
         partial=True,
     )
-    made_up, names = stand_ins(results), row_names(config)
+    stand_ins, names = stand_ins_of(results), row_names(config)
     table = tabulate(config, results)
     with_order = "order_changed" in table
     columns = [*map(short_name, in_order([], config["variants"])), *([ORDER] if with_order else [])]
     sheet = Sheet(
         label="sensitivity",
-        warning=demo_line(datasets, made_up),
+        warning=demo_line(datasets, stand_ins),
         caption=caption(config, results, with_order),
         corner="Classifier",
-        groups=[(dataset_name(dataset, made_up), columns) for dataset in datasets],
+        groups=[(dataset_name(dataset, stand_ins), columns) for dataset in datasets],
         rows=layout(table, names),
         notes=[BY_HEART_NOTE] if (table.train_top1 >= BY_HEART).any() else [],
         wide=True,

@@ -12,10 +12,9 @@ from typing import Any
 import pandas as pd
 
 from patchvae.files import atomic
-from patchvae.report.tables.metrics import records
 
 EMPTY = "—"
-BOLD, END = "\0", "\1"  # survive the escaping
+BOLD, END = "\0", "\1"  # not touched by escaping
 LATEX = {character: "\\" + character for character in "{}&%$#_"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -88,7 +87,7 @@ class Sheet:
         return "\n".join([*lines, ""])
 
     def latex(self) -> str:
-        """As a LaTeX float for `\\input`, shrunk where the page is too narrow; needs booktabs and graphicx."""
+        """As a LaTeX float for `\\input`, shrunk to the page's width; needs booktabs and graphicx."""
         names = [name for _, columns in self.groups for name in columns]
         warning = rf"\textbf{{{escape(self.warning)}}} " if self.warning else ""
         rows = [" & ".join(map(escape, row)) + r" \\" for row in self.rows]
@@ -115,7 +114,7 @@ class Sheet:
         return "\n".join([*lines, ""])
 
     def html(self) -> str:
-        """As a page of its own, for the report."""
+        """As a page, for the report."""
         names = [name for _, columns in self.groups for name in columns]
         lines = [HTML_HEAD, f'<p class="warning">{hypertext(self.warning)}</p>' if self.warning else ""]
         lines.append("<table>")
@@ -159,8 +158,8 @@ def side_by_side(
 ) -> tuple[list[tuple[str, Sequence[str]]], dict[str, list[str]]]:
     """Groups of columns `paper | ours`, and the texts of each row by its key, without rows that hold no number.
 
-    table: columns `row`, `column`, paper, mean, std, n, best; headings: value of `column` -> heading. A group without
-    any number of the paper has no column for it.
+    table: columns `row`, `column`, paper, mean, std, n, best; headings: value of `column` -> heading. Groups without
+    any number of the paper have no column `paper`.
     """
     groups: list[tuple[str, Sequence[str]]] = []
     texts: dict[str, list[str]] = {key: [] for key in table[row]}
@@ -168,32 +167,20 @@ def side_by_side(
         cells = table[table[column] == value]
         printed = bool(cells.paper.notna().any())
         groups.append((heading, ["paper", "ours"] if printed else ["ours"]))
-        for cell in records(cells.set_index(row)):
+        for cell in cells.set_index(row).itertuples():
             paper = EMPTY if pd.isna(cell.paper) else f"{cell.paper:.{digits}f}"
             texts[str(cell.Index)] += ([paper] if printed else []) + [ours(cell, digits)]
     return groups, {key: cells for key, cells in texts.items() if any(text != EMPTY for text in cells)}
 
 
-def texts_of(
-    table: pd.DataFrame,
-    digits: int,
-    sheet: Sheet,
-    csv: Path | str,
-    md: Path | str,
-    tex: Path | str,
-    html: Path | str,
-) -> dict[Path | str, str]:
-    """A table's tidy CSV, Markdown, LaTeX and HTML by their paths."""
-    return {
-        csv: table.to_csv(index=False, float_format=f"%.{digits}f", lineterminator="\n"),
-        md: sheet.markdown(),
-        tex: sheet.latex(),
-        html: sheet.html(),
-    }
+def texts_of(table: pd.DataFrame, digits: int, sheet: Sheet, *paths: Path | str) -> dict[Path | str, str]:
+    """A table's tidy CSV, Markdown, LaTeX and HTML by their paths, in this order."""
+    csv = table.to_csv(index=False, float_format=f"%.{digits}f", lineterminator="\n")
+    return dict(zip(paths, (csv, sheet.markdown(), sheet.latex(), sheet.html()), strict=True))
 
 
 def write_texts(texts: Mapping[Path | str, str]) -> None:
-    """Write texts to paths: all of them, or nothing, as none takes its final name before all are written."""
+    """Write texts to paths, all or none: files are renamed once all are written."""
     with contextlib.ExitStack() as stack:
         for path, text in texts.items():
             stack.enter_context(atomic(path)).write_text(text, encoding="utf-8")

@@ -9,15 +9,15 @@ from typing import Any
 from patchvae.errors import PatchVAEError
 from patchvae.files import write_json
 
-# Table -> the columns that lead to one of its numbers, from the outside in
+# Table -> the columns that its numbers are nested by
 LEVELS = {
     "table1": ("dataset", "regime", "head", "model"),
     "table2": ("metric", "model"),
     "table7": ("metric", "model"),
     "parts": ("dataset", "method", "metric"),
 }
-# The same for tables whose names begin so and go on with a swept key or a data set
-FAMILIES = {
+# The same for tables by the beginnings of their names, which a swept key or a data set follows
+BY_PREFIX = {
     "sweep_": ("dataset", "value"),
     "probe_": ("dataset", "model"),
     "lengths_": ("dataset", "head", "variant", "epochs"),
@@ -27,13 +27,13 @@ DIGITS = 4
 
 
 def levels(path: Path | str, header: Sequence[str]) -> tuple[str, ...]:
-    """The columns that lead to a number of a table: by its name, else all that stand before the numbers.
+    """The columns that a table's numbers are nested by: by its name, else all before the numbers.
 
-    Empty for another table without a column `mean`: it holds no numbers of ours.
+    Empty for another table without a column `mean`, which holds no numbers of ours.
     """
     name = Path(path).stem
-    for family, columns in FAMILIES.items():
-        if name.startswith(family):
+    for prefix, columns in BY_PREFIX.items():
+        if name.startswith(prefix):
             return columns
     if name in LEVELS:
         return LEVELS[name]
@@ -44,7 +44,7 @@ def levels(path: Path | str, header: Sequence[str]) -> tuple[str, ...]:
 def means(path: Path | str) -> dict[str, Any]:
     """Our means of one table's CSV in the table's units (percent, dB or none), nested by its `levels`.
 
-    Cells without a number of ours are left out; another table than those above may have none.
+    Cells without a number of ours are left out.
     Raises PatchVAEError naming a file that is no such CSV.
     """
     found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Tables 3-6: accuracy along the values of one key of the model."""
+"""Tables 3-6: accuracy by the values of one swept key."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -11,7 +11,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.report.figures.sweep import draw_sweep
 from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import LEARNING, UNTOLD, collect_accuracies, schedules, selection
-from patchvae.report.tables.metrics import SUMMARY, agreed, best, comparable, read_paper, stand_ins, summarise
+from patchvae.report.tables.metrics import SUMMARY, agreed, best, comparable, read_paper, stand_ins_of, summarise
 from patchvae.report.tables.sheet import Sheet, side_by_side, texts_of, write_texts
 from patchvae.report.tables.words import as_number, dataset_name, demo_line, display_name, measured, regime_name
 from patchvae.types import Name, Regime, RowName, Some, SweptKey
@@ -36,26 +36,26 @@ class Sweep(Selected):
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values are one, as numbers where they are numbers: `0.30` is 0.3."""
+    """Whether two values are equal, as numbers if they are numbers: `0.30` is 0.3."""
     return str(one) == str(other) or as_number(one) == as_number(other) < math.inf
 
 
 def paper_numbers(
-    path: Path | str | None, config: Mapping[str, Any], values: Sequence[str], made_up: Collection[str]
+    path: Path | str | None, config: Mapping[str, Any], values: Sequence[str], stand_ins: Collection[str]
 ) -> pd.Series:
-    """The paper's accuracies by (value, dataset) on our data sets; a value that is among ours is spelt as there."""
+    """The paper's accuracies by (value, dataset) on our data sets; values are spelt as ours."""
     if path is None:
         index = pd.MultiIndex.from_arrays([[], []], names=["value", "dataset"])
         return pd.Series([], index=index, dtype=float)
     numbers = read_paper(path, [config["paper_column"], "dataset"], ["top1"]).top1.rename_axis(["value", "dataset"])
-    numbers = comparable(numbers[numbers.index.isin(config["datasets"], level="dataset")], made_up)
+    numbers = comparable(numbers[numbers.index.isin(config["datasets"], level="dataset")], stand_ins)
     return numbers.rename(lambda text: next((v for v in values if same(v, text)), text), level="value")
 
 
 def base_value(config: Mapping[str, Any], results: pd.DataFrame) -> str:
-    """The swept key's value in the variant itself, as its metrics files tell it.
+    """The swept key's value in the variant itself, from its metrics files.
 
-    Raises PatchVAEError naming a file that tells another one, or the value of a swept variant.
+    Raises PatchVAEError naming a file with another value, or with that of a swept variant.
     """
     rows = results[results.model == config["variant"]]
     value = str(agreed(rows, "swept", config["key"]))
@@ -82,22 +82,24 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, with_paper: bool) 
     return " ".join([*text, measured(results, "fine-tuning")])
 
 
-def write_sweep(
+def write(
     config: Mapping[str, Any],
-    paper_csv: Path | str | None,
     metrics_files: Sequence[Path | str],
     csv: Path | str,
     md: Path | str,
     tex: Path | str,
     html: Path | str,
+    png: Path | str | None = None,
+    pdf: Path | str | None = None,
+    paper_csv: Path | str | None = None,
 ) -> None:
-    """Write the table of one swept key as tidy CSV, Markdown, LaTeX and HTML; its rows are the values, smallest first.
+    """Write the table of one swept key as tidy CSV, Markdown, LaTeX and HTML, and as a figure.
 
     config: run, seeds, select, key, variant (the one swept), regime, head, datasets, variants (value as text -> variant
-    trained with it, without the value of `variant` itself, which its metrics files tell), and paper_column, null where
-    there is no paper_csv, whose columns are it, dataset, top1 (percent); metrics_files: one fine-tuning per (value,
-    data set, seed), in any order, and maybe some of `variant` on other data sets. A value that only the paper has is a
-    row without a number of ours.
+    trained with it, without the value of `variant` itself, which its metrics files tell), paper_column (or null);
+    metrics_files: one fine-tuning per (value, data set, seed), in any order, and maybe some of `variant` on other data
+    sets; paper_csv: columns paper_column, dataset, top1 (percent). Rows are the values, the smallest first. A value
+    that only the paper has is a row without a number of ours.
     Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
     """
     variant, datasets = config["variant"], config["datasets"]
@@ -108,22 +110,22 @@ def write_sweep(
         config, metrics_files, wanted, aside=lambda row: row["model"] == variant and row["dataset"] not in datasets
     )
     base = base_value(config, results)
-    values, made_up = [base, *config["variants"]], stand_ins(results)
+    values, stand_ins = [base, *config["variants"]], stand_ins_of(results)
     results["value_text"] = results.model.map({**texts_by_variant, variant: base})
-    paper = paper_numbers(paper_csv, config, values, made_up)
+    paper = paper_numbers(paper_csv, config, values, stand_ins)
     rows = sorted({*values, *paper.index.get_level_values("value")}, key=lambda value: (as_number(value), value))
     by_text = paper.rename_axis(["value_text", "dataset"])
     table = summarise(results, by_text, {"value_text": rows, "dataset": datasets}, model=("model", "first"), **LEARNING)
     table = table.rename(columns={"value_text": "value"})
-    table["stand_in"] = table.dataset.isin(made_up).map({True: "true", False: "false"})
+    table["stand_in"] = table.dataset.isin(stand_ins).map({True: "true", False: "false"})
     first = ["value", "dataset", "stand_in", *SUMMARY]
     table = table[[*first, *table.columns.difference(first, sort=False)]]
-    headings = {dataset: dataset_name(dataset, made_up) for dataset in datasets}
+    headings = {dataset: dataset_name(dataset, stand_ins) for dataset in datasets}
     table["best"] = best(table, ["dataset"], 2)
     groups, texts = side_by_side(table, "value", "dataset", headings, 2)
     sheet = Sheet(
         label=f"sweep_{config['key']}",
-        warning=demo_line(datasets, made_up),
+        warning=demo_line(datasets, stand_ins),
         caption=caption(config, results, bool(table.paper.notna().any())),
         corner=PAPER.get(config["key"], ("", config["key"]))[1],
         groups=groups,
@@ -131,19 +133,5 @@ def write_sweep(
         wide=len(datasets) > 2,
     )
     write_texts(texts_of(table.drop(columns="best"), 2, sheet, csv, md, tex, html))
-
-
-def write(
-    config: Mapping[str, Any],
-    metrics_files: Sequence[Path | str],
-    csv: Path | str,
-    md: Path | str,
-    tex: Path | str,
-    html: Path | str,
-    png: Path | str,
-    pdf: Path | str,
-    paper_csv: Path | str | None = None,
-) -> None:
-    """Write the table (`write_sweep`) and draw its CSV (`draw_sweep`)."""
-    write_sweep(config, paper_csv, metrics_files, csv, md, tex, html)
-    draw_sweep(csv, config, png, pdf)
+    if png is not None and pdf is not None:
+        draw_sweep(csv, config, png, pdf)

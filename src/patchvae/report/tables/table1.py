@@ -17,15 +17,15 @@ from patchvae.report.tables.finetunings import (
     schedules,
     selection,
 )
-from patchvae.report.tables.metrics import best, comparable, read_paper, records, stand_ins, summarise
+from patchvae.report.tables.metrics import best, comparable, read_paper, stand_ins_of, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import bold, dataset_name, demo_line, display_name, in_order, measured, regime_name
 from patchvae.types import Name, Regime, RowName, Some
 
-# Of every seed, in a CSV of its own
+# Columns of the CSV of all seeds
 BY_SEED = ["model", "dataset", "regime", "head", "seed", "last", "best", "train_top1", "pretrain_epochs", "epochs"]
 BY_SEED += ["test_images", "seconds", "device", "precision", "commit", "config_sha256", "metrics_sha256"]
-KEYS = ["model", "dataset", "regime"]  # of the paper's numbers, which tell no head
+KEYS = ["model", "dataset", "regime"]  # of the paper's numbers, which have no head
 
 
 class Table1(Selected):
@@ -38,13 +38,11 @@ class Table1(Selected):
 def layout(table: pd.DataFrame, marked: Mapping[tuple[str, ...], str]) -> list[list[str]]:
     """Rows of texts: name, then `ours ± std (paper)` per data set and regime. A model without any number is left out.
 
-    marked: see `finetunings.marks`.
-
-    Nine columns leave no room for the paper's numbers in columns of their own.
+    marked: see `finetunings.marks`. There is no room for columns of the paper's numbers.
     """
     texts: dict[str, list[str]] = {}
     table = table[table["head"] == table["head"].iloc[0]]
-    for row in records(table.assign(best=best(table, ["dataset", "regime"], 2)).set_index("model")):
+    for row in table.assign(best=best(table, ["dataset", "regime"], 2)).set_index("model").itertuples():
         paper = "" if pd.isna(row.paper) else f" ({row.paper:.2f})"
         mark = marked.get((str(row.Index), row.dataset, row.regime, row.head), "")
         texts.setdefault(str(row.Index), [display_name(str(row.Index))]).append(ours(row, 2) + mark + paper)
@@ -83,27 +81,26 @@ def write(
     (percent); metrics_files: one metrics file of a fine-tuning per (variant, data set, regime, head, seed) of `config`,
     in any order. The first head is printed, the CSV has all. In the CSV, `mean` and `std` are over seeds at the epoch
     that `select` names, `train_mean` is the mean of the training accuracies in the last epoch, `seconds` is the
-    fine-tunings' sum, `config_sha256` and `metrics_sha256` the first 12 digits of every seed's, the latter of the
-    metrics file itself.
-    seeds_csv: where to write every seed's own numbers, or None; partial: whether a cell may be missing, which is an
-    empty one then. Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is
+    fine-tunings' sum, and `config_sha256` and `metrics_sha256` are the first 12 digits of every seed's digests.
+    seeds_csv: where to write the numbers of every seed, or None; partial: whether cells may be missing and then are
+    empty. Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is
     written.
     """
     datasets, regimes = config["datasets"], config["regimes"]
     wanted = list(itertools.product(config["variants"], datasets, regimes, config["heads"]))
     results = collect_accuracies(config, metrics_files, wanted, partial=partial)
-    made_up, marked = stand_ins(results), marks(results)
+    stand_ins, marked = stand_ins_of(results), marks(results)
     paper = read_paper(paper_csv, KEYS, ["top1"]).top1
     models = in_order(list(paper.index.get_level_values("model")), config["variants"])
     cells = {"model": models, "dataset": datasets, "regime": regimes, "head": config["heads"]}
-    by_head = pd.concat({head: comparable(paper, made_up) for head in config["heads"]}, names=["head"])
+    by_head = pd.concat({head: comparable(paper, stand_ins) for head in config["heads"]}, names=["head"])
     table = summarise(results, by_head.reorder_levels(list(cells)), cells, **LEARNING)
     sheet = Sheet(
         label="table1",
-        warning=demo_line(datasets, made_up),
+        warning=demo_line(datasets, stand_ins),
         caption=caption(config, results, bool(table.paper.notna().any())),
         corner="Model",
-        groups=[(dataset_name(dataset, made_up), [*map(regime_name, regimes)]) for dataset in datasets],
+        groups=[(dataset_name(dataset, stand_ins), [*map(regime_name, regimes)]) for dataset in datasets],
         rows=layout(table, marked),
         notes=notes(text for cell, text in marked.items() if cell[-1] == config["heads"][0]),
         wide=len(datasets) > 1,

@@ -1,4 +1,4 @@
-"""Table 2: top-1 and top-5 accuracy on ImageNet, beside the same network trained whole with labels."""
+"""Table 2: top-1 and top-5 accuracy on ImageNet, beside a network that is wholly trained with labels."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from patchvae.report.tables.finetunings import (
     schedules,
     selection,
 )
-from patchvae.report.tables.metrics import best, read_paper_by_metric, stand_ins, summarise
+from patchvae.report.tables.metrics import best, read_paper_by_metric, stand_ins_of, summarise
 from patchvae.report.tables.sheet import Sheet, side_by_side, texts_of, write_texts
 from patchvae.report.tables.words import (
     bold,
@@ -34,7 +34,7 @@ WHOLE = "none"  # the regime that freezes nothing
 
 
 def paper_numbers(path: Path | str, imagenet: bool) -> pd.Series:
-    """The paper's accuracies by (model, metric); none when ours are not of ImageNet, which they are of."""
+    """The paper's accuracies by (model, metric); none when ours are not of ImageNet."""
     numbers = read_paper_by_metric(path, {metric: metric for metric in METRICS})
     numbers = numbers.rename({"imagenet-supervised": "supervised"}, level="model")
     return numbers if imagenet else numbers.iloc[:0]
@@ -50,13 +50,13 @@ class Table2(Selected):
 
 def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     """The protocol behind the numbers, in plain sentences."""
-    dataset, made_up = config["dataset"], stand_ins(results)
+    dataset, stand_ins = config["dataset"], stand_ins_of(results)
     text = [
-        f"Run {config['run']}: test accuracy (%) on {dataset_name(dataset, made_up)} at"
+        f"Run {config['run']}: test accuracy (%) on {dataset_name(dataset, stand_ins)} at"
         f" {regime_name(config['regime'])}, {selection(config)}; {bold(results.model)}.",
         f"Supervised: started as {display_name(config['supervised'])}, then all of it is trained with labels.",
     ]
-    if of_imagenet(dataset, made_up):
+    if of_imagenet(dataset, stand_ins):
         text.append("The paper's numbers are at the paper's own schedule.")
     else:
         text.append("The paper's Table 2 is of ImageNet, so none of its numbers stands here.")
@@ -88,8 +88,8 @@ def write(
     wanted.append((config["supervised"], dataset, WHOLE, config["head"]))
     results = collect_accuracies(config, metrics_files, wanted, list(METRICS))
     results["model"] = results.model.mask(results.regime == WHOLE, "supervised")
-    made_up = stand_ins(results)
-    paper = paper_numbers(paper_csv, of_imagenet(dataset, made_up))
+    stand_ins = stand_ins_of(results)
+    paper = paper_numbers(paper_csv, of_imagenet(dataset, stand_ins))
     models = in_order(list(paper.index.get_level_values("model")), [*config["variants"], "supervised"])
     table = summarise(results, paper, {"model": models, "metric": list(METRICS)}, **LEARNING)
     whole = table.model == "supervised"
@@ -100,7 +100,7 @@ def write(
     groups, texts = side_by_side(table, "model", "metric", headings, 2)
     sheet = Sheet(
         label="table2",
-        warning=demo_line([dataset], made_up),
+        warning=demo_line([dataset], stand_ins),
         caption=caption(config, results),
         corner="Model",
         groups=groups,

@@ -16,8 +16,7 @@ from patchvae.report.tables.metrics import (
     number,
     pretrain_epochs,
     read_paper_by_metric,
-    records,
-    stand_ins,
+    stand_ins_of,
     summarise,
 )
 from patchvae.report.tables.sheet import Sheet, side_by_side, texts_of, write_texts
@@ -33,7 +32,7 @@ from patchvae.report.tables.words import (
 )
 from patchvae.types import Name, RowName, Some
 
-# Our metric -> column of the paper that it may be compared with: its PSNR is of normalised tensors (E60).
+# Our metric -> the comparable column of the paper, whose PSNR is of normalised tensors (E60)
 PAPER = {"psnr_normalised": "psnr", "fid": "fid", "ssim": "ssim"}
 HEADINGS = {
     "psnr_normalised": "PSNR of normalised tensors (dB) ↑",
@@ -53,7 +52,7 @@ def reconstruction(content: Row) -> Iterator[Row]:
 
 
 def distance(content: Row) -> Iterator[Row]:
-    """The FID, or why there is none."""
+    """The FID, or the reason why there is none."""
     if content["fid"] is None:
         why = " ".join(str(content["why"]).split())
         yield {"metric": "fid", "value": float("nan"), "why": why, "test_images": None}
@@ -66,7 +65,7 @@ def reasons(results: pd.DataFrame) -> list[str]:
     """A sentence for every FID that is missing."""
     distances = results[results.metric == "fid"]
     sentences: dict[str, list[str]] = {}
-    for row in records(distances[distances.value.isna()]):
+    for row in distances[distances.value.isna()].itertuples():
         some = bool(distances.value[distances.model == row.model].notna().any())
         name = display_name(row.model) + (f" (seed {row.seed})" if some else "")
         models = sentences.setdefault(row.why, [])
@@ -81,7 +80,7 @@ class Table7(Report, Sampling):
 
 def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     """The protocol behind the numbers, in plain sentences."""
-    dataset, made_up = config["dataset"], stand_ins(results)
+    dataset, stand_ins = config["dataset"], stand_ins_of(results)
     epochs = pretrain_epochs(results, dataset)
     trained = "" if epochs is None else f" after {plural(epochs, 'epoch')} of pretraining"
     counts = results.groupby("metric").test_images.first()
@@ -89,11 +88,11 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     if counts.notna()["fid"] and counts["fid"] != counts["psnr"]:
         images += f" ({int(counts['fid']):,} for the FID)"
     text = [
-        f"Run {config['run']}: reconstructions of {images} of {dataset_name(dataset, made_up)}{trained},"
+        f"Run {config['run']}: reconstructions of {images} of {dataset_name(dataset, stand_ins)}{trained},"
         f" {seeds(config)}; arrows point to the better side, bold: our best per column.",
         f"PSNR and SSIM are means over images of each image's own, not of the pooled error. {sampling(config)}",
     ]
-    if of_imagenet(dataset, made_up):
+    if of_imagenet(dataset, stand_ins):
         text.append(
             "The paper's PSNR is too low for images in [0, 1], where constant grey has about 11 dB, and fits tensors"
             " normalised by mean and standard deviation with peak 1 (E60), so it stands beside ours of that kind; our"
@@ -127,15 +126,15 @@ def write(
 
     config: run, seeds, dataset, variants, sample, temperature; paper_csv: columns model, psnr (dB), fid, ssim;
     metrics_files: one file of rule "reconstruct" and one of rule "fid" per variant and seed, in any order. An FID of
-    null is an empty cell, and its `why` a sentence under the table; deviation E60 says which PSNR is the paper's.
+    null becomes an empty cell, and its `why` a sentence under the table. deviation E60: which PSNR is the paper's.
     Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
     """
     dataset = config["dataset"]
     wanted = itertools.product(("reconstruct", "fid"), config["variants"], [dataset], config["seeds"])
     results = collect(metrics_files, {"reconstruct": reconstruction, "fid": distance}, CELL, list(wanted))
     paper = read_paper_by_metric(paper_csv, PAPER)
-    made_up = stand_ins(results)
-    if not of_imagenet(dataset, made_up):
+    stand_ins = stand_ins_of(results)
+    if not of_imagenet(dataset, stand_ins):
         paper = paper.iloc[:0]
     models = in_order(list(paper.index.get_level_values("model")), config["variants"])
     table = summarise(results, paper, {"model": models, "metric": list(HEADINGS)})
@@ -144,7 +143,7 @@ def write(
     groups, texts = side_by_side(table, "model", "metric", HEADINGS, 3)
     sheet = Sheet(
         label="table7",
-        warning=demo_line([dataset], made_up),
+        warning=demo_line([dataset], stand_ins),
         caption=caption(config, results),
         corner="Model",
         groups=groups,

@@ -1,4 +1,4 @@
-"""What a table prints in words: names of models, data sets and regimes, and the sentences of its caption."""
+"""Words of tables: names of models, data sets and regimes, and the sentences of captions."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -9,8 +9,8 @@ import pandas as pd
 
 # Without pretraining; last in every table.
 CONTROLS = {"random": "Random φ (control)", "random+bn": "Random φ, BatchNorm of the data (control)"}
-CONTROL, PLAIN_CONTROL = "random+bn", "random"  # no pretraining: where every row begins, and a row of its own
-PROBE_HEAD = "probe"  # stands for a head where the linear probe is beside the classifiers
+CONTROL, PLAIN_CONTROL = "random+bn", "random"  # no pretraining: where every line begins, and a separate row
+PROBE_HEAD = "probe"  # in place of a head where the linear probe is beside the classifiers
 SHORT = {"random": "Random φ", "random+bn": "Random φ + BN"}
 MODELS = {"beta-vae": "β-VAE", "patchvae": "PatchVAE", "bigan": "BiGAN"}
 # Their φ saw labels: printed beside the others, never the best among them.
@@ -39,31 +39,31 @@ def display_name(model: str) -> str:
     stem, plus, _ = model.partition("+lw")
     stem, gan, _ = stem.partition("-gan")
     name = MODELS.get(stem)
-    # A variant of one's own keeps the name of its key in params.yaml.
+    # A user's variant keeps the name of its key in params.yaml.
     if name is None or model != stem + gan + plus:
         return model
     return name + ("-GAN" if gan else "") + (" + L_w" if plus else "")
 
 
 def short_name(model: str) -> str:
-    """A model's name where there is little room: `random+bn` -> `Random φ + BN`."""
+    """A short name of a model: `random+bn` -> `Random φ + BN`."""
     return SHORT.get(model) or display_name(model).removesuffix(" (control)")
 
 
 def in_order(paper: Sequence[str], ours: Sequence[str]) -> list[str]:
-    """The models in the paper's order, then those of one's own, the controls last."""
+    """The models in the paper's order, then all others, the controls last."""
     models = dict.fromkeys([*paper, *ours])
     return [m for m in models if m not in CONTROLS] + [m for m in CONTROLS if m in models]
 
 
-def dataset_name(dataset: str, made_up: Collection[str]) -> str:
-    """A data set's name as printed; made-up data and stand-ins are marked."""
-    return f"{dataset} (demo)" if dataset in made_up else DATASETS.get(dataset, dataset)
+def dataset_name(dataset: str, stand_ins: Collection[str]) -> str:
+    """A data set's name as printed; stand-ins are marked."""
+    return f"{dataset} (demo)" if dataset in stand_ins else DATASETS.get(dataset, dataset)
 
 
-def of_imagenet(dataset: str, made_up: Collection[str]) -> bool:
-    """Whether a table's one data set is ImageNet, as the paper's Tables 2 and 7 are, and no stand-in."""
-    return dataset == "imagenet" and dataset not in made_up
+def of_imagenet(dataset: str, stand_ins: Collection[str]) -> bool:
+    """Whether a table's data set is ImageNet, as in the paper's Tables 2 and 7, and no stand-in."""
+    return dataset == "imagenet" and dataset not in stand_ins
 
 
 def regime_name(regime: str) -> str:
@@ -71,9 +71,9 @@ def regime_name(regime: str) -> str:
     return REGIMES.get(regime, regime)
 
 
-def demo_line(datasets: Sequence[str], made_up: Collection[str]) -> str:
-    """The warning that made-up data and stand-ins call for, or nothing."""
-    named = ", ".join(dataset for dataset in datasets if dataset in made_up)
+def demo_line(datasets: Sequence[str], stand_ins: Collection[str]) -> str:
+    """The warning for stand-ins, or nothing."""
+    named = ", ".join(dataset for dataset in datasets if dataset in stand_ins)
     return f"DEMO on stand-in data - not comparable with the paper ({named})." if named else ""
 
 
@@ -83,7 +83,7 @@ def head_name(head: str) -> str:
 
 
 def as_number(value: Any) -> float:
-    """A value's place in a table: its number, of a fraction such as `1/16` too, or after all numbers for a word."""
+    """A value as a number to sort by, also of a fraction such as `1/16`; a word comes after all numbers."""
     try:
         return float(Fraction(str(value)))
     except (ValueError, ZeroDivisionError):
@@ -96,19 +96,19 @@ def plural(count: int, thing: str) -> str:
 
 
 def seeds(config: Mapping[str, Any]) -> str:
-    """How many seeds a cell has, and so what stands in it."""
+    """How many seeds a cell has, and what it prints of them."""
     count = len(config["seeds"])
     return plural(count, "seed") + (", mean ± sample standard deviation" if count > 1 else "")
 
 
 def bold(models: pd.Series, of: str = "column") -> str:
-    """What bold means in a table with these models of ours; of: in which part of it there is one."""
+    """What bold means in a table with these models; of: the part that has one bold cell."""
     aside = " among φ trained without labels" if models.isin(list(LABELLED)).any() else ""
     return f"bold: our best per {of}{aside}"
 
 
 def measured(results: pd.DataFrame, what: str) -> str:
-    """The machines, the code and the time behind all numbers of a table; the first metrics files tell no commit."""
+    """The machines, the code and the time behind all numbers of a table; early metrics files have no commit."""
     files = results.drop_duplicates("file")
     commits = sorted(set(files.commit.dropna()))
     code = " at commit " + ", ".join(text.replace("+", " (edited)") for text in commits) if commits else ""

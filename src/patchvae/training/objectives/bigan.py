@@ -12,7 +12,7 @@ from patchvae.seeding import seed_for
 from patchvae.training.objectives.bigan_config import BiGANPretrain
 from patchvae.training.objectives.objective import AdversarialObjective, Inputs
 
-PENALISED = 8  # the penalty is estimated on one pair in so many
+PENALISED = 8  # the penalty is estimated on one of so many pairs
 
 
 class BiGANObjective(AdversarialObjective):
@@ -55,7 +55,7 @@ class BiGANObjective(AdversarialObjective):
         right = (true.detach() > 0).float().mean() + (false.detach() < 0).float().mean()
         return {"discriminator": loss, "discriminator_accuracy": 50 * right}
 
-    def step(self, images: Tensor, target: Tensor | None, step: int) -> dict[str, Tensor]:
+    def step(self, images: Tensor, masks_or_labels: Tensor | None, step: int) -> dict[str, Tensor]:
         real, fake = self.play(images)
         terms = self.update_discriminator((real[0], real[1].detach()), (fake[0].detach(), fake[1]))
         with autocast(self.device, self.precision):

@@ -1,4 +1,4 @@
-"""What the pretraining of a BiGAN is told."""
+"""Settings of the pretraining of a BiGAN."""
 
 from typing import Self
 

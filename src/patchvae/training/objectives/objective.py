@@ -1,4 +1,4 @@
-"""What every kind of pretraining has: networks, their optimisers, one step."""
+"""What all kinds of pretraining share: networks, their optimisers, and a step."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ Inputs = tuple[Tensor, ...]  # of a discriminator: an image, or an image and a l
 
 
 class Objective:
-    """Networks, optimisers and how one batch updates them. `networks` names what a state has to hold."""
+    """Networks, their optimisers, and how one batch updates them; a saved state holds both."""
 
     networks: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
@@ -24,7 +24,7 @@ class Objective:
         self.networks, self.optimizers = {}, {}
 
     def add(self, name: str, module: nn.Module, lr: float, betas: list[float]) -> None:
-        """Take a network onto the device, in channels-last memory, with its optimiser."""
+        """Move a network to the device, in channels-last memory, and make its optimiser."""
         module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         module.train()
         self.networks[name] = module
@@ -36,29 +36,29 @@ class Objective:
         loss.backward()
         self.optimizers[name].step()
 
-    def step(self, images: Tensor, target: Tensor | None, step: int) -> dict[str, Tensor]:
+    def step(self, images: Tensor, masks_or_labels: Tensor | None, step: int) -> dict[str, Tensor]:
         """Update on images (B, 3, S, S); returns scalars, `loss` among them.
 
-        target: weights of L_w (B, C, h, w), labels (B,) for training with labels, or None.
+        masks_or_labels: weights of L_w (B, C, h, w), labels (B,) for training with labels, or None.
         """
         raise NotImplementedError
 
 
 class AdversarialObjective(Objective):
-    """One that may have a discriminator."""
+    """An objective that may have a discriminator."""
 
     def add_discriminator(self, name: str, seed: int) -> None:
-        """Make a discriminator, from a seed of its own, so that the rest draws what it draws without one."""
+        """Make a discriminator from its own seed, so that everything else is drawn as without one."""
         raise NotImplementedError
 
     def pairs(self, images: Tensor, step: int) -> tuple[Inputs, Inputs]:
-        """What a discriminator is shown as real and as fake of images (B, 3, S, S), without gradients."""
+        """Real and fake inputs of a discriminator for images (B, 3, S, S), without gradients."""
         raise NotImplementedError
 
     def update_discriminator(self, real: Inputs, fake: Inputs, name: str = "discriminator") -> dict[str, Tensor]:
         """One step of D on real against fake, each normalised by the statistics of its own batch.
 
-        Returns its loss, and its accuracy on this batch before the step in percent, of which 50 is chance.
+        Returns its loss, and its accuracy on this batch before the step, in percent (chance is 50).
         """
         discriminator = self.networks[name].requires_grad_(True)
         with autocast(self.device, self.precision):
@@ -69,10 +69,10 @@ class AdversarialObjective(Objective):
         return {"discriminator": loss, "discriminator_accuracy": 50 * right}
 
     def fresh_accuracy(self, batches: Iterator[Tensor], step: int, seed: int) -> float:
-        """The accuracy that a new discriminator reaches against the networks as they are, percent.
+        """The accuracy that a new discriminator reaches against the trained networks, in percent.
 
-        Its mean over the last quarter of the batches (B, 3, S, S), after training on those before. A discriminator at
-        chance has met its match if this one is at chance too; else the game is dead. Moves BatchNorm's statistics.
+        It is the mean over the last quarter of the batches (B, 3, S, S), after training on those before. If the old
+        discriminator is at chance and this one is not, the game is dead. Changes BatchNorm's statistics.
         """
         self.add_discriminator("fresh", seed_for(seed, "fresh discriminator"))
         torch.manual_seed(seed_for(seed, "fresh pairs"))

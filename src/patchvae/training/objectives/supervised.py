@@ -18,13 +18,13 @@ class SupervisedObjective(Objective):
         super().__init__(device, precision)
         self.add("model", model, config.lr, config.adam_betas)
 
-    def step(self, images: Tensor, target: Tensor | None, step: int) -> dict[str, Tensor]:
-        assert target is not None
+    def step(self, images: Tensor, labels: Tensor | None, step: int) -> dict[str, Tensor]:
+        assert labels is not None
         with autocast(self.device, self.precision):
             logits = self.networks["model"](images)
-        loss = F.cross_entropy(logits.float(), target)
+        loss = F.cross_entropy(logits.float(), labels)
         self.update("model", loss)
-        correct = (logits.detach().argmax(1) == target).float().mean()
+        correct = (logits.detach().argmax(1) == labels).float().mean()
         return {"loss": loss, "train_top1": 100 * correct}
 
 

@@ -1,4 +1,4 @@
-"""What a pretraining with labels is told."""
+"""Settings of a pretraining with labels."""
 
 from typing import Literal
 

@@ -40,11 +40,11 @@ class VAEObjective(AdversarialObjective):
             reconstruction = self.model(images, self.model.temperature_at(step)).reconstruction
         return (images,), (reconstruction,)
 
-    def step(self, images: Tensor, target: Tensor | None, step: int) -> dict[str, Tensor]:
+    def step(self, images: Tensor, masks: Tensor | None, step: int) -> dict[str, Tensor]:
         temperature = self.model.temperature_at(step)
         with autocast(self.device, self.precision):
             reconstruction, kl = self.networks["model"](images, temperature)
-        terms = {"reconstruction": squared_error(images, reconstruction, target), **kl}
+        terms = {"reconstruction": squared_error(images, reconstruction, masks), **kl}
         loss = torch.stack(list(terms.values())).sum()
         if self.gan:
             terms |= self.update_discriminator((images,), (reconstruction.detach(),))

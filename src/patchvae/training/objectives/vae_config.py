@@ -1,4 +1,4 @@
-"""What the pretraining of a VAE is told."""
+"""Settings of the pretraining of a VAE."""
 
 from typing import Literal
 

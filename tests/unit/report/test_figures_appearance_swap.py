@@ -9,8 +9,17 @@ from torch import Tensor, nn
 
 from patchvae.models.generators import Decoder
 from patchvae.models.patchvae import Posterior
-from patchvae.report.parts import survey
-from patchvae.report.swap import Coded, Swap, decode, effect, encode, local_images, strongest_swap, with_appearance
+from patchvae.report.figures.appearance_swap import (
+    Coded,
+    Swap,
+    decoded,
+    effect,
+    encode,
+    local_images,
+    strongest_swap,
+    with_appearance,
+)
+from patchvae.report.figures.survey import survey
 
 
 class Painter:
@@ -29,7 +38,7 @@ def test_decoded_pixels_are_in_the_unit_interval(scaling: str, grey: float, whit
     occurrence = torch.zeros(1, 2, 4, 4)
     occurrence[0, 0, 1, 2] = 1
     appearance = torch.tensor([[[0, -9.0, 1], [0, 0, 0]]])
-    pixels = decode(Painter(), occurrence, appearance, scaling)  # type: ignore[arg-type]
+    pixels = decoded(Painter(), occurrence, appearance, scaling)  # type: ignore[arg-type]
     assert torch.isclose(pixels[0, 2, 0, 0], torch.tensor(grey))
     assert torch.isclose(pixels[0, 2, 8, 16], torch.tensor(white))
     assert pixels[0, 1, 8, 16] == 0
@@ -47,7 +56,7 @@ def test_unlit_cells_do_not_change() -> None:
     appearance = torch.randn(1, 2, 3)
     swapped = with_appearance(appearance, 0, torch.full((3,), 5.0))
     assert torch.equal(swapped[0], torch.stack([torch.full((3,), 5.0), appearance[0, 1]]))
-    before, after = (decode(Model(), occurrence, z_app, "symmetric") for z_app in (appearance, swapped))  # type: ignore[arg-type]
+    before, after = (decoded(Model(), occurrence, z_app, "symmetric") for z_app in (appearance, swapped))  # type: ignore[arg-type]
     change = (after - before).abs().amax(dim=(0, 1))
     assert change[:8, :8].max() > 0.01
     # Three transposed convolutions (4 x 4, stride 2, padding 1) spread a cell over 7 pixels beyond it.

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats import multitest
 
-from patchvae.report.statistics import ALPHA, Column, Difference, holm, judge, over_images, overall, spread, verdict
+from patchvae.report.comparisons import ALPHA, Column, Difference, holm, judge, over_images, overall, spread, verdict
 
 DECIDED = {"holds", "reversed", "smaller than printed", "holds, smaller than printed"}
 

@@ -9,10 +9,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from patchvae.models.patchvae import Posterior
-from patchvae.report import parts
-from patchvae.report.gallery import strongest_classes
-from patchvae.report.occurrence import strongest_images
-from patchvae.report.parts import Survey, crop, crops, distinct_parts, informative_parts, ranked, spread, survey
+from patchvae.report.figures.gallery import strongest_classes
+from patchvae.report.figures.occurrence_maps import strongest_images
+from patchvae.report.figures.survey import (
+    Survey,
+    crop,
+    crops,
+    distinct_parts,
+    informative_parts,
+    ranked,
+    spread,
+    survey,
+)
 
 
 class Bright:
@@ -56,7 +64,7 @@ def test_survey() -> None:
 def test_survey_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
     whole = survey(Bright(), images, "imagenet", 5)  # type: ignore[arg-type]
-    monkeypatch.setattr(parts, "BATCH_PIXELS", 2 * 32 * 32)
+    monkeypatch.setattr("patchvae.report.figures.survey.BATCH_PIXELS", 2 * 32 * 32)
     model = Bright()
     batched = survey(model, images, "imagenet", 5)  # type: ignore[arg-type]
     assert model.batches == [2, 2, 1]

@@ -1,10 +1,10 @@
-"""What a figure of parts is told."""
+"""Settings of a figure of parts."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from patchvae.training.run_config import Measured
+from patchvae.run_config import Measured
 from patchvae.types import FigureRows, Strict
 
 

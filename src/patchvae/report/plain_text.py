@@ -1,4 +1,4 @@
-"""Plain text for a terminal: aligned columns, and what several seeds say in common or each for itself."""
+"""Plain text for a terminal: aligned columns, and values of several seeds."""
 
 import json
 import statistics
@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-WIDTH = 98  # 100 columns with an indent of two; a path or a digest that is longer is not cut
-UNTOLD = "not recorded"  # by the first metrics files
+WIDTH = 98  # 100 columns with an indent of two; longer paths and digests are not cut
+UNTOLD = "not recorded"  # by early metrics files
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -21,7 +21,7 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def pairs(named: Mapping[str, str]) -> list[str]:
-    """A line per name and value, the values aligned; a long value goes on in the next line."""
+    """A line per name and value, the values aligned; long values are wrapped."""
     width = max(map(len, named), default=0) + 3
     wrapper = textwrap.TextWrapper(WIDTH - width, break_long_words=False, break_on_hyphens=False)
     lines = []
@@ -41,7 +41,7 @@ def flat(block: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
 
 
 def told(blocks: Mapping[int, Mapping[str, Any]]) -> dict[str, str]:
-    """Blocks by seed as one text per dotted key: its value, or where seeds differ each value with its seeds."""
+    """One text per dotted key of the blocks: its value, or each value with its seeds where they differ."""
     values: dict[str, dict[int, str]] = {}
     for seed, block in blocks.items():
         for key, value in flat(block):
@@ -50,7 +50,7 @@ def told(blocks: Mapping[int, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def in_common(values: Mapping[int, str]) -> str:
-    """The value of all seeds, or each value with its seeds; the seeds themselves are told once."""
+    """The value of all seeds, or each value with its seeds; seeds as values stand alone."""
     seeds: dict[str, list[str]] = {}
     for seed, value in values.items():
         seeds.setdefault(value, []).append(str(seed))

@@ -1,4 +1,4 @@
-"""Differences between two rows of a table: how sure seeds and test images make them, and what that decides."""
+"""Differences between two rows of a table, their intervals over seeds and test images, and the verdicts."""
 
 import math
 import warnings
@@ -9,16 +9,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.weightstats import DescrStatsW
 from statsmodels.tools.sm_exceptions import SingularMatrixWarning
-
-from patchvae.report.tables.metrics import records
 
 Interval = tuple[float, float]
 Right = Mapping[int, np.ndarray | None]
 
-COLUMN = ["dataset", "regime", "head"]  # what one table's column holds apart from its rows
+COLUMN = ["dataset", "regime", "head"]  # the keys of a table's column
 ALPHA = 0.05
-ROUNDING = 1e-9  # residuals this small beside the values are the arithmetic's, not the trainings'
+ROUNDING = 1e-9  # smaller relative residuals are rounding, not scatter of trainings
 
 HOLDS = "holds"
 REVERSED = "reversed"
@@ -28,7 +27,7 @@ UNDECIDED = "undecided"
 NOT_RUN = "not run"
 DEPENDS = "depends on the head"
 
-# A claim's line where nothing is known of it
+# A claim's line before any result
 POINTS = ["difference", "low", "high", "level", "image_low", "image_high"]
 NOTHING: dict[str, object] = {**dict.fromkeys(POINTS), "df": None, "n": 0, "verdict": NOT_RUN}
 TYPES = {**dict.fromkeys(POINTS, "float64"), "df": "Int64"}
@@ -36,9 +35,9 @@ TYPES = {**dict.fromkeys(POINTS, "float64"), "df": "Int64"}
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two rows, in points; `value` is None where their seeds have nothing in common.
+    """A difference of two rows in points; `value` is None where no common seeds link them.
 
-    seeds: of the row that has fewer; error: standard error, of `df` degrees of freedom, None where nothing tells it.
+    seeds: of the row that has fewer; error: standard error with `df` degrees of freedom, None where it is unknown.
     """
 
     value: float | None
@@ -57,20 +56,15 @@ class Difference:
         """The t interval at a confidence level, or None without an error."""
         if self.value is None or self.error is None:
             return None
-        return t_interval(self.value, self.error, self.df, level)
-
-
-def t_interval(value: float, error: float, df: int, level: float) -> Interval:
-    """The t interval of an estimate with a standard error, at a confidence level."""
-    half = error * float(stats.t.isf((1 - level) / 2, df))
-    return value - half, value + half
+        interval: Interval = stats.t.interval(level, self.df, self.value, self.error)
+        return interval
 
 
 class Column:
-    """The fit of value = row + seed to all rows of one column (data set, regime, head), whatever seeds each has.
+    """The fit of value = row + seed to all rows of one column (data set, regime, head); rows may have different seeds.
 
-    cells: columns model, seed, value; one line per training. All rows share one residual variance: few seeds of a row
-    alone tell little of it.
+    cells: columns model, seed, value; one line per training. All rows share one residual variance, as the few seeds of
+    one row would estimate it badly.
     """
 
     def __init__(self, cells: pd.DataFrame) -> None:
@@ -81,7 +75,7 @@ class Column:
         design = np.stack([labels == label for labels, label in effects], axis=1).astype(float)
         values = cells.value.to_numpy(float)
         with warnings.catch_warnings():
-            # Rows and seeds each add up to one, so only differences are determined, and not even all of them.
+            # The columns of rows and those of seeds each add up to one: only differences are determined, if at all.
             warnings.simplefilter("ignore", SingularMatrixWarning)
             self.fit = OLS(values, design).fit()
         self.design, self.determined = design, np.linalg.pinv(design) @ design
@@ -92,7 +86,7 @@ class Column:
     def difference(self, better: str, worse: str) -> Difference | None:
         """`better` minus `worse`, or None where a row is missing; without an error where one has a single seed.
 
-        No scatter at all (accuracies are counts of images, so two seeds can agree by chance) is no error of zero.
+        Without any scatter the error is unknown, not zero: accuracies are counts of images and can agree by chance.
         """
         if better not in self.models or worse not in self.models:
             return None
@@ -107,15 +101,15 @@ class Column:
         return Difference(value, seeds, self._error(contrast), self.df)
 
     def mean(self, model: str, level: float) -> tuple[float, Interval | None]:
-        """A row's mean over its own seeds, and its t interval, None with a single seed or without any scatter.
+        """A row's mean over its seeds, and its t interval, or None with a single seed or without any scatter.
 
-        As in `difference`, what a seed does to all rows alike is no error: rows are compared within seeds.
+        As in `difference`, an effect of a seed on all rows is no error: rows are compared within seeds.
         """
         contrast = self.design[self.design[:, self.models.index(model)] == 1].mean(axis=0)
         value = float(contrast @ self.fit.params)
         if len(self.seeds[model]) < 2 or not self.scatters:
             return value, None
-        return value, t_interval(value, self._error(contrast), self.df, level)
+        return value, stats.t.interval(level, self.df, value, self._error(contrast))
 
     def _error(self, contrast: np.ndarray) -> float:
         """Standard error of a combination (rows and seeds,) of the effects."""
@@ -123,10 +117,10 @@ class Column:
 
 
 def over_images(better: Right, worse: Right, level: float) -> Interval | None:
-    """Interval, in points, of two rows' difference over test images, for these very trainings.
+    """Interval over test images of two rows' difference in points, for these trainings alone.
 
     better, worse: seed -> which test images were classified right, as booleans (count,), or None where that was not
-    recorded. Paired by image, averaged over the seeds that both have; None where one of these was not recorded.
+    recorded. Images are paired and common seeds averaged; None where one of these was not recorded.
     """
     gains = []
     for seed in sorted(better.keys() & worse.keys()):
@@ -136,16 +130,15 @@ def over_images(better: Right, worse: Right, level: float) -> Interval | None:
         gains.append(100 * (ours.astype(float) - theirs))
     if not gains or len(gains[0]) < 2:
         return None
-    gain = np.mean(gains, axis=0)
-    half = float(stats.norm.isf((1 - level) / 2) * gain.std(ddof=1) / math.sqrt(len(gain)))
-    return float(gain.mean()) - half, float(gain.mean()) + half
+    interval: Interval = DescrStatsW(np.mean(gains, axis=0)).zconfint_mean(1 - level)
+    return interval
 
 
 def holm(p_values: Sequence[float], alpha: float = ALPHA) -> list[float]:
     """The level of each test in Holm's step-down: a test is rejected exactly where its p value is below its level.
 
-    The i-th smallest p value of m has alpha / (m - i + 1), up to the first that is not rejected; all later ones keep
-    that one's level, so they are not rejected either.
+    The i-th smallest p value of m has the level alpha / (m - i + 1), up to the first that is not rejected. Later ones
+    keep that level, so they are not rejected either.
     """
     levels, level, rejecting = [alpha] * len(p_values), alpha, True
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
@@ -157,7 +150,7 @@ def holm(p_values: Sequence[float], alpha: float = ALPHA) -> list[float]:
 
 
 def verdict(interval: Interval | None, effect: float | None = None) -> str:
-    """What an interval of a difference decides; effect: the paper's difference, above 0, or None where it has none."""
+    """The verdict of a difference's interval; effect: the paper's difference, above 0, or None."""
     if interval is None:
         return UNDECIDED
     low, high = interval
@@ -170,14 +163,14 @@ def verdict(interval: Interval | None, effect: float | None = None) -> str:
 
 
 def overall(verdicts: Sequence[str]) -> str:
-    """One verdict of those under each head; a claim that was not run under one of them is not judged yet."""
+    """The verdict under all heads where they agree, else NOT_RUN while one was not run, else DEPENDS."""
     if len(set(verdicts)) == 1:
         return verdicts[0]
     return NOT_RUN if NOT_RUN in verdicts else DEPENDS
 
 
 def spread(repeats: pd.DataFrame) -> pd.Series:
-    """Largest minus smallest `top1` per data set, over runs that are nominally equal; only where there are several."""
+    """Largest minus smallest `top1` per data set, over nominally equal runs, where there are several."""
     top1 = repeats.groupby("dataset").top1
     return (top1.max() - top1.min())[top1.size() > 1].rename("paper_spread")
 
@@ -186,9 +179,9 @@ def judge(claims: pd.DataFrame, results: pd.DataFrame, heads: Sequence[str], alp
     """One line per claim and head: the difference of its rows, its intervals in points, and the verdict.
 
     claims: columns name, family, primary (bool), dataset, regime, better, worse, paper_effect (NaN where there is
-    none); results: columns model, dataset, regime, head, seed, value (%), and `right` (see `over_images`) where that is
-    recorded. Primary claims stand at 1 - alpha, uncorrected; the others of a column share alpha by Holm's procedure.
-    `overall` is a primary claim's verdict over all heads, nothing for the others.
+    none); results: columns model, dataset, regime, head, seed, value (%), and `right` (see `over_images`) where it is
+    recorded. Primary claims have the level 1 - alpha, uncorrected; the others of a column share alpha by Holm's
+    procedure. `overall` is a primary claim's verdict over all heads, empty for the others.
     """
     columns = dict(iter(results.groupby(COLUMN)))
     lines = []
@@ -204,15 +197,17 @@ def judge(claims: pd.DataFrame, results: pd.DataFrame, heads: Sequence[str], alp
 def _judge_column(claims: pd.DataFrame, cells: pd.DataFrame, alpha: float) -> list[dict[str, object]]:
     """The lines of one column's claims; `claim` is the index of each in `claims`."""
     right: dict[str, dict[int, np.ndarray | None]] = {}
-    for cell in records(cells):
+    for cell in cells.itertuples():
         right.setdefault(cell.model, {})[cell.seed] = getattr(cell, "right", None)
     column = Column(cells) if len(cells) else None
-    found = {claim.Index: column.difference(claim.better, claim.worse) if column else None for claim in records(claims)}
+    found = {
+        claim.Index: column.difference(claim.better, claim.worse) if column else None for claim in claims.itertuples()
+    }
     p_values = {claim: difference.p for claim, difference in found.items() if difference and not claims.primary[claim]}
     tested = {claim: p for claim, p in p_values.items() if p is not None}
     levels = dict(zip(tested, holm(list(tested.values()), alpha), strict=True))
     lines: list[dict[str, object]] = []
-    for claim in records(claims):
+    for claim in claims.itertuples():
         difference, level = found[claim.Index], 1 - levels.get(claim.Index, alpha)
         if difference is None:
             lines.append({**NOTHING, "claim": claim.Index})

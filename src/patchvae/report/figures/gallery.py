@@ -1,4 +1,4 @@
-"""Crops of every part under the classes in which it fires most surely (Fig. 4)."""
+"""Crops of every part under the classes in which it fires most strongly (Fig. 4)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,17 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from patchvae.data.packed import load_manifest, load_split
-from patchvae.report.parts import Survey, crops, distinct_parts, load_patchvae, ranked, survey
-from patchvae.report.parts_config import FigureParts
-from patchvae.report.sheet import EDGE, LINE, PAGE, STYLE, Sheet
+from patchvae.pretrained import load_model
+from patchvae.report.figures.canvas import EDGE, LINE, PAGE, STYLE, Canvas
+from patchvae.report.figures.survey import Survey, crops, distinct_parts, ranked, survey
+from patchvae.report.figures.survey_config import FigureParts
 
 CLASSES = 7  # per part
-SIDE = 2  # crops along a side of a class's sheet
-NAME = 14  # characters over a sheet
+SIDE = 2  # crops along a side of a class's contact sheet
+NAME = 14  # characters over a contact sheet
 LABEL, BETWEEN, GAP = 0.3, 0.09, 0.02  # inches
 
 
-def readable(name: str) -> str:
+def class_heading(name: str) -> str:
     """A class name as a heading: `great_white_shark, man-eater` -> `great white s…`."""
     name = name.split(",")[0].replace("_", " ").strip()
     return name if len(name) <= NAME else name[: NAME - 1].rstrip() + "…"
@@ -27,10 +28,10 @@ def readable(name: str) -> str:
 def strongest_classes(
     peak: npt.NDArray[np.float32], coverage: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]
 ) -> list[tuple[int, npt.NDArray[np.int64]]]:
-    """The CLASSES classes in which a part fires most surely, best first, each with its strongest images.
+    """The CLASSES classes in which a part fires most strongly, best first, each with its strongest images.
 
-    peak, coverage, labels: (n,), of one part; images without a label (-1) are passed over. A class is as good as the
-    weakest of its SIDE x SIDE strongest images; classes with fewer images come after all others.
+    peak, coverage, labels: (n,), of one part; images without a label (-1) are skipped. Classes are ranked by the
+    weakest of their SIDE x SIDE strongest images; those with fewer images come last.
     """
     order = ranked(peak, coverage)
     order = order[labels[order] >= 0]
@@ -59,24 +60,24 @@ def draw_gallery(
     block = (width - (CLASSES - 1) * BETWEEN) / CLASSES
     side, step = (block - (SIDE - 1) * GAP) / SIDE, LINE + block + 0.06
     with matplotlib.rc_context(STYLE):
-        sheet = Sheet(LABEL, width, len(parts) * step - 0.06)
+        canvas = Canvas(LABEL, width, len(parts) * step - 0.06)
         for row, part in enumerate(parts):
             y = row * step + LINE
-            sheet.label(f"part\n{part}", y, block)
+            canvas.label(f"part\n{part}", y, block)
             found = strongest_classes(seen.peak[:, part], seen.coverage[:, part], labels[seen.places])
             for column, (label, rows) in enumerate(found):
                 x = column * (block + BETWEEN)
-                sheet.heading(readable(classes[label]), x, y, block)
-                sheet.pictures(crops(images, seen, part, rows, crop_cells), SIDE, x, y, side, GAP)
-        sheet.save(png, pdf)
+                canvas.heading(class_heading(classes[label]), x, y, block)
+                canvas.pictures(crops(images, seen, part, rows, crop_cells), SIDE, x, y, side, GAP)
+        canvas.save(png, pdf)
 
 
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
     """Draw Fig. 4 for one checkpoint, from its training images.
 
-    Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
+    Raises PatchVAEError for a checkpoint of another model, and files that cannot be used.
     """
-    model = load_patchvae(path, config)
+    model, _ = load_model(path, config, ["patchvae"], "cpu")
     split, classes = load_split(data, "train"), load_manifest(data)["classes"]
     seen = survey(model, split.images, config.input_scaling, config.max_images)
     parts = distinct_parts(seen, config.rows)

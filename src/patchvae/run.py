@@ -1,4 +1,4 @@
-"""What training and measuring jobs share: their machine, their data, and the metrics file they leave."""
+"""What training and measuring jobs share: their machine, their data, and the metrics file that they write."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from patchvae.files import write_json
 from patchvae.hardware import describe, peak_memory, pick_device, pick_precision, set_threads
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256, commit, config_sha256, versions
-from patchvae.training.run_config import Measured
+from patchvae.run_config import Measured
 from patchvae.training.states import state_path
 
 SCHEMA = 1
@@ -44,17 +44,18 @@ class Run:
 
     @property
     def machine(self) -> dict[str, Any]:
-        """What is recorded of the machine; it decides bits, but not whose result a number is."""
+        """What is recorded of the machine: it decides bits, but is no part of a result's identity."""
         return {"device": describe(self.device), "threads": self.threads, "versions": versions()}
 
     def of_kind(self, kind: str) -> "Run":
-        """The same job, whose code is known only now: that of a model's kind counts as well."""
+        """The same job with the code of a model's kind counted in, which only the checkpoint tells."""
         return replace(self, code=code_sha256(self.module, *modules(kind)))
 
     def state_path(self, scratch: Path, outputs: Sequence[Path], **inputs: str) -> Path:
-        """Where an interrupted job finds its state, whichever machine it began on: see `states`.
+        """Where an interrupted job finds its state, see `states`.
 
-        The key holds the precision, which never changes within a training, and neither machine, threads nor versions.
+        The key holds the precision, which never changes within a training. It holds no machine, threads or versions: a
+        job may go on elsewhere.
         """
         key = {
             "rule": self.rule,
@@ -74,7 +75,7 @@ class Run:
         images: int,
         machines: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Write the metrics file; `machines` are those of a training that moved, else it is this one."""
+        """Write the metrics file; machines: those that a training ran on, by default this one."""
         config, machines = self.config.given, [*machines] or [self.machine]
         identity = {key: config[key] for key in ("dataset", "variant", "regime", "head", "seed") if key in config}
         write_json(
@@ -111,9 +112,9 @@ def start(
     threads: int | None,
     kind: str | None = None,
 ) -> Run:
-    """Settle the machine side of a job, and check the arrays of its data against their manifest.
+    """Choose device, precision and threads of a job, and check the arrays of its data against their manifest.
 
-    module: the job's own; kind: the model's, where the job's code depends on it.
+    module: the job's; kind: of its model, where the code depends on it.
     Raises PatchVAEError for a device that is not there, and for data of other sizes than the job's or the manifest's.
     """
     chosen = pick_device(device)

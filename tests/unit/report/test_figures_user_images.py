@@ -15,7 +15,7 @@ from patchvae.data.photos import decode
 from patchvae.errors import PatchVAEError
 from patchvae.features import load
 from patchvae.models.factory import build_model, network_of
-from patchvae.report.maps import draw, draw_maps, readable
+from patchvae.report.figures.user_images import draw, draw_maps, file_heading
 
 MODEL = {
     "name": "patchvae",
@@ -127,7 +127,7 @@ def test_a_page_has_an_end(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("error")
 def test_names_of_any_kind(shown: list[Any], tmp_path: Path) -> None:
     names = ["$a$_b.png", "日本.png", "a\nb.png", "\udcff.png", "IMG_20240101_0001.jpg"]
-    assert [readable(name) for name in names] == [
+    assert [file_heading(name) for name in names] == [
         r"\$a\$_b.png",
         "日本.png",
         "a b.png",

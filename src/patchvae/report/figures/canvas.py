@@ -18,7 +18,6 @@ LINE = 0.13  # height of a line of text
 EDGE = 0.01  # keeps the outermost frames whole
 STYLE: Any = {"font.size": 7, "font.family": "sans-serif", "pdf.fonttype": 42, "axes.linewidth": 0.4}
 
-
 FORMATS: dict[str, Any] = {
     "png": {"dpi": 200, "metadata": {"Software": None}},
     # Pictures in a PDF are resampled to this resolution; a low one would blur the edges of patches.
@@ -27,7 +26,7 @@ FORMATS: dict[str, Any] = {
 
 
 def write(figure: Figure, path: Path | str, kind: str) -> None:
-    """Write a figure as `png` or `pdf`, with nothing in it that changes from run to run."""
+    """Write a figure as `png` or `pdf`, the same bytes every time."""
     with atomic(path) as partial:
         figure.savefig(partial, format=kind, **FORMATS[kind])
 
@@ -38,8 +37,8 @@ def save(figure: Figure, png: Path | str, pdf: Path | str) -> None:
     write(figure, pdf, "pdf")
 
 
-class Sheet:
-    """A figure measured in inches from the upper left corner of its first picture; labels stand left of that."""
+class Canvas:
+    """A figure measured in inches from the upper left corner of its first picture; labels are to the left."""
 
     def __init__(self, label: float, width: float, height: float) -> None:
         self.left, self.width, self.height = label + EDGE, label + width + 2 * EDGE, height + 2 * EDGE

@@ -1,4 +1,4 @@
-"""Reconstructions in which a part has the appearance it has in another image (Fig. 5)."""
+"""Reconstructions in which a part has its appearance from another image (Fig. 5)."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,18 +13,19 @@ from torch.nn import functional as F
 from patchvae.data.packed import load_split
 from patchvae.errors import PatchVAEError
 from patchvae.models.patchvae import PatchVAE, patch_code
-from patchvae.report.parts import Survey, informative_parts, load_patchvae, network_input, sigmoid, survey
-from patchvae.report.parts_config import FigureParts
-from patchvae.report.sheet import COLUMN, EDGE, LINE, STYLE, Sheet
-from patchvae.training.batches import Scaling
+from patchvae.models.scaling import Scaling
+from patchvae.pretrained import load_model
+from patchvae.report.figures.canvas import COLUMN, EDGE, LINE, STYLE, Canvas
+from patchvae.report.figures.survey import Survey, informative_parts, network_input, sigmoid, survey
+from patchvae.report.figures.survey_config import FigureParts
 
 TARGETS = 3  # rows of Fig. 5
 PARTS = 6  # informative parts that are tried
-POOL = 12  # images per part that are tried, as sources and as targets
+POOL = 12  # images per part that are tried as sources and as targets
 
 
 class Coded(NamedTuple):
-    """Images and what the encoder says of them, without noise."""
+    """Images and their codes, without noise."""
 
     images: npt.NDArray[np.uint8]  # (n, S, S, 3)
     occurrence: Tensor  # (n, N, h, w), probabilities
@@ -47,11 +48,11 @@ def encode(model: PatchVAE, images: npt.NDArray[np.uint8], input_scaling: str) -
 
 
 @torch.no_grad()
-def decode(model: PatchVAE, occurrence: Tensor, appearance: Tensor, input_scaling: str) -> Tensor:
+def decoded(model: PatchVAE, occurrence: Tensor, appearance: Tensor, input_scaling: str) -> Tensor:
     """Reconstructions (n, 3, S, S) in [0, 1] of z_occ (n, N, h, w) and z_app (n, N, d_p)."""
     scaling = Scaling(input_scaling, torch.device("cpu"))
     # deviation E38: with ImageNet's mean and std, the decoder's tanh reaches only a part of [0, 1]
-    return (model.decoder(patch_code(occurrence, appearance)) * scaling.std + scaling.mean).clamp(0, 1)
+    return scaling.to_unit(model.decoder(patch_code(occurrence, appearance))).clamp(0, 1)
 
 
 def with_appearance(appearance: Tensor, part: int, of: Tensor) -> Tensor:
@@ -73,17 +74,17 @@ def effect(before: Tensor, after: Tensor, maps: Tensor) -> Tensor:
 
 
 def local_images(seen: Survey, part: int) -> npt.NDArray[np.int64]:
-    """The POOL images of a split in which a part surely fires, but in few cells."""
+    """The POOL images of a split in which a part fires strongly, but in few cells."""
     contrast = sigmoid(seen.peak[:, part]) - seen.coverage[:, part]
     return seen.places[np.argsort(-contrast, kind="stable")[:POOL]]
 
 
 def strongest_swap(model: PatchVAE, coded: Coded, part: int, input_scaling: str) -> tuple[float, Swap]:
     """The source and the TARGETS targets with the greatest effect, and the sum of their effects."""
-    before = decode(model, coded.occurrence, coded.appearance, input_scaling)
+    before = decoded(model, coded.occurrence, coded.appearance, input_scaling)
     best = (-np.inf, Swap(part, 0, []))
     for source, appearance in enumerate(coded.appearance[:, part]):
-        after = decode(model, coded.occurrence, with_appearance(coded.appearance, part, appearance), input_scaling)
+        after = decoded(model, coded.occurrence, with_appearance(coded.appearance, part, appearance), input_scaling)
         effects = effect(before, after, coded.occurrence[:, part])
         order = [int(image) for image in effects.argsort(descending=True, stable=True) if image != source][:TARGETS]
         total = float(effects[order].sum())
@@ -104,28 +105,29 @@ def draw_swap(
     part = f"part {swap.part}"
     headings = ("source", part, "target", part, "before", "after")
     with matplotlib.rc_context(STYLE):
-        sheet = Sheet(0, COLUMN - 2 * EDGE, rows[-1] + side)
+        canvas = Canvas(0, COLUMN - 2 * EDGE, rows[-1] + side)
         middle = rows[0] + (rows[-1] - rows[0]) / 2
         for column, (x, text) in enumerate(zip(columns, headings, strict=True)):
-            sheet.heading(text, x, middle if column < 2 else rows[0], side)
-        sheet.picture(coded.images[swap.source], columns[0], middle, side)
-        sheet.picture(maps[swap.source], columns[1], middle, side)
+            canvas.heading(text, x, middle if column < 2 else rows[0], side)
+        canvas.picture(coded.images[swap.source], columns[0], middle, side)
+        canvas.picture(maps[swap.source], columns[1], middle, side)
         for row, (y, target) in enumerate(zip(rows, swap.targets, strict=True)):
             for x, pixels in zip(
                 columns[2:], (coded.images[target], maps[target], before[row], after[row]), strict=True
             ):
-                sheet.picture(pixels, x, y, side)
-        sheet.save(png, pdf)
+                canvas.picture(pixels, x, y, side)
+        canvas.save(png, pdf)
 
 
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
     """Draw Fig. 5 for one checkpoint, from test images.
 
     The part, the source and the targets are those whose pictures change most where the part is lit, among PARTS
-    informative parts and POOL images each. Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE,
-    files that cannot be used, and fewer than two images.
+    informative parts and POOL images each. Raises PatchVAEError for a checkpoint of another model, files that cannot be
+    used, and fewer than two images.
     """
-    model, scaling = load_patchvae(path, config), config.input_scaling
+    model, _ = load_model(path, config, ["patchvae"], "cpu")
+    scaling = config.input_scaling
     images = load_split(data, "test").images
     if min(len(images), config.max_images) < 2:
         raise PatchVAEError(f"{data}: an appearance swap needs at least two test images")
@@ -138,6 +140,6 @@ def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> N
     occurrence, appearance = coded.occurrence[swap.targets], coded.appearance[swap.targets]
     swapped = with_appearance(appearance, swap.part, coded.appearance[swap.source, swap.part])
     before, after = (
-        decode(model, occurrence, code, scaling).permute(0, 2, 3, 1).numpy() for code in (appearance, swapped)
+        decoded(model, occurrence, code, scaling).permute(0, 2, 3, 1).numpy() for code in (appearance, swapped)
     )
     draw_swap(coded, swap, before, after, png, pdf)

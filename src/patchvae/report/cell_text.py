@@ -1,4 +1,4 @@
-"""What the metrics files of one cell of a table say, section by section, as lines of plain text."""
+"""The metrics files of one cell of a table as plain text, section by section."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest, read_json
-from patchvae.report.plain import UNTOLD, columns, over_seeds, pairs, told
+from patchvae.report.plain_text import UNTOLD, columns, over_seeds, pairs, told
 from patchvae.report.tables.metrics import Row
 from patchvae.report.tables.words import demo_line, plural
 
@@ -25,7 +25,7 @@ def is_tuned(found: Metrics) -> bool:
 
 
 def numbers(found: Metrics) -> list[str]:
-    """Accuracies in %, and what they cost."""
+    """Accuracies in %, seconds and memory."""
     tuned = is_tuned(found)
     rows: dict[int, list[float | None]] = {}
     for seed, content in found.items():
@@ -52,15 +52,15 @@ def curve(found: Metrics) -> list[str]:
 
 
 def strengths(found: Metrics) -> list[str]:
-    """Of a probe: lambda and what it was chosen by."""
+    """Of a probe: lambda, and how it was chosen."""
     keys = ("lambda", "at_edge", "held_out", "features", "constant_features")
     return pairs(told({seed: {key: content[key] for key in keys} for seed, content in found.items()}))
 
 
 def losses(histories: Sequence[Sequence[Mapping[str, float]]]) -> list[str]:
-    """Terms of the loss in pretrainings: their means in the first and the last epoch, and the largest of any step.
+    """Terms of the loss in pretrainings: means in the first and the last epoch, and the largest value of any step.
 
-    A dash where the first files do not tell the latter.
+    Early metrics files lack the latter: a dash.
     """
     rows = []
     for term in histories[0][0]:
@@ -73,13 +73,13 @@ def losses(histories: Sequence[Sequence[Mapping[str, float]]]) -> list[str]:
     return columns(["term", "first epoch", "last epoch", "largest step"], rows)
 
 
-def pretraining(found: Metrics, own: Mapping[int, Path]) -> list[str]:
-    """What is known of the pretraining; own: its metrics file by seed, which is read where it is there."""
+def pretraining(found: Metrics, pretrain_files: Mapping[int, Path]) -> list[str]:
+    """What is known of the pretraining; pretrain_files: its metrics file by seed, which may be missing."""
     lines = pairs(told({seed: content.get("pretraining") or {} for seed, content in found.items()}))
     lines = lines or [f"{UNTOLD} by these files; the run's own of this row:"]
     histories = []
     for seed, content in found.items():
-        block, path = content.get("pretraining") or {}, own[seed]
+        block, path = content.get("pretraining") or {}, pretrain_files[seed]
         if not path.is_file():
             lines += ["", f"not there: {path}"]
             continue
@@ -91,7 +91,7 @@ def pretraining(found: Metrics, own: Mapping[int, Path]) -> list[str]:
             continue
         cost = f"{plural(metrics['epochs'], 'epoch')}, {metrics['seconds']:.1f} seconds on {metrics['device']}"
         lines += ["", str(path), f"sha256 {file_digest(path)}", cost]
-        # Where phi is of an earlier epoch, what came later is not behind the cell.
+        # Where phi is of an earlier epoch, later ones have nothing to do with the cell.
         histories.append(metrics["history"][: block.get("epochs")])
     if histories and all(histories):
         over = f"means over {len(histories)} seeds, the largest step of all:" if len(histories) > 1 else ""
@@ -133,8 +133,8 @@ def data(found: Metrics) -> list[str]:
     return pairs(told(blocks))
 
 
-def sections(found: Metrics, own: Mapping[int, Path]) -> dict[str, list[str]]:
-    """All sections by title; own: the metrics file of the pretraining by seed."""
+def sections(found: Metrics, pretrain_files: Mapping[int, Path]) -> dict[str, list[str]]:
+    """All sections by title; pretrain_files: the metrics file of the pretraining by seed."""
     first = next(iter(found.values()))
     config, tuned = first["config"], is_tuned(found)
     over = "" if len(found) == 1 else f", means over {len(found)} seeds"
@@ -146,7 +146,7 @@ def sections(found: Metrics, own: Mapping[int, Path]) -> dict[str, list[str]]:
     else:
         parts["Ridge regression"] = strengths(found)
     parts["Configuration"] = pairs(told({seed: content["config"] for seed, content in found.items()}))
-    parts["Pretraining"] = pretraining(found, own)
+    parts["Pretraining"] = pretraining(found, pretrain_files)
     parts["Code and machine"] = made(found)
     parts["Data (SHA-256)"] = data(found)
     return parts

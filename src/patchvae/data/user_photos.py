@@ -1,4 +1,4 @@
-"""A user's own photographs: one folder per split and class, or an archive with two lists."""
+"""Photographs of a user: one folder per split and class, or an archive with two lists."""
 
 import logging
 from collections.abc import Mapping
@@ -18,9 +18,8 @@ log = logging.getLogger(__name__)
 def read_folders(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
     """One source, an archive or folder of train/<class>/... and test/<class>/... (or val/), below one folder or none.
 
-    Raises PatchVAEError for a missing split, an image outside the classes' folders (those of val/ beside test/ are left
-    out, and the log tells), an empty folder of a class (an archive is known by its files alone) and fewer than two
-    classes.
+    If there are both test/ and val/, the images of val/ are left out, and the log says so. Raises PatchVAEError for a
+    missing split, an image outside the classes' folders, a class folder without an image, and fewer than two classes.
     """
     if len(config["sources"]) != 1:
         raise PatchVAEError(f"datasets.{config['dataset']}.sources must name one archive or folder")
@@ -35,7 +34,7 @@ def read_folders(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
             strays.append(name)
             continue
         if len(parts) < depth + 3:
-            raise PatchVAEError(f"{archive}: {name} lies in no folder of a class, as {parts[depth]}/CLASS/FILE would")
+            raise PatchVAEError(f"{archive}: {name} is not in the folder of a class, like {parts[depth]}/CLASS/FILE")
         found[parts[depth]][name] = parts[depth + 1]
     if found["test"] and found["val"]:
         log.warning("%s has test/ and val/: the %d images of val/ are left out", archive, len(found["val"]))
@@ -52,7 +51,7 @@ def read_folders(config: Mapping[str, Any], raw_dir: Path) -> PhotoSet:
 
 
 def _refuse_empty_classes(top: Path, found: Mapping[str, Mapping[str, str]]) -> None:
-    """Raise PatchVAEError for a folder of a class without any file; what is left out of one is counted elsewhere."""
+    """Raise PatchVAEError for a class folder without any file."""
     for split in ("train", "test" if found["test"] else "val"):
         filled = set(found[split].values())
         for folder in sorted((top / split).iterdir()) if (top / split).is_dir() else []:
@@ -91,9 +90,8 @@ def _photo_set(config: Mapping[str, Any], archive: Path, images: Mapping[str, li
     if len(classes) < 2:
         raise PatchVAEError(f"{config['dataset']} has one class, {classes[0]}, and a classifier needs two")
     numbers = {name: number for number, name in enumerate(classes)}
-    splits = {}
-    for split, rows in images.items():
-        splits[split] = PhotoList(archive)
-        for name, label in rows:
-            splits[split].add(name, numbers[label])
+    splits = {
+        split: PhotoList(archive, names=[name for name, _ in rows], labels=[numbers[label] for _, label in rows])
+        for split, rows in images.items()
+    }
     return PhotoSet(classes, splits, published=False)

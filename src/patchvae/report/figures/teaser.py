@@ -1,4 +1,4 @@
-"""What parts are, at a glance: one image, the map of one part in it, and crops of several parts (Fig. 1)."""
+"""Parts at a glance: one image, the map of one part in it, and crops of several parts (Fig. 1)."""
 
 from pathlib import Path
 
@@ -7,27 +7,27 @@ import numpy as np
 import numpy.typing as npt
 
 from patchvae.data.packed import load_split
-from patchvae.report.parts import (
+from patchvae.pretrained import load_model
+from patchvae.report.figures.canvas import COLUMN, EDGE, LINE, STYLE, Canvas
+from patchvae.report.figures.survey import (
     Survey,
     crops,
     distinct_parts,
-    load_patchvae,
     occurrence_logits,
     ranked,
     sigmoid,
     survey,
 )
-from patchvae.report.parts_config import FigureParts
-from patchvae.report.sheet import COLUMN, EDGE, LINE, STYLE, Sheet
+from patchvae.report.figures.survey_config import FigureParts
 
 FURTHER = 4  # parts below the first one
-TOP, BELOW = 4, 3  # crops along a side of the sheets
+TOP, BELOW = 4, 3  # crops along a side of the contact sheets
 POOL = 50  # strongest images among which the shown one is chosen
 WIDTH = COLUMN - 2 * EDGE
 
 
 def most_local(seen: Survey, part: int) -> int:
-    """The row of the survey to show: among the POOL strongest (at most a twentieth), where least else is lit."""
+    """The row of the survey to show: among the POOL strongest (at most a twentieth), the one with least lit around."""
     order = ranked(seen.peak[:, part], seen.coverage[:, part])
     pool = order[: max(1, min(POOL, len(order) // 20))]
     return int(pool[np.argmax(sigmoid(seen.peak[pool, part]) - seen.coverage[pool, part])])
@@ -36,7 +36,7 @@ def most_local(seen: Survey, part: int) -> int:
 def strongest_crops(
     images: npt.NDArray[np.uint8], seen: Survey, part: int, count: int, crop_cells: float, without: int
 ) -> list[npt.NDArray[np.uint8]]:
-    """`count` crops (s, s, 3) of the images in which a part fires most surely, row `without` of the survey left out."""
+    """`count` crops (s, s, 3) of the images in which a part fires most strongly, except row `without` of the survey."""
     order = ranked(seen.peak[:, part], seen.coverage[:, part])
     return crops(images, seen, part, order[order != without][:count], crop_cells)
 
@@ -59,27 +59,27 @@ def draw_teaser(
     small = (WIDTH - 0.1 * (FURTHER - 1)) / FURTHER
     second = LINE + side + 0.05 + LINE
     with matplotlib.rc_context(STYLE):
-        sheet = Sheet(0, WIDTH, second + small if parts[1:] else LINE + side)
+        canvas = Canvas(0, WIDTH, second + small if parts[1:] else LINE + side)
         for column, text in enumerate(("image", f"map of part {parts[0]}", f"crops of part {parts[0]}")):
-            sheet.heading(text, column * (side + 0.1), LINE, side)
-        sheet.picture(images[seen.places[shown]], 0, LINE, side)
-        sheet.picture(probabilities, side + 0.1, LINE, side)
+            canvas.heading(text, column * (side + 0.1), LINE, side)
+        canvas.picture(images[seen.places[shown]], 0, LINE, side)
+        canvas.picture(probabilities, side + 0.1, LINE, side)
         found = strongest_crops(images, seen, parts[0], TOP**2, crop_cells, shown)
-        sheet.pictures(found, TOP, 2 * (side + 0.1), LINE, (side - (TOP - 1) * gap) / TOP, gap)
+        canvas.pictures(found, TOP, 2 * (side + 0.1), LINE, (side - (TOP - 1) * gap) / TOP, gap)
         for column, part in enumerate(parts[1:]):
             x = column * (small + 0.1)
-            sheet.heading(f"part {part}", x, second, small)
+            canvas.heading(f"part {part}", x, second, small)
             found = strongest_crops(images, seen, part, BELOW**2, crop_cells, shown)
-            sheet.pictures(found, BELOW, x, second, (small - (BELOW - 1) * gap) / BELOW, gap)
-        sheet.save(png, pdf)
+            canvas.pictures(found, BELOW, x, second, (small - (BELOW - 1) * gap) / BELOW, gap)
+        canvas.save(png, pdf)
 
 
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
     """Draw Fig. 1 for one checkpoint, from its training images.
 
-    Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
+    Raises PatchVAEError for a checkpoint of another model, and files that cannot be used.
     """
-    model = load_patchvae(path, config)
+    model, _ = load_model(path, config, ["patchvae"], "cpu")
     images = load_split(data, "train").images
     seen = survey(model, images, config.input_scaling, config.max_images)
     parts = distinct_parts(seen, 1 + FURTHER)

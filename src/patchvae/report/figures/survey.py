@@ -1,7 +1,6 @@
-"""Where the parts of a trained PatchVAE fire: what its figures (1, 3, 4, 5) are picked from."""
+"""Where the parts of a trained PatchVAE fire, from which Figures 1, 3, 4 and 5 pick what they show."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,41 +8,24 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from patchvae import checkpoint
-from patchvae.errors import PatchVAEError
-from patchvae.models.factory import build_model, network_of
 from patchvae.models.patchvae import PatchVAE
-from patchvae.training.batches import Scaling
-from patchvae.training.run_config import Measured
+from patchvae.models.scaling import Scaling
 
 BATCH_PIXELS = 2**20  # pixels that go through the encoder at once
-# Mean probability of a part that neither sleeps nor fires everywhere; a prior of 1/64 asks for 0.016.
+# Mean probability of a part that fires neither nowhere nor everywhere; with a prior of 1/64 it would be 0.016
 MEAN_RANGE = (0.005, 0.6)
 SAME = 0.8  # correlation, over images, of the highest logits of two parts that show the same thing
 
 
 class Survey(NamedTuple):
-    """Where N parts fire in n images of a split; the maps themselves would not fit into memory."""
+    """Where N parts fire in n images of a split; the maps would not fit into memory."""
 
     places: npt.NDArray[np.int64]  # (n,): which images of the split
-    peak: npt.NDArray[np.float32]  # (n, N): highest logit; probabilities of strong parts are all rounded to 1
+    peak: npt.NDArray[np.float32]  # (n, N): highest logit; high probabilities would all be rounded to 1
     cell: npt.NDArray[np.int64]  # (n, N): where, counted row by row
     coverage: npt.NDArray[np.float32]  # (n, N): mean probability over the cells
     mean: npt.NDArray[np.float64]  # (N, h, w): over the images
     variance: npt.NDArray[np.float64]  # (N, h, w): over the images
-
-
-def load_patchvae(path: Path | str, config: Measured) -> PatchVAE:
-    """The PatchVAE of a pretraining checkpoint, in evaluation mode.
-
-    Raises PatchVAEError when the checkpoint is of another model, or the variant no PatchVAE.
-    """
-    content = checkpoint.load_identified(path, config, {})
-    model = build_model(network_of(content["config"]["model"]), config.image_size)
-    if not isinstance(model, PatchVAE):
-        raise PatchVAEError(f"figures.variant: {config.variant} has no occurrence maps, choose a patchvae variant")
-    model.load_state_dict(content["model"])
-    return model.eval()
 
 
 def network_input(images: npt.NDArray[np.uint8], input_scaling: str) -> Tensor:
@@ -52,7 +34,7 @@ def network_input(images: npt.NDArray[np.uint8], input_scaling: str) -> Tensor:
 
 
 def spread(count: int, most: int) -> npt.NDArray[np.int64]:
-    """At most `most` of `count` places, at equal distances: files may be sorted by class."""
+    """At most `most` of `count` places, evenly spaced, as files may be sorted by class."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
@@ -73,7 +55,7 @@ def sigmoid(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def survey(model: PatchVAE, images: npt.NDArray[np.uint8], input_scaling: str, max_images: int) -> Survey:
-    """Look at no more than `max_images` of the images (n, S, S, 3), keeping a few numbers of each."""
+    """Survey at most `max_images` of the images (n, S, S, 3), keeping a few numbers of each."""
     index = spread(len(images), max_images)
     peaks, cells, coverages = [], [], []
     total, squares = 0.0, 0.0
@@ -93,7 +75,7 @@ def informative_parts(mean: npt.NDArray[Any], variance: npt.NDArray[Any], count:
     """The parts worth a picture, best first: those whose probability at a cell differs most between images.
 
     mean, variance: (N, h, w), of the probability over images. The variance, averaged over cells, is 0 for a part that
-    tells only the position. Parts with a mean probability outside MEAN_RANGE come after all others.
+    depends on the position alone. Parts with a mean probability outside MEAN_RANGE come last.
     """
     overall = mean.mean(axis=(1, 2))
     outside = (overall < MEAN_RANGE[0]) | (overall > MEAN_RANGE[1])
@@ -101,9 +83,9 @@ def informative_parts(mean: npt.NDArray[Any], variance: npt.NDArray[Any], count:
 
 
 def distinct_parts(seen: Survey, count: int) -> list[int]:
-    """Informative parts of a survey, best first; those that follow a better one (above SAME) come after all others."""
+    """Informative parts of a survey, best first; those correlated above SAME with a better one come last."""
     order = informative_parts(seen.mean, seen.variance, len(seen.mean))
-    with np.errstate(invalid="ignore"):  # a part that never changes follows none
+    with np.errstate(invalid="ignore"):  # a constant part has no correlation
         alike = np.nan_to_num(np.atleast_2d(np.corrcoef(seen.peak, rowvar=False))) > SAME
     chosen: list[int] = []
     for part in order:
@@ -113,7 +95,7 @@ def distinct_parts(seen: Survey, count: int) -> list[int]:
 
 
 def ranked(peak: npt.NDArray[np.float32], coverage: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Images (n,) by how surely a part fires in them; those where it fires nearly everywhere come last."""
+    """Images (n,) by how strongly a part fires in them; those where it fires nearly everywhere come last."""
     return np.lexsort((-peak, coverage > MEAN_RANGE[1]))
 
 

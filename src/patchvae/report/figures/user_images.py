@@ -1,4 +1,4 @@
-"""Occurrence maps of anyone's images, all parts beside each image (as Fig. 3)."""
+"""Occurrence maps of a user's images, all parts beside each image (as Fig. 3)."""
 
 import math
 import warnings
@@ -13,8 +13,8 @@ import torch
 from patchvae.data.photos import Undecodable, decode
 from patchvae.errors import PatchVAEError
 from patchvae.features import load
-from patchvae.report.occurrence import probability_bar
-from patchvae.report.sheet import CELL, GAP, LINE, STEP, STYLE, Sheet, write
+from patchvae.report.figures.canvas import CELL, GAP, LINE, STEP, STYLE, Canvas, write
+from patchvae.report.figures.occurrence_maps import probability_bar
 
 KINDS = {".png": "png", ".pdf": "pdf"}
 COLUMNS = 8  # maps beside an image; further ones go below
@@ -24,11 +24,11 @@ TALLEST = 200  # inches, of a page in a PDF
 NAME = 17  # characters over an image
 
 
-def readable(name: str) -> str:
-    """A file's name as a heading: its end, where names of one camera differ."""
+def file_heading(name: str) -> str:
+    """A file's name as a heading, cut at its beginning: a camera's names differ at their end."""
     name = " ".join(name.encode(errors="replace").decode().split())
     name = name if len(name) <= NAME else "…" + name[1 - NAME :]
-    return name.replace("$", r"\$")  # a pair would begin a formula
+    return name.replace("$", r"\$")  # two would enclose a formula
 
 
 def draw_maps(
@@ -48,20 +48,20 @@ def draw_maps(
     left = IMAGE + BETWEEN
     width = columns * STEP - GAP
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the font has not every script: boxes in a file's name
-        sheet = Sheet(0, left + width, len(images) * block + 0.22)
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the font lacks some scripts, which become boxes
+        canvas = Canvas(0, left + width, len(images) * block + 0.22)
         for row, name in enumerate(names):
             y = row * block + LINE
-            sheet.heading(readable(name), 0, y, IMAGE)
-            sheet.picture(images[row], 0, y, IMAGE)
+            canvas.heading(file_heading(name), 0, y, IMAGE)
+            canvas.picture(images[row], 0, y, IMAGE)
             for part in range(parts):
                 line, column = divmod(part, columns)
                 x, top = left + column * STEP, y + line * (LINE + STEP)
-                sheet.heading(f"part {part}", x, top, CELL)
-                sheet.picture(probabilities[row, part], x, top)
-        # Its last number is centred on its end
-        probability_bar(sheet, left, len(images) * block + 0.01, min(2 * STEP, width) - GAP)
-        write(sheet.figure, out, KINDS[out.suffix.lower()])
+                canvas.heading(f"part {part}", x, top, CELL)
+                canvas.picture(probabilities[row, part], x, top)
+        # Its last number is centred at its end.
+        probability_bar(canvas, left, len(images) * block + 0.01, min(2 * STEP, width) - GAP)
+        write(canvas.figure, out, KINDS[out.suffix.lower()])
 
 
 def read(path: Path, size: int) -> npt.NDArray[np.uint8]:

@@ -1,6 +1,6 @@
-"""The record of a data set's sources: what was fetched, in words that are the same on every machine.
+"""The record of a data set's sources, the same on every machine.
 
-Archives may not be redistributed and are large; the record of them is neither, and is what a repository keeps.
+The archives are large and may not be redistributed, so a repository keeps their record instead.
 """
 
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ class Entry(TypedDict):
     size: int
 
 
-def write_record(path: Path | str, dataset: str, sources: Mapping[str, Entry]) -> None:
-    """Write `{dataset, sources: {name: {checksum, size}}}` atomically: no place and no date, and keys in order."""
+def write_source_record(path: Path | str, dataset: str, sources: Mapping[str, Entry]) -> None:
+    """Write `{dataset, sources: {name: {checksum, size}}}` atomically, with sorted keys, no paths and no dates."""
     write_json(path, {"dataset": dataset, "sources": sources})
 
 
-def read_record(path: Path | str) -> dict[str, Entry]:
+def read_source_record(path: Path | str) -> dict[str, Entry]:
     """The sources that a record names; raises PatchVAEError for a file that is missing or no record."""
     content = read_json(path)
     sources = content.get("sources") if isinstance(content, dict) else None
@@ -43,13 +43,12 @@ def size_of(path: Path) -> int:
 
 
 def check_sources(record: Path | str, raw_dir: Path) -> dict[str, str]:
-    """The checksum of every source that `record` names, once they lie in `raw_dir` as recorded.
+    """Check that the sources in `raw_dir` are those of `record`, and return their checksums.
 
-    A download is read and its checksum computed; a pointer is known by the checksum it was written with, where what it
-    points to has kept its size and date since. Raises PatchVAEError naming what is missing or another one, and how to
-    fetch it.
+    The checksum of a download is computed. A pointer's is trusted, as long as its target has kept size and date. Raises
+    PatchVAEError naming a source that is missing or differs, and how to fetch it.
     """
-    sources = read_record(record)
+    sources = read_source_record(record)
     for name, entry in sources.items():
         path = raw_dir / name
         if not path.exists():
@@ -80,5 +79,5 @@ def _is_entry(value: object) -> bool:
 
 
 def fetch_again(record: Path | str) -> str:
-    """The remedy, in words that are right with an overlay too: what a run was started with, the package cannot know."""
+    """How to fetch sources again; the package does not know which overlays a run was started with."""
     return f"fetch it again with `snakemake --force {record}`, and the --configfile of your run, if it has one"

@@ -8,9 +8,16 @@ import numpy.typing as npt
 from matplotlib.cm import ScalarMappable
 
 from patchvae.data.packed import load_split
-from patchvae.report.parts import MEAN_RANGE, informative_parts, load_patchvae, occurrence_logits, sigmoid, spread
-from patchvae.report.parts_config import FigureParts
-from patchvae.report.sheet import GAP, STEP, STYLE, Sheet
+from patchvae.pretrained import load_model
+from patchvae.report.figures.canvas import GAP, STEP, STYLE, Canvas
+from patchvae.report.figures.survey import (
+    MEAN_RANGE,
+    informative_parts,
+    occurrence_logits,
+    sigmoid,
+    spread,
+)
+from patchvae.report.figures.survey_config import FigureParts
 
 MAX_IMAGES = 2000  # enough to find where each part fires
 PAIRS = 3  # images per part, as in Fig. 3
@@ -20,9 +27,9 @@ POOL = 50  # strongest images among which the differing ones are chosen
 def strongest_images(images: npt.NDArray[np.uint8], maps: npt.NDArray[np.float32], used: set[int]) -> list[int]:
     """PAIRS images in which a part fires, unlike each other: images (n, S, S, 3), maps (n, h, w) of the part.
 
-    Among the POOL images with the highest probability (at most a twentieth of all), the first is the strongest and
-    each next one the farthest in pixels from those chosen. Images in `used`, and those where the part fires nearly
-    everywhere (mean above MEAN_RANGE), serve only when no others are left.
+    They are among the POOL images with the highest probability (at most a twentieth of all). The first is the
+    strongest, each next one the farthest in pixels from those chosen. Images in `used`, and those where the part fires
+    nearly everywhere (mean above MEAN_RANGE), are taken only when no others are left.
     """
     peak, everywhere = maps.max(axis=(1, 2)), maps.mean(axis=(1, 2)) > MEAN_RANGE[1]
     order = sorted(range(len(maps)), key=lambda image: (image in used, everywhere[image], -peak[image]))
@@ -36,10 +43,10 @@ def strongest_images(images: npt.NDArray[np.uint8], maps: npt.NDArray[np.float32
     return [pool[image] for image in chosen]
 
 
-def probability_bar(sheet: Sheet, x: float, y: float, width: float) -> None:
-    """The grey levels of occurrence maps and what they mean; 0.21 inches high, its text included."""
-    axes = sheet.axes(x, y, width, 0.07)
-    colorbar = sheet.figure.colorbar(ScalarMappable(cmap="gray"), cax=axes, orientation="horizontal", ticks=[0, 1])
+def probability_bar(canvas: Canvas, x: float, y: float, width: float) -> None:
+    """A scale of the grey levels of occurrence maps, 0.21 inches high with its text."""
+    axes = canvas.axes(x, y, width, 0.07)
+    colorbar = canvas.figure.colorbar(ScalarMappable(cmap="gray"), cax=axes, orientation="horizontal", ticks=[0, 1])
     colorbar.ax.tick_params(length=1.5, width=0.4, pad=1)
     colorbar.ax.text(0.5, -0.45, "probability", ha="center", va="top", transform=colorbar.ax.transAxes)
 
@@ -60,24 +67,24 @@ def draw_occurrence_maps(
     pair = 2 * STEP + GAP
     used: set[int] = set()
     with matplotlib.rc_context(STYLE):
-        sheet = Sheet(0.42, PAIRS * pair - 2 * GAP, len(parts) * STEP + 0.22)
+        canvas = Canvas(0.42, PAIRS * pair - 2 * GAP, len(parts) * STEP + 0.22)
         for row, part in enumerate(parts):
-            sheet.label(f"part {part}", row * STEP)
+            canvas.label(f"part {part}", row * STEP)
             chosen = strongest_images(images, probabilities[:, part], used)
             used.update(chosen)
             for column, image in enumerate(chosen):
-                sheet.picture(images[image], column * pair, row * STEP)
-                sheet.picture(probabilities[image, part], column * pair + STEP, row * STEP)
-        probability_bar(sheet, pair, len(parts) * STEP + 0.01, 2 * STEP - GAP)
-        sheet.save(png, pdf)
+                canvas.picture(images[image], column * pair, row * STEP)
+                canvas.picture(probabilities[image, part], column * pair + STEP, row * STEP)
+        probability_bar(canvas, pair, len(parts) * STEP + 0.01, 2 * STEP - GAP)
+        canvas.save(png, pdf)
 
 
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
     """Draw Fig. 3 for one checkpoint.
 
-    Raises PatchVAEError for a variant or checkpoint that is no such PatchVAE, and files that cannot be used.
+    Raises PatchVAEError for a checkpoint of another model, and files that cannot be used.
     """
-    model = load_patchvae(path, config)
+    model, _ = load_model(path, config, ["patchvae"], "cpu")
     images = load_split(data, "test").images
     index = spread(len(images), MAX_IMAGES)
     logits = np.concatenate(list(occurrence_logits(model, images, index, config.input_scaling)))

@@ -12,7 +12,7 @@ import pytest
 from patchvae.data import sources
 from patchvae.data.checksums import checksum
 from patchvae.data.prepare import prepare
-from patchvae.data.records import Entry, check_sources, fetch_again, read_record, write_record
+from patchvae.data.source_records import Entry, check_sources, fetch_again, read_source_record, write_source_record
 from patchvae.data.sources import fetch_all
 from patchvae.errors import PatchVAEError
 
@@ -37,7 +37,7 @@ class Machine:
         """Fetch sources, name=(location, checksum); returns what the record says of them."""
         named = {name: {"location": str(place), "checksum": text} for name, (place, text) in locations.items()}
         fetch_all({"dataset": "set", "sources": named}, self.raw, self.record)
-        return dict(read_record(self.record))
+        return dict(read_source_record(self.record))
 
     def local(self, name: str, content: bytes = BODY) -> Path:
         path = self.folder / "own" / name
@@ -135,7 +135,7 @@ def test_broken_record_is_written_anew(server: Any, machine: Machine, record: st
     machine.record.parent.mkdir(parents=True)
     machine.record.write_text(record)
     with pytest.raises(PatchVAEError, match=f"{machine.record}"):
-        read_record(machine.record)
+        read_source_record(machine.record)
     assert machine.fetch(a=(server.url, SHA)) == {"a": {"checksum": SHA, "size": len(BODY)}}
 
 
@@ -271,7 +271,7 @@ def test_folder_whose_image_was_replaced_at_equal_size(machine: Machine, dated: 
     ):
         check_sources(machine.record, machine.raw)
     follow(machine, str(place.parent), "unverified")
-    assert (dict(read_record(machine.record)) != before) == dated
+    assert (dict(read_source_record(machine.record)) != before) == dated
 
 
 def test_page_that_was_recorded_is_replaced_by_the_remedy(server: Any, machine: Machine, tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_page_that_was_recorded_is_replaced_by_the_remedy(server: Any, machine: 
     machine.raw.mkdir(parents=True)
     (machine.raw / "a.tar").write_bytes(b"<!DOCTYPE html>")
     entry = Entry(checksum=checksum(machine.raw / "a.tar"), size=15)
-    write_record(machine.record, "set", {"a.tar": entry})
+    write_source_record(machine.record, "set", {"a.tar": entry})
     config = {"dataset": "set", "format": "folders", "image_size": 32, "num_classes": 2}
     with pytest.raises(
         PatchVAEError, match="a.tar is a web page and no archive: if it is a download, delete it and fetch"

@@ -3,7 +3,7 @@
 import json
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,9 @@ try:
     from patchvae.errors import PatchVAEError
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed for {sys.executable}: source .venv/bin/activate")
+
+# There may be results of the tracked run that DVC has not recorded
+UNRECORDED = ROOT / ".snakemake/unrecorded"
 
 
 def stages() -> set[tuple[str, str]]:
@@ -29,17 +32,18 @@ def stages() -> set[tuple[str, str]]:
     return {(words[1], words[2]) for words in commands if words[0] == "workflow/job"}
 
 
-class Cached(NamedTuple):
-    """A file that DVC caches."""
+class Recorded(NamedTuple):
+    """A file that a stage makes."""
 
     name: str
+    cached: bool  # or in git
     digest: str | None  # its MD5 in dvc.lock
     place: Callable[[str], Path]  # where the cache has the object of an MD5
     hashed: Callable[[], str]  # the MD5 of the file here; DVC remembers it until the file changes
 
 
-def cached_results() -> Iterator[Cached]:
-    """Every file that DVC caches, as dvc.yaml and dvc.lock have it."""
+def recorded_results() -> Iterator[Recorded]:
+    """Every file that a stage makes, as dvc.yaml and dvc.lock have it."""
     from dvc.exceptions import DvcException
     from dvc.fs import localfs
     from dvc.repo import Repo
@@ -52,13 +56,14 @@ def cached_results() -> Iterator[Cached]:
                 return Path(repo.cache.local.oid_to_path(md5))
 
             for out in repo.index.outs:
-                if not out.use_cache or (out.hash_info and out.hash_info.isdir):
+                if out.hash_info and out.hash_info.isdir:
                     continue
 
                 def hashed(path: str = str(ROOT / out.def_path)) -> str:
                     return str(hash_file(path, localfs, "md5", repo.state)[1].value)
 
-                yield Cached(out.def_path, out.hash_info.value if out.hash_info else None, place, hashed)
+                digest = out.hash_info.value if out.hash_info else None
+                yield Recorded(out.def_path, out.use_cache, digest, place, hashed)
     except DvcException as error:
         raise PatchVAEError(f"dvc.yaml, dvc.lock: {' '.join(str(error).split())}") from error
 
@@ -66,7 +71,9 @@ def cached_results() -> Iterator[Cached]:
 def unrecorded() -> list[str]:
     """Results, packed data and masks that lie here and not in DVC's cache."""
     return [
-        out.name for out in cached_results() if (ROOT / out.name).is_file() and not out.place(out.hashed()).exists()
+        out.name
+        for out in recorded_results()
+        if out.cached and (ROOT / out.name).is_file() and not out.place(out.hashed()).exists()
     ]
 
 
@@ -80,13 +87,11 @@ def as_recorded(name: str) -> bool | None:
 
     Snakemake compares the parameters in its record with the wanted ones, so that it would take what DVC has put there
     since, the results of other parameters, for these. It records the file's time of change, compared here to two
-    seconds, the coarsest that file systems have.
+    seconds, the coarsest that file systems have. Read from the record itself, since Snakemake has no command for it.
     """
-    key = urlsafe_b64encode(name.encode()).decode()
-    parts = [key[at : at + 254] for at in range(0, len(key), 254)]
-    record = Path(*(f"@{part}" for part in parts[:-1]), parts[-1])
-    if (ROOT / ".snakemake/incomplete" / record).exists():
-        return None  # cut off: Snakemake makes it again
+    record = record_of(name)
+    if cut_off(name):
+        return None  # Snakemake makes it again
     try:
         ended = json.loads((ROOT / ".snakemake/metadata" / record).read_text(encoding="utf-8"))["endtime"]
         return bool(abs((ROOT / name).stat().st_mtime - ended) <= 2)
@@ -94,9 +99,33 @@ def as_recorded(name: str) -> bool | None:
         return None
 
 
+def record_of(name: str) -> Path:
+    """Where Snakemake keeps what it knows of a file, in its folders of records."""
+    key = urlsafe_b64encode(name.encode()).decode()
+    parts = [key[at : at + 254] for at in range(0, len(key), 254)]
+    return Path(*(f"@{part}" for part in parts[:-1]), parts[-1])
+
+
+def cut_off(name: str) -> bool:
+    """Whether the job that makes a file was cut off."""
+    return (ROOT / ".snakemake/incomplete" / record_of(name)).exists()
+
+
+def confirmed(names: Collection[str]) -> set[str]:
+    """Those of these files that are what dvc.lock says, by their MD5."""
+    found = (out for out in recorded_results() if out.name in names)
+    return {out.name for out in found if out.digest and (ROOT / out.name).is_file() and out.hashed() == out.digest}
+
+
 def processes() -> Iterator[tuple[int, list[str], list[str]]]:
-    """(number, words of the command line, their file names) of every process that works in this folder or below it."""
+    """(number, words of the command line, their file names) of every process that works in this folder or below it.
+
+    Those that started this one are left out.
+    """
+    known = {process.pid for process in psutil.Process().parents()}
     for process in psutil.process_iter(["cmdline", "cwd"]):
+        if process.pid in known:
+            continue
         place = Path(process.info["cwd"] or "/")
         experiment = place.is_relative_to(ROOT / ".dvc")  # DVC's experiments have copies of the folder there
         if place.is_relative_to(ROOT) and not experiment:

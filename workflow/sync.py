@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Keep Snakemake's provenance and DVC's lock in step; runs no job.
 
+`snakemake` itself calls the first two, unless `dvc=false` is among its --config:
+
 workflow/sync.py adopt              after `snakemake`: record the finished run in dvc.lock and DVC's cache
-workflow/sync.py align              after `dvc repro`, `dvc pull`, `dvc checkout`: tell Snakemake what DVC knows
+workflow/sync.py align              after `dvc repro`, `dvc pull`, `dvc checkout`: tell Snakemake what DVC put here
 workflow/sync.py align OVERLAY...   of a run that DVC does not track: tell Snakemake what the results' own records say
 workflow/sync.py verify             hash what dvc.lock names, here and in DVC's cache; what was altered is set aside
 workflow/sync.py track OVERLAY...   make the run of these overlays the one of params.yaml, which DVC tracks
@@ -23,11 +25,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from engines import (  # first, as it says what to do where a package is missing
+    UNRECORDED,
     as_recorded,
-    cached_results,
+    confirmed,
     dvc_at_work,
     job_at_work,
     locked,
+    recorded_results,
     refuse_while_at_work,
     some,
     stages,
@@ -54,7 +58,7 @@ def missing_stages(params: Params) -> None:
     found = stages()
     for rule, path in wanted:
         if (rule, path) not in found:
-            raise PatchVAEError(f"dvc.yaml: no stage makes {path}, add one like those of {rule} (docs/dvc.md)")
+            raise PatchVAEError(f"dvc.yaml: no stage makes {path}, call `workflow/stages.py`")
     for rule, path in sorted(found - set(wanted)):
         raise PatchVAEError(f"dvc.yaml: a stage of {rule} makes {path}, which no job of params.yaml does")
 
@@ -121,14 +125,23 @@ def adopt() -> None:
     unfinished = snakemake_has_work()
     if unfinished:
         refuse("adopt: Snakemake has work left, so nothing was recorded: finish it with `snakemake` first", unfinished)
-    # With --no-relink the files stay as Snakemake knows them.
-    for command in (["workflow/check"], ["dvc", "commit", "--force", "--no-relink"]):
+    for command in (["workflow/check"], ["dvc", "commit", "--force", *relink()]):
         done = run(*command)
         if done.returncode:
             refuse(f"adopt: `{' '.join(command)}` failed: mend it and run adopt again", done)
     changes = dvc_changes()
     if changes:
         refuse("adopt: DVC still sees changes, listed above", changes)
+    UNRECORDED.unlink(missing_ok=True)
+
+
+def relink() -> list[str]:
+    """How `dvc commit` leaves files as Snakemake knows them: a hard link to the cache is the same file, a copy not."""
+    from dvc.repo import Repo
+
+    with Repo(str(ROOT)) as repo:
+        kinds = repo.config["cache"].get("type") or ["reflink", "copy"]
+    return [] if kinds[0] == "hardlink" else ["--no-relink"]
 
 
 def with_overlays(overlays: Sequence[str]) -> list[str]:
@@ -137,9 +150,10 @@ def with_overlays(overlays: Sequence[str]) -> list[str]:
 
 
 def align(overlays: Sequence[str] = ()) -> None:
-    """Tell Snakemake what made each result: what dvc.lock says of the tracked run, the results' records of another.
+    """Tell Snakemake of each result that is here, has the wanted parameters, code and data, and is what DVC recorded.
 
-    Runs no job. A result whose own record differs is named, and Snakemake makes it again.
+    Runs no job. Where nothing differs from dvc.lock, that is everything; else the results' own records decide, which
+    they do alone in a run that DVC does not track. What differs is named, and Snakemake makes it again.
     """
     refuse_while_at_work()
     with tempfile.TemporaryDirectory() as folder:
@@ -148,44 +162,46 @@ def align(overlays: Sequence[str] = ()) -> None:
         shutil.copy(ROOT / "params.yaml", snapshot)
         params = checked_params([snapshot, *overlays])
         by_dvc = not overlays and (ROOT / "dvc.lock").exists()
-        if by_dvc:
-            refuse_changes(params)
-            if (ROOT / "params.yaml").read_bytes() != snapshot.read_bytes():
-                raise PatchVAEError("align: params.yaml was edited meanwhile: call align again")
+        whole = by_dvc and as_in_the_lock(params)
+        if whole and (ROOT / "params.yaml").read_bytes() != snapshot.read_bytes():
+            raise PatchVAEError("align: params.yaml was edited meanwhile: call align again")
         wrong = {path: why for path, why in stale(params, jobs(params)).items() if not why.startswith("nobody")}
-        targets = ["--forceall", "--", "all"] if by_dvc else ["--force", "--", *with_right_records(params, wrong)]
+        targets = ["--forceall", "--", "all"] if whole else ["--force", "--", *right(params, wrong, by_dvc)]
         command = ["snakemake", "--cores", "1", "--quiet", "all", "--touch", *with_overlays(overlays), *targets]
-        done = run(*command, PATCHVAE_ALIGN=str(snapshot))
-    if done.returncode:
+        done = run(*command, PATCHVAE_ALIGN=str(snapshot)) if targets[-1] != "--" else None
+    if done and done.returncode:
         refuse("align: Snakemake could not record the results", done)
     if wrong:
         told = some([f"{path} ({why})" for path, why in wrong.items()])
-        raise PatchVAEError(f"align: made with others than the wanted ones, so `snakemake` makes them again: {told}")
-    unfinished = snakemake_has_work() if by_dvc else None
-    if unfinished:
-        refuse("align: Snakemake still wants to run something", unfinished)
+        print(f"made with others than the wanted ones, so `snakemake` makes them again: {told}", file=sys.stderr)
 
 
-def with_right_records(params: Params, wrong: Mapping[str, str]) -> list[str]:
-    """First outputs of jobs that are here and whose own records are as wanted; tables and figures have none."""
+def as_in_the_lock(params: Params) -> bool:
+    """Whether DVC sees no change; if it sees one, everything is where it was."""
+    moved = set_aside(params)
+    if dvc_changes() is None:
+        return True
+    for path, where in moved.items():
+        shutil.move(where, path)
+        print(f"moved {path.relative_to(ROOT)} back", file=sys.stderr)
+    return False
+
+
+def right(params: Params, wrong: Mapping[str, str], by_dvc: bool) -> list[str]:
+    """First outputs of jobs that are here and whose own records are as wanted; tables and figures have none.
+
+    by_dvc: only those that are what dvc.lock says.
+    """
     recorded = {*METRICS, "download", "prepare", "digit_scenes", "masks"}
-    found = []
+    found = {}
     for rule, wildcards in jobs(params):
         paths = [path.format(**wildcards) for path in OUTPUTS[rule]]
         if rule in recorded and paths[0] not in wrong and all((ROOT / path).is_file() for path in paths):
-            found.append(paths[0])
-    return found
-
-
-def refuse_changes(params: Params) -> None:
-    """Raise PatchVAEError where DVC sees changes, with everything where it was."""
-    moved = set_aside(params)
-    changes = dvc_changes()
-    if changes:
-        for path, where in moved.items():
-            shutil.move(where, path)
-            print(f"moved {path.relative_to(ROOT)} back", file=sys.stderr)
-        refuse("align: DVC sees changes, listed above: run `dvc repro`, `dvc pull` or `dvc checkout` first", changes)
+            found[paths[0]] = paths
+    if by_dvc:
+        sure = confirmed({path for paths in found.values() for path in paths})
+        found = {first: paths for first, paths in found.items() if sure.issuperset(paths)}
+    return [*found]
 
 
 def verify() -> None:
@@ -198,8 +214,8 @@ def verify() -> None:
     tracked()
     refuse_while_at_work()
     altered, newer = [], []
-    for name, digest, place, _ in cached_results():
-        if digest is None:
+    for name, by_dvc, digest, place, _ in recorded_results():
+        if digest is None or not by_dvc:
             continue
         here, cached = ROOT / name, place(digest)
         whole = cached.is_file() and file_digest(cached, "md5") == digest
@@ -312,6 +328,8 @@ def track(overlays: list[Path]) -> None:
         )
     with atomic(ROOT / "params.yaml") as partial, open(partial, "w", encoding="utf-8") as stream:
         yaml.dump(content, stream)
+    UNRECORDED.parent.mkdir(exist_ok=True)  # of the run as an overlay's, which `snakemake` finds finished
+    UNRECORDED.touch()
 
 
 def update(content: Params, overlay: Params) -> None:

@@ -1,11 +1,11 @@
-"""Finished runs that DVC has adopted, each made once and shared by the tests, whichever worker they are in."""
+"""Finished runs that DVC has recorded, each made once and shared by the tests, whichever worker they are in."""
 
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from clones import commit, logs, nothing_to_do, run, sync
+from clones import commit, executed, nothing_to_do, run, sync
 from filelock import FileLock
 from helpers import ROOT, copy_checkout
 
@@ -22,15 +22,6 @@ def made_once(factory: pytest.TempPathFactory, worker: str, name: str, make: Cal
     return folder / "clone"
 
 
-def adopt(place: Path) -> None:
-    """Let DVC adopt what Snakemake has run, and commit."""
-    ran = logs(place)
-    sync(place, "adopt")
-    assert logs(place) == ran
-    commit(place)
-    nothing_to_do(place)
-
-
 def smallest_run(place: Path, *, stand_in: bool) -> None:
     """A clone with the run of engines.yaml."""
     copy_checkout(place)
@@ -40,7 +31,8 @@ def smallest_run(place: Path, *, stand_in: bool) -> None:
     sync(place, "track", "tests/e2e/engines.yaml")
     run(place, "snakemake", "--cores", "2")
     run(place, "patchvae", "clean")
-    adopt(place)
+    commit(place)
+    nothing_to_do(place)
 
 
 def run_of_tests(place: Path) -> None:
@@ -52,7 +44,9 @@ def run_of_tests(place: Path) -> None:
     (place / "scratch/said.txt").write_text(said)
     run(place, "patchvae", "clean")  # 700 MB of states, which each twin would copy
     sync(place, "track", "configs/test.yaml")
-    adopt(place)
+    assert executed(place, "snakemake") == set()
+    commit(place)
+    nothing_to_do(place)
 
 
 @pytest.fixture(scope="session")

@@ -128,11 +128,10 @@ def test_a_poisoned_lock_is_told_and_not_believed(origin: Path, tmp_path: Path) 
     run(place, "workflow/check")
     run(place, "dvc", "commit", "--force")
     assert "up to date" in run(place, "dvc", "status")
-    said = refused(place, *SYNC, "align")
+    said = sync(place, "align")
     assert "so `snakemake` makes them again: results/engines/metrics/finetune/" in said and "(parameters)" in said
     ran = executed(place, "snakemake", "--cores", "2")
     assert len([job for job in ran if "/finetune/" in job]) == FINETUNED
-    sync(place, "adopt")
     nothing_to_do(place)
 
 
@@ -204,7 +203,7 @@ def untracked(finished: Path, place: Path) -> Path:
 
 def align_overlays(place: Path, overlays: list[str]) -> None:
     """Which names what is not as wanted, and believes none of it."""
-    said = refused(place, *SYNC, "align", *overlays)
+    said = sync(place, "align", *overlays)
     assert "so `snakemake` makes them again: " in said and "(checkpoint)" in said
 
 

@@ -1,8 +1,11 @@
 # Parameters, and the one helper per need that the other files use.
 
+import atexit
+import importlib.util
 import os
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,7 +28,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.files import canonical
 from patchvae.training import states
 from patchvae.resolve import resolve
-from engines import as_recorded, dvc_at_work, some
+from engines import UNRECORDED, as_recorded, confirmed, cut_off, dvc_at_work, some
 
 # Jobs run with the Python that runs Snakemake, or with that of the Conda environment where `--sdm conda` asks for it,
 # and with this checkout's package, installed or not.
@@ -34,35 +37,77 @@ bin_folder = "" if in_conda else f"{shlex.quote(os.path.dirname(sys.executable))
 shell.prefix(f"set -euo pipefail; export PATH={bin_folder}$PATH PYTHONPATH={shlex.quote(str(ROOT / 'src'))}; ")
 
 
+# `dvc` is no parameter: a profile sets it.
+CONFIG = {key: value for key, value in workflow.config_settings.config.items() if key != "dvc"}
+USES_DVC = str(workflow.config_settings.config.get("dvc", True)).lower()
+STAGE = "PATCHVAE_STAGE" in os.environ  # DVC runs this one job
+
+
 def read_parameters():
     """params.yaml, the overlays given with --configfile, then --config, checked."""
     try:
+        if USES_DVC not in ("true", "false"):
+            raise PatchVAEError(f"--config: dvc: {USES_DVC} is neither true nor false")
         # Read again instead of `configfile:`, which takes 3e-05 for a string and merges lists' blocks its own way.
         tracked = os.environ.get("PATCHVAE_ALIGN", ROOT / "params.yaml")
-        paths = [tracked, *workflow.config_settings.configfiles]
-        return checked_params(paths, workflow.config_settings.config)
+        return checked_params([tracked, *workflow.config_settings.configfiles], CONFIG)
     except PatchVAEError as error:
         sys.exit(str(error))  # Snakemake prints lines of this file around a WorkflowError
 
 
 PARAMS = read_parameters()
+# Whether this is the run that DVC records
+TRACKED = (
+    USES_DVC == "true"
+    and not (STAGE or CONFIG or workflow.config_settings.configfiles)
+    and all((ROOT / name).exists() for name in (".git", ".dvc"))
+    and importlib.util.find_spec("dvc") is not None
+)
 
 
 JOBS = list(layout.jobs(PARAMS))
 MADE_BY = {path.format(**job): (rule, job) for rule, job in JOBS for path in OUTPUTS[rule]}
 
 
-def refuse_what_dvc_put_here():
-    """End with one sentence if data, checkpoints or metrics are not those that Snakemake's records are about."""
-    names = [path.format(**job) for rule, job in JOBS for path in OUTPUTS[rule]]
-    kept = [name for name in names if re.match("data/|results/[^/]+/(checkpoints|metrics)/", name)]
-    changed = [name for name in kept if as_recorded(name) is False]
-    if changed:
-        align = shlex.join(["workflow/sync.py", "align", *map(str, workflow.config_settings.configfiles)])
-        sys.exit(
-            f"{some(changed)}: not as Snakemake made it, but put here by DVC or copied without its time: `{align}`"
-            " (with an edit not yet run: `dvc repro`, or take the edit back, align, edit again)"
+def sync(command):
+    """Call workflow/sync.py; all that it says goes to the error stream. Returns its exit status."""
+    environment = os.environ | {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"}
+    words = [sys.executable, str(ROOT / "workflow/sync.py"), command]
+    return subprocess.run(words, stdout=sys.stderr, env=environment).returncode
+
+
+def heed_what_dvc_put_here(executing):
+    """Let Snakemake know of what DVC has put here; refuse data, checkpoints and metrics from nowhere."""
+    here = [name for name in every_output() if (ROOT / name).is_file() and not cut_off(name)]
+    foreign = [name for name in here if not as_recorded(name)]
+    remedy = (
+        f"not as Snakemake made it: `{shlex.join(['workflow/sync.py', 'align', *map(str, workflow.config_settings.configfiles)])}`"
+        " trusts the results' own records"
+    )
+    if foreign and TRACKED and (ROOT / "dvc.lock").exists():
+        if not executing:
+            logger.info(
+                f"Not as Snakemake made it: {some(foreign)}. If DVC has put it here, `snakemake` takes note of that"
+                " first, and some of the jobs below will not run."
+            )
+            return
+        remedy = (
+            "neither as Snakemake made it nor as dvc.lock has it: `dvc checkout` for the recorded one, or, in a copy that"
+            " lost its times, `workflow/sync.py align params.yaml`, which trusts the results' own records"
         )
+        found = confirmed(foreign)
+        if found:
+            logger.info(f"Put here by DVC: {some(sorted(found))}")
+            folders = [path for path in (ROOT / ".snakemake").iterdir() if path.is_dir()]
+            if sync("align"):
+                sys.exit(1)  # it has said why
+            for path in folders:  # of which its Snakemake has removed the empty ones
+                path.mkdir(exist_ok=True)
+            foreign = [name for name in foreign if name not in found]
+    kept = [name for name in foreign if re.match("data/|results/[^/]+/(checkpoints|metrics)/", name)]
+    changed = [name for name in kept if as_recorded(name) is False]  # without a record it may have been made here
+    if changed:
+        sys.exit(f"{some(changed)}: {remedy}")
 
 
 def make_stale_results_again():
@@ -75,20 +120,47 @@ def make_stale_results_again():
     workflow.dag.forcefiles.update(found)
 
 
+def every_job():
+    """Whether all of the run is asked for."""
+    asked = workflow.dag_settings
+    return {*asked.targets} <= {"all"} and not (asked.until or asked.omit_from or asked.batch or asked.allowed_rules)
+
+
+def record():
+    """Have DVC record the run if it is complete, and end with an error if that fails.
+
+    At the exit, when Snakemake has let go of its lock. What a kill cuts off here, the next complete run makes up for.
+    """
+    if not UNRECORDED.exists() or any(True for _ in workflow.dag.needrun_jobs()):
+        return
+    print("Recording the run in DVC (no longer wanted: `--config dvc=false`, also in a profile)", file=sys.stderr)
+    try:
+        status = sync("adopt")
+    except KeyboardInterrupt:
+        status = 130
+    if status:
+        print("The run is complete; `snakemake` or `workflow/sync.py adopt` records it", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(status)  # an exception would change nothing here
+
+
 def look_before(build):
     """Snakemake's building of its plan, behind a look at what is here; by then it has read options and profiles."""
 
     def look_and_build():
+        executing = workflow.executor_plugin is not None and not (workflow.dryrun or workflow.touch)
         if workflow.touch:
             if "PATCHVAE_ALIGN" not in os.environ:
                 sys.exit(
                     "--touch would record that what lies here was made with the parameters of today:"
                     " `workflow/sync.py align` records what it was made with"
                 )
-        elif "PATCHVAE_STAGE" not in os.environ:  # DVC knows what it put here
-            refuse_what_dvc_put_here()
+        elif not STAGE:  # DVC knows what it put here
+            heed_what_dvc_put_here(executing)
             make_stale_results_again()
         build()
+        if executing and TRACKED and every_job():
+            atexit.register(record)
 
     return look_and_build
 
@@ -206,9 +278,11 @@ def every_output():
 
 
 onstart:
-    at_work = "PATCHVAE_STAGE" not in os.environ and dvc_at_work()
+    at_work = not STAGE and dvc_at_work()
     if at_work:
         sys.exit(f"{at_work} works in this folder: wait for it")
+    if TRACKED and not workflow.touch:
+        UNRECORDED.touch()
     done = {path for job in workflow.dag.jobs if not workflow.dag.needrun(job) for path in job.output}
     states.clean(Path("scratch"), done.__contains__)
     # Its timer starts another one each time a job ends, and all of them look at the ready jobs' inputs every second:

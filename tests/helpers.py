@@ -13,6 +13,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 ROOT = Path(__file__).resolve().parents[1]
+# Overlays of whole runs
+OVERLAYS = sorted(path for path in (ROOT / "configs").glob("*.yaml") if path.stem != "nothing")
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--nocolor"]
 
 

@@ -145,13 +145,13 @@ RANDOM = [*TRAINED, "variants.{base}", "model.backbone"]
 LABELLED = [*RANDOM, f"{OWN}.num_classes", "model.head_pool", "finetune.hidden_dim"]
 SIZED = [*RANDOM, "model.{base}", f"{OWN}.pretrain_epochs"]
 VAE = [*SIZED, "pretrain"]
-TABLE2_RANDOM = [*TRAINED, "variants.{base}", "table2.model.backbone"]
-TABLE2_VAE = [*TABLE2_RANDOM, "table2.model.{base}", f"{OWN}.pretrain_epochs", "table2.pretrain"]
+TABLE2_RANDOM = [*TRAINED, "variants.{base}", "table2_model.backbone"]
+TABLE2_VAE = [*TABLE2_RANDOM, "table2_model.{base}", f"{OWN}.pretrain_epochs", "table2_pretrain"]
 CLASSIFIER = [*TRAINED, *keys(OWN, "num_classes", "finetune_epochs"), "finetune", "heads.{head}"]
 FINETUNED = [*CLASSIFIER, *keys("model", "backbone", "head_pool")]
-TABLE2_FINETUNED = [*CLASSIFIER, *keys("table2.model", "backbone", "head_pool")]
-PROBED = [*MEASURED, f"{OWN}.num_classes", "model.backbone", *keys("probe", "pool", "holdout", "lambdas")]
-RECONSTRUCTED = [*MEASURED, *keys("table7", "sample", "temperature")]
+TABLE2_FINETUNED = [*CLASSIFIER, *keys("table2_model", "backbone", "head_pool")]
+PROBED = [*MEASURED, f"{OWN}.num_classes", "model.backbone", "ridge"]
+RECONSTRUCTED = [*MEASURED, "reconstruction"]
 
 # ---- which jobs there are
 
@@ -266,10 +266,10 @@ STAGES = {
     "inception": Stage("inception", of("table2", "dataset"), ["inception"]),  # once, where there is a Table 7
     "fid": Stage("fid", TABLE7, RECONSTRUCTED),
     "parts": Stage("parts", {**of("parts", "dataset", "variant"), "seed": "seeds"}, MEASURED),
-    "figure_masks": Stage("figure_masks", FIGURES, [f"{OWN}.mask_patch_size", "masks", "figures.rows"]),
+    "figure_masks": Stage("figure_masks", FIGURES, [f"{OWN}.mask_patch_size", "masks", "drawing.rows"]),
     "figure_parts": Stage(
         "figure_parts",
         {**FIGURES, "figure": [*PARTS_FIGURES]},
-        [*MEASURED, *keys("figures", "variant", "rows", "crop_cells", "max_images")],
+        [*MEASURED, "figures.variant", "drawing"],
     ),
 }

@@ -128,7 +128,7 @@ REPORTS = {
             "metrics_files": ["results/{run}/metrics/reconstruct", "results/{run}/metrics/fid"],
         },
         outputs=table("table7"),
-        reads=["run", "seeds", "table7"],
+        reads=["run", "seeds", "table7", "reconstruction"],
         each={"when": "table2.datasets"},
     ),
     "parts_table": Report(

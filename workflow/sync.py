@@ -43,7 +43,7 @@ from ruamel.yaml.comments import CommentedSeq
 from stale import stale
 
 from patchvae.checks import checked_params, validate
-from patchvae.config import Params, load_params, merge, read_yaml
+from patchvae.config import Params, load_params, merge, read_overlay, read_yaml
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, file_digest, write_text
 
@@ -316,7 +316,7 @@ def track(overlays: list[Path]) -> None:
                 " `git checkout COMMIT params.yaml` first, with a commit from before"
             )
     for path in overlays:
-        overlay = read_yaml(path)
+        overlay = read_overlay(path)
         plain = merge(plain, overlay)
         update(content, overlay)
     validate(plain)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from patchvae.config import Params, did_you_mean, get, load_params, merge, put, refuse_odd, sweeps, swept_path
+from patchvae.config import Params, did_you_mean, load_params, merge, put, refuse_odd, sweeps, swept_path
 from patchvae.errors import PatchVAEError
 from patchvae.messages import checked
 from patchvae.models.sizes import STRIDES
@@ -74,10 +74,10 @@ def _objectives(params: Params) -> Iterator[tuple[str, str]]:
     """Every pretrained variant has its sizes, and every row is pretrained."""
     kinds = {name: block["model"] for name, block in params["variants"].items()}
     for key, pairs in objective_lists(params).items():
-        model = ("table2", "model") if key.startswith("table2") else ("model",)
+        model = "table2_model" if key.startswith("table2") else "model"
         for base, _ in pairs:
-            for size in sorted(SIZES.get(kinds[base], set()) - set(get(params, model).get(base, {}))):
-                yield ".".join((*model, base, size)), f"missing, {key} names {base}"
+            for size in sorted(SIZES.get(kinds[base], set()) - set(params[model].get(base, {}))):
+                yield f"{model}.{base}.{size}", f"missing, {key} names {base}"
     for name in params["table1"]["objectives"]["labels"]:
         if params["variants"][name]["epochs"] == "dataset":
             yield f"variants.{name}.epochs", "must be a number, table1.objectives.labels names it"
@@ -97,8 +97,8 @@ def _rows(params: Params) -> Iterator[tuple[str, str]]:
         if kinds[name] in ("random", "supervised"):
             yield "lengths.variants", f"{name} is of model {kinds[name]}, which keeps no snapshots"
     trained = {*params["table1"]["datasets"], *params["parts"]["pretrained"]}
-    for key, names in (("pretrain", trained), ("table2.pretrain", params["table2"]["datasets"])):
-        for name, epoch in itertools.product(names, get(params, key.split("."))["snapshots"]):
+    for key, names in (("pretrain", trained), ("table2_pretrain", params["table2"]["datasets"])):
+        for name, epoch in itertools.product(names, params[key]["snapshots"]):
             epochs = params["datasets"][name]["pretrain_epochs"]
             if epoch >= epochs:
                 yield (

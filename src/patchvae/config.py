@@ -113,11 +113,32 @@ def merge(base: Params, overlay: Mapping[str, Any]) -> Params:
     return merged
 
 
+def read_overlay(path: Path | str) -> Params:
+    """Read a parameter file, laid over the one beside it that it `extends`, if it does.
+
+    Raises PatchVAEError naming a bad file.
+    """
+    params, above = read_yaml(path), [Path(path)]
+    while "extends" in params:
+        name = params.pop("extends")
+        if not isinstance(name, str):
+            raise PatchVAEError(f"{above[-1]}: extends: must be the name of a file, not {shown(name)}")
+        below = above[-1].parent / name
+        if below in above:
+            raise PatchVAEError(f"{above[-1]}: extends: {name} extends this file")
+        try:
+            params = merge(read_yaml(below), params)
+        except PatchVAEError as error:
+            raise PatchVAEError(f"{above[-1]}: extends: {error}") from error
+        above.append(below)
+    return params
+
+
 def load_params(paths: Sequence[Path | str]) -> Params:
     """Read parameter files and lay each over those before it; raises PatchVAEError naming a bad file."""
     params: Params = {}
     for path in paths:
-        params = merge(params, read_yaml(path))
+        params = merge(params, read_overlay(path))
     return params
 
 

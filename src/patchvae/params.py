@@ -290,8 +290,6 @@ class Table2(Strict):
     regime: Regime  # which first stages stay frozen
     head: HeadName  # a key of `heads`
     objectives: Objectives  # what is pretrained on its data set
-    model: Model  # sizes of the networks
-    pretrain: PretrainRecipe  # training without labels (Adam)
 
     @model_validator(mode="after")
     def whole_trainings_are_the_last_row_alone(self) -> Self:
@@ -355,11 +353,7 @@ class Sensitivity(RowsOfTable1):
         return self
 
 
-class Probe(RowsOfTable1, Ridge):
-    pass
-
-
-class Table7(Sampling):
+class Table7(Strict):
     variants: Some[str]  # rows of the table
 
 
@@ -380,7 +374,7 @@ class Parts(Strict):
         return self
 
 
-class Figures(Shown):
+class Figures(Strict):
     datasets: Unique[Dataset]  # keys of `datasets`: one set of figures each
     variant: str  # variant whose parts are drawn
 
@@ -391,22 +385,24 @@ class Figures(Shown):
 class Parameters(Strict):
     """params.yaml with its overlays merged."""
 
+    # What is planned
     run: RunName  # at most 64 lower-case letters, digits and hyphens; names the folder results/<run>
     seeds: Some[Seed]  # one pretraining and one fine-tuning per seed and cell
-    select: Select  # which epoch's accuracy is reported
     data: Data  # the data sets that are packed
     table1: Table1  # what Table 1 holds
-    table2: Table2  # what Table 2 holds, and the models of its data set
+    table2: Table2  # what Table 2 holds
     ablation_base: AblationBase  # what every sweep starts from
     ablations: dict[SweptKey, Unique[SweptValue]]  # values of each swept key, beside the model's own
     claims: AtMostOne[Location]  # file of claims (CSV), or none
     lengths: Lengths  # accuracy against the length of pretraining
     sensitivity: Sensitivity  # other settings of the classifier, one at a time
-    probe: Probe  # ridge regression on the features of the frozen phi
+    probe: RowsOfTable1  # ridge regression on the features of the frozen phi
     table7: Table7  # what Table 7 holds
-    inception: Inception  # the weights that FID is computed with
     parts: Parts  # what the table of part discovery holds
     figures: Figures  # what the figures show
+
+    # How it is done
+    select: Select  # which epoch's accuracy is reported
     datasets: Annotated[
         dict[Name, Annotated[Cifar100 | PhotoSet | DigitScenes, Field(discriminator="format")]], Field(min_length=1)
     ]  # one block per data set
@@ -415,6 +411,7 @@ class Parameters(Strict):
     init: Init  # initial weights
     masks: MaskOptions  # weight masks of L_w
     model: Model  # sizes of the networks on all data sets but Table 2's
+    table2_model: Model  # sizes of the networks on Table 2's data set
     variants: Annotated[
         dict[
             Name,
@@ -426,8 +423,13 @@ class Parameters(Strict):
         Field(min_length=1),
     ]  # one block per model
     pretrain: PretrainRecipe  # unsupervised training (Adam)
+    table2_pretrain: PretrainRecipe  # the same on Table 2's data set
     gan: Gan  # adversarial term of the -GAN variants
     finetune: FinetuneRecipe  # training of the classifier (SGD)
     heads: Annotated[
         dict[Name, HeadSettings], Field(min_length=1)
     ]  # settings of the classifier by name, laid over finetune
+    ridge: Ridge  # of the linear probe
+    reconstruction: Sampling  # of Table 7
+    inception: Inception  # the weights that FID is computed with
+    drawing: Shown  # of the figures of images and parts

@@ -181,7 +181,7 @@ def _probe(params: Params, wildcards: Mapping[str, Any]) -> Params:
         "pretrained": _phi(params, dataset, variant),
         "num_classes": adjusted["datasets"][dataset]["num_classes"],
         "backbone": adjusted["model"]["backbone"],
-        **{key: adjusted["probe"][key] for key in ("pool", "holdout", "lambdas")},
+        **adjusted["ridge"],
     }
 
 
@@ -191,7 +191,7 @@ def _measured(params: Params, wildcards: Mapping[str, Any]) -> Params:
 
 
 def _reconstruct(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    return _measured(params, wildcards) | {key: params["table7"][key] for key in ("sample", "temperature")}
+    return _measured(params, wildcards) | params["reconstruction"]
 
 
 def _inception(params: Params, wildcards: Mapping[str, Any]) -> Params:
@@ -248,7 +248,7 @@ def _sweep(params: Params, wildcards: Mapping[str, Any]) -> Params:
 
 def _table7(params: Params, wildcards: Mapping[str, Any]) -> Params:
     dataset = _only(params, "table2", "datasets")
-    block = {"dataset": dataset, **params["table7"]}
+    block = {"dataset": dataset, **params["table7"], **params["reconstruction"]}
     return {"run": params["run"], "seeds": params["seeds"]} | block
 
 
@@ -260,13 +260,12 @@ def _parts_table(params: Params, wildcards: Mapping[str, Any]) -> Params:
 
 def _figure_masks(params: Params, wildcards: Mapping[str, Any]) -> Params:
     patch_size = params["datasets"][wildcards["dataset"]]["mask_patch_size"]
-    return {"patch_size": patch_size, **params["masks"], "rows": params["figures"]["rows"]}
+    return {"patch_size": patch_size, **params["masks"], "rows": params["drawing"]["rows"]}
 
 
 def _figure_parts(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    figures = params["figures"]
-    config = _measured(params, {**wildcards, "variant": figures["variant"], "seed": params["seeds"][0]})
-    return config | {key: figures[key] for key in ("rows", "crop_cells", "max_images")}
+    chosen = {"variant": params["figures"]["variant"], "seed": params["seeds"][0]}
+    return _measured(params, {**wildcards, **chosen}) | params["drawing"]
 
 
 def _nothing(params: Params, wildcards: Mapping[str, Any]) -> Params:

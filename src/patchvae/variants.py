@@ -65,9 +65,9 @@ def shortened(variant: str, epoch: int) -> str:
 
 
 def model_settings(params: Params, dataset: str) -> Params:
-    """The block with a data set's `model` and `pretrain`: that of Table 2 for its data sets, else the top level."""
-    block: Params = params["table2"] if dataset in params["table2"]["datasets"] else params
-    return block
+    """A data set's `model` and `pretrain`: those of Table 2 for its data sets."""
+    prefix = "table2_" if dataset in params["table2"]["datasets"] else ""
+    return {key: params[prefix + key] for key in ("model", "pretrain")}
 
 
 def for_variant(params: Params, dataset: str, variant: str) -> tuple[Params, Params]:
@@ -75,7 +75,7 @@ def for_variant(params: Params, dataset: str, variant: str) -> tuple[Params, Par
     chosen, adjusted = variants(params)[variant], params
     if chosen.key is not None:
         adjusted = put(adjusted, swept_path(params, chosen.key), chosen.value)
-    adjusted = adjusted | {key: model_settings(adjusted, dataset)[key] for key in ("model", "pretrain")}
+    adjusted = adjusted | model_settings(adjusted, dataset)
     return adjusted, adjusted["variants"][chosen.base]
 
 

@@ -128,7 +128,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         MASKS | pretrained(["patchvae+lw"]) | finetuned(["patchvae+lw"]) | TABLE1 | REPORTS | FIGURE6,
     ),
     "a setting of the figures": (
-        lambda place: edit(place, "figures/rows", 3),
+        lambda place: edit(place, "drawing/rows", 3),
         PARTS | FIGURE6,
     ),
     "the adversarial term's weight, which no row uses": (

@@ -163,9 +163,9 @@ def test_both_engines_train_the_same_after_an_edit(finished: Path, tmp_path: Pat
         ("masks/per_channel", False, MASKS | WEIGHTED),
         pytest.param("select", "best", TABLE1_READERS | TABLE2 | SWEEP, marks=pytest.mark.slow),
         pytest.param("model/bigan/latent_dim", 32, of("bigan") | TABLE1_READERS, marks=pytest.mark.slow),
-        pytest.param("figures/crop_cells", 2, FIGURES, marks=pytest.mark.slow),
-        ("table7/temperature", 0.5, MEASURED | TABLE7),
-        ("probe/pool", 2, PROBES),
+        pytest.param("drawing/crop_cells", 2, FIGURES, marks=pytest.mark.slow),
+        ("reconstruction/temperature", 0.5, MEASURED | TABLE7),
+        ("ridge/pool", 2, PROBES),
         (
             "heads/linear/head_dropout",
             0.5,

@@ -137,7 +137,7 @@ def test_adopt_refuses_what_is_not_finished(origin: Path, tmp_path: Path) -> Non
 def test_dvc_refuses_what_the_schema_refuses_and_runs_nothing(origin: Path, tmp_path: Path) -> None:
     place = twin(origin, tmp_path / "clone")
     edit(place, "finetune/lrr", 0.02)  # DVC itself would not mind
-    edit(place, "figures/rows", 3)
+    edit(place, "drawing/rows", 3)
     before = logs(place)
     said = refused(place, "dvc", "repro")
     assert "parameters: finetune.lrr: unknown key; did you mean lr?" in said
@@ -211,7 +211,7 @@ def test_what_no_job_names_is_set_aside_and_never_overwritten(origin: Path, tmp_
     folder = place / "scratch/unlisted/results/engines/metrics/finetune"
     assert {path.read_text() for path in folder.iterdir()} == {"1", "2"}
     stray.write_text("3")
-    edit(place, "figures/rows", 3)
+    edit(place, "drawing/rows", 3)
     sync(place, "align")
     assert stray.read_text() == "3"
 

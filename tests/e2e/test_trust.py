@@ -116,7 +116,7 @@ def test_a_touch_is_refused_in_any_words(tmp_path: Path) -> None:
 
 def test_a_touch_changes_nothing(origin: Path, tmp_path: Path) -> None:
     place = twin(origin, tmp_path / "clone")
-    edit(place, "figures/rows", 3)  # of which no record tells
+    edit(place, "drawing/rows", 3)  # of which no record tells
     assert TOUCHED in refused(place, "snakemake", "--cores", "1", "-kt")
     assert "Draw figure4" in planned(place)
 

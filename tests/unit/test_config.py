@@ -113,3 +113,29 @@ def test_a_swept_key_is_found_and_a_value_put_there(params: Params, key: str, pa
     assert swept_path(params, key) == path
     assert get(put(params, path, "other"), path) == "other"
     assert get(params, path) == before
+
+
+def test_an_overlay_lies_over_the_one_that_it_extends(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    write(tmp_path / "below/first.yaml", "a: {b: 1, c: [2]}\nd: 3\n")
+    write(tmp_path / "below/second.yaml", "extends: first.yaml\na: {c: []}\n")
+    top = write(tmp_path / "top.yaml", "extends: below/second.yaml\nd: 4\n")
+    assert load_params([top]) == {"a": {"b": 1, "c": []}, "d": 4}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("extends: 3\n", "top.yaml: extends: must be the name of a file, not 3"),
+        ("extends: [a.yaml]\n", "top.yaml: extends: must be the name of a file"),
+        ("extends: missing.yaml\n", "missing.yaml"),
+        ("extends: .\n", "top.yaml: extends: "),
+        ("extends: top.yaml\n", "top.yaml: extends: top.yaml extends this file"),
+        ("extends: broken.yaml\n", "broken.yaml line 2: not valid YAML"),
+    ],
+)
+def test_a_file_that_cannot_be_extended_is_named(tmp_path: Path, text: str, said: str) -> None:
+    write(tmp_path / "broken.yaml", "a: [\n")
+    with pytest.raises(PatchVAEError) as caught:
+        load_params([write(tmp_path / "top.yaml", text)])
+    assert said in str(caught.value) and "\n" not in str(caught.value)

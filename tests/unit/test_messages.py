@@ -15,7 +15,7 @@ from patchvae.params import Parameters
     [
         ("variants/patchvae/occurrence_prior", 1.0, None),
         ("variants/patchvae/occurrence_prior", 0.0, None),
-        ("table7/temperature", 0.0, None),
+        ("reconstruction/temperature", 0.0, None),
         ("finetune/hidden_dim", 0.0, None),
         ("pretrain/epoch_images", 0.0, None),
         ("finetune/hidden_dim", 512.0, 512),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import changed
+from helpers import OVERLAYS, changed
 
 from patchvae.config import load_params
 from patchvae.files import canonical
@@ -16,16 +16,15 @@ from patchvae.schema import json_schema
 
 
 def test_a_dump_of_every_run_is_the_raw_yaml(root: Path) -> None:
-    overlays = sorted((root / "configs").glob("*.yaml"))
-    assert overlays
-    for overlay in [[], *([path] for path in overlays)]:
+    assert OVERLAYS
+    for overlay in [[], *([path] for path in OVERLAYS)]:
         raw = load_params([root / "params.yaml", *overlay])
         assert canonical(checked(Parameters, raw, "").given) == canonical(raw)
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("gan/weight", 1), ("finetune/lr", 1), ("probe/lambdas", [1, 2.5]), ("ablations/beta_occ", [1, 0.5, 2])],
+    [("gan/weight", 1), ("finetune/lr", 1), ("ridge/lambdas", [1, 2.5]), ("ablations/beta_occ", [1, 0.5, 2])],
 )
 def test_whole_numbers_stay_as_they_are_written(params: dict[str, Any], key: str, value: Any) -> None:
     """1.0 for 1 would be another configuration of a job that was run."""

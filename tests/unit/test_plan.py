@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import ROOT, changed
+from helpers import OVERLAYS, ROOT, changed
 from layout import KINDS, OUTPUTS, jobs
 
 from patchvae import variants
@@ -99,7 +99,7 @@ OTHER: dict[str, Any] = {
     "parts/datasets": ["digits", "cifar100"],
     "parts/variants": ["beta-vae"],
     "table1/heads": ["linear"],
-    "table2/pretrain/snapshots": [1],
+    "table2_pretrain/snapshots": [1],
 }
 
 # What params.yaml leaves out and overlays ask for
@@ -171,11 +171,11 @@ SOURCE = "datasets/cifar100/sources/cifar-100-python.tar.gz"
         ("model/bigan/latent_dim", {"pretrain cifar100/bigan/*"}),
         ("model/backbone", {"pretrain [cd]*", "pretrain imagenet64/*", "finetune table1/*", "finetune num_parts/*"}),
         ("model/head_pool", {"pretrain imagenet64/*", "finetune table1/*", "finetune num_parts/*"}),
-        ("table2/model/patchvae/num_parts", {"pretrain imagenet/patchvae*"}),
-        ("table2/model/beta-vae/latent_dim", {"pretrain imagenet/beta-vae*"}),
-        ("table2/model/backbone", {"pretrain imagenet/*", "finetune table2/*"}),
-        ("table2/model/head_pool", {"finetune table2/*"}),
-        ("table2/pretrain/lr", {"pretrain imagenet/*vae*"}),
+        ("table2_model/patchvae/num_parts", {"pretrain imagenet/patchvae*"}),
+        ("table2_model/beta-vae/latent_dim", {"pretrain imagenet/beta-vae*"}),
+        ("table2_model/backbone", {"pretrain imagenet/*", "finetune table2/*"}),
+        ("table2_model/head_pool", {"finetune table2/*"}),
+        ("table2_pretrain/lr", {"pretrain imagenet/*vae*"}),
         ("init", {"pretrain *", "finetune *"}),
         ("variants/beta-vae/beta", {"pretrain */beta-vae*"}),
         ("variants/patchvae/beta_occ", {"pretrain */patchvae*"}),
@@ -204,10 +204,10 @@ SOURCE = "datasets/cifar100/sources/cifar-100-python.tar.gz"
         ("finetune/hidden_dim", {"finetune *", "pretrain imagenet64/*"}),
         ("masks/per_channel", {"masks *", "figure_masks *"}),
         ("select", {"table1 *", "claims *", "table2 *", "sweep *"}),
-        ("figures/rows", {"figure_masks *", "figure_parts *"}),
-        ("figures/crop_cells", {"figure_parts *"}),
-        ("table7/sample", {"reconstruct *", "fid *", "table7 *"}),
-        ("table7/temperature", {"reconstruct *", "fid *", "table7 *"}),
+        ("drawing/rows", {"figure_masks *", "figure_parts *"}),
+        ("drawing/crop_cells", {"figure_parts *"}),
+        ("reconstruction/sample", {"reconstruct *", "fid *", "table7 *"}),
+        ("reconstruction/temperature", {"reconstruct *", "fid *", "table7 *"}),
         ("heads/table12/head_relu", {"finetune *"}),
         ("inception/location", {"inception *"}),
     ],
@@ -225,8 +225,8 @@ def test_a_value_touches_exactly_the_jobs_that_read_it(small: Params, key: str, 
 @pytest.mark.parametrize(
     ("key", "touched"),
     [
-        ("probe/pool", {"probe *"}),
-        ("probe/lambdas", {"probe *"}),
+        ("ridge/pool", {"probe *"}),
+        ("ridge/lambdas", {"probe *"}),
         (
             "datasets/cifar100/num_classes",
             {"prepare cifar100", "pretrain cifar100/[ls]*", "finetune */cifar100/*", "probe *"},
@@ -295,7 +295,7 @@ def test_no_job_is_planned_twice(params: Params) -> None:
     assert len(planned) == len(set(planned))
 
 
-@pytest.mark.parametrize("overlays", [[], *([path] for path in sorted((ROOT / "configs").glob("*.yaml")))])
+@pytest.mark.parametrize("overlays", [[], *([path] for path in OVERLAYS)])
 def test_what_is_planned_to_be_pretrained_is_what_the_checks_are_about(overlays: list[Path]) -> None:
     params = load_params([ROOT / "params.yaml", *overlays])
     trained = [(w["dataset"], w["variant"]) for rule, w in jobs(params) if rule == "pretrain"]
@@ -351,7 +351,7 @@ def test_any_key_can_be_swept_and_a_sweep_of_fine_tuning_shares_its_pretraining(
 
 
 def test_table_2_has_sizes_and_a_pretraining_of_its_own(params: Params) -> None:
-    params["table2"]["pretrain"]["lr"] = 0.5
+    params["table2_pretrain"]["lr"] = 0.5
     job = {"variant": "patchvae", "seed": 0}
     configs = {d: resolve(params, "pretrain", job | {"dataset": d}) for d in ("imagenet", "cifar100")}
     models = {dataset: config["model"] for dataset, config in configs.items()}

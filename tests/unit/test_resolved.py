@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import helpers
 import pytest
 from layout import jobs
 
@@ -17,7 +18,7 @@ from patchvae.resolve import resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = Path(__file__).with_name("resolved.csv")
-OVERLAYS = {"paper": [], **{path.stem: [path] for path in sorted((ROOT / "configs").glob("*.yaml"))}}
+OVERLAYS = {"paper": [], **{path.stem: [path] for path in helpers.OVERLAYS}}
 
 
 def resolved(name: str) -> Iterator[list[str]]:

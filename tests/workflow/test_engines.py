@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import helpers
 import pytest
 from helpers import ROOT, environment
 
@@ -23,7 +24,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.resolve import resolve
 from patchvae.variants import packed
 
-OVERLAYS = {"paper": [], **{path.stem: [path] for path in sorted((ROOT / "configs").glob("*.yaml"))}}
+OVERLAYS = {"paper": [], **{path.stem: [path] for path in helpers.OVERLAYS}}
 # Sweeps that the paper does not have: dvc.yaml is as workflow/stages.py then writes it
 OVERLAYS["sweeps"] = [ROOT / "configs/demo.yaml", Path(__file__).with_name("sweeps.yaml")]
 
@@ -240,7 +241,8 @@ def test_every_value_of_the_paper_is_read_by_a_job_or_decides_which_there_are() 
         ):
             continue
         block = params[path[0]]
-        if path[0] in ("lengths", "sensitivity", "probe") and not block["datasets"]:
+        table = {"ridge": "probe"}.get(path[0], path[0])
+        if table in ("lengths", "sensitivity", "probe") and not params[table]["datasets"]:
             continue
         if path[0] == "heads" and path[1] not in params["table1"]["heads"]:
             continue

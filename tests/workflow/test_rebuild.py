@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import ROOT, copy_checkout, environment
+from helpers import OVERLAYS, ROOT, copy_checkout, environment
 
 from patchvae.config import read_yaml
 
@@ -18,7 +18,7 @@ def git_files(*patterns: str) -> list[str]:
 def committed() -> list[Path]:
     """The overlays of runs whose metrics are in git."""
     runs = {Path(name).parts[1] for name in git_files("results/*/metrics/*")}
-    return [path for path in sorted((ROOT / "configs").glob("*.yaml")) if read_yaml(path)["run"] in runs]
+    return [path for path in OVERLAYS if read_yaml(path)["run"] in runs]
 
 
 def rebuild(place: Path, *overlays: str) -> "subprocess.CompletedProcess[str]":

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 ENV = environment() | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SNAKEMAKE_CORES": "1"}
 SYNC = [sys.executable, "workflow/sync.py"]
+UNRECORDED = ("--config", "dvc=false")  # leaves DVC out of a call of Snakemake
 GIT = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clones import commit, edit, executed, nothing_to_do, run, twin
+from clones import UNRECORDED, commit, edit, executed, nothing_to_do, run, twin
 from helpers import ROOT
 
 from patchvae.report.readme import BEGIN, END, replace_between
@@ -167,11 +167,11 @@ def counted(jobs: set[str]) -> str:
 # What comes before an edit
 FIRST = {"BiGAN's model, once BiGAN is a row": add_bigan}
 
-# A value, a list and a source file (test_student.py adds to a list), for which jobs without arithmetic do
+# A value, a list and code (test_student.py adds to a list), for which jobs without arithmetic do
 QUICK = (
     "a setting of the masks",
     "another key swept, and `workflow/stages.py` called",
-    "fine-tuning's source file",
+    "the shell command of the masks' figure",
 )
 
 
@@ -187,7 +187,7 @@ def row_after(name: str, origin: Path, folder: Path) -> str:
     change(by_snakemake)
     with ThreadPoolExecutor() as pool:
         reproduced = pool.submit(executed, by_dvc, "dvc", "repro")
-        with_snakemake = executed(by_snakemake, "snakemake", "--cores", "1", "--config", "dvc=false")
+        with_snakemake = executed(by_snakemake, "snakemake", "--cores", "1", *UNRECORDED)
         with_dvc = reproduced.result()
     changed = run(by_dvc, "dvc", "status")
     run(by_dvc, "git", "checkout", "--quiet", "params.yaml", "dvc.yaml", "src", "workflow")

@@ -13,6 +13,7 @@ import pytest
 from clones import (
     ENV,
     SYNC,
+    UNRECORDED,
     commit,
     edit,
     executed,
@@ -27,8 +28,6 @@ from clones import (
     wait_until,
 )
 from helpers import copy_checkout
-
-UNRECORDED = ("--config", "dvc=false")  # leaves DVC out of a call of Snakemake
 
 
 def killed_within(place: Path, seconds: float, *command: str) -> None:
@@ -153,6 +152,7 @@ def test_dvc_refuses_a_sweep_for_which_it_has_no_stage(origin: Path, tmp_path: P
     assert "dvc.yaml" in said and "occurrence_kl" in said
 
 
+@pytest.mark.slow
 def test_a_run_by_another_version_of_the_code_is_not_taken_for_this_ones(shared: Path, tmp_path: Path) -> None:
     place = colleague(shared, tmp_path / "colleague")
     with open(place / "src/patchvae/report/tables/table1.py", "a", encoding="utf-8") as stream:
@@ -169,20 +169,6 @@ def test_a_table_altered_by_hand_is_written_again(origin: Path, tmp_path: Path) 
     assert "table1.md" in run(place, "dvc", "status")
     run(place, "dvc", "repro")
     assert tables(place) == tables(origin)
-
-
-def test_dvc_does_not_delete_a_run_that_was_not_adopted(origin: Path, tmp_path: Path) -> None:
-    place = twin(origin, tmp_path / "clone")
-    edit(place, "ablations/num_parts", [4, 8, 6])
-    run(place, "snakemake", "--cores", "2", *UNRECORDED)
-    made = checkpoints(place)
-    said = refused(place, "dvc", "repro")
-    assert "would delete results" in said and "num_parts=6" in said
-    assert "not what dvc.lock says" in refused(place, *SYNC, "verify")
-    assert checkpoints(place) == made
-    assert executed(place, *SYNC, "adopt") == set()
-    assert executed(place, "dvc", "repro") == set()
-    nothing_to_do(place)
 
 
 def test_one_run_of_an_overlay_is_tracked_at_a_time(tmp_path: Path) -> None:
@@ -393,7 +379,7 @@ def whole_after_kill(place: Path, command: str) -> None:
         mended(place)
 
 
-@pytest.mark.parametrize("command", ["adopt", "align"])
+@pytest.mark.parametrize("command", ["adopt", pytest.param("align", marks=pytest.mark.slow)])
 def test_adopt_and_align_survive_kills(origin: Path, tmp_path: Path, command: str) -> None:
     place = twin(origin, tmp_path / "clone")
     ready_for(command, place)

@@ -227,32 +227,6 @@ def test_a_stage_declares_the_params_that_its_job_reads(engines: Engines) -> Non
         assert declared <= read, (dotted, "DVC would run again", sorted(names[outs] for outs in declared - read)[:3])
 
 
-def test_every_value_of_the_paper_is_read_by_a_job_or_decides_which_there_are() -> None:
-    params = load_params([ROOT / "params.yaml"])
-    todo = list(jobs(params))
-    before = [resolve(params, rule, wildcards) for rule, wildcards in todo]
-    for path, value in leaves(params):
-        dotted = ".".join(path)
-        if dotted in NAMES or dotted in (
-            "table7.variants",
-            "figures.variant",
-            "table1.labelled.dataset",
-            "data.shared.sources",
-        ):
-            continue
-        block = params[path[0]]
-        table = {"ridge": "probe"}.get(path[0], path[0])
-        if table in ("lengths", "sensitivity", "probe") and not params[table]["datasets"]:
-            continue
-        if path[0] == "heads" and path[1] not in params["table1"]["heads"]:
-            continue
-        if path[0] == "variants" and block[path[1]]["model"] == "supervised":
-            continue  # controls that the paper does not have, and the row whose labels are all that it is
-        new = replaced(params, path, other(value))
-        after = [resolved(new, rule, wildcards) for rule, wildcards in todo]
-        assert before != after or todo != list(jobs(new)), (dotted, "no job reads it")
-
-
 def test_the_stages_are_as_written_from_the_tables() -> None:
     text, params = (ROOT / "dvc.yaml").read_text(encoding="utf-8"), load_params([ROOT / "params.yaml"])
     assert with_stages(text, params) == text

@@ -64,6 +64,16 @@ def wait_until(reached: Callable[[], bool], running: "subprocess.Popen[bytes]") 
         time.sleep(0.005)
 
 
+def changes(path: Path) -> Callable[[], bool]:
+    """Whether a file is another one than now, or another's beginning."""
+
+    def when() -> int:
+        return path.stat().st_mtime_ns if path.exists() else 0
+
+    before = when()
+    return lambda: when() not in (0, before)
+
+
 def mended(place: Path) -> str:
     """What mend says, when all that was killed is gone."""
     for _ in range(100):

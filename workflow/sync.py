@@ -125,14 +125,29 @@ def adopt() -> None:
     unfinished = snakemake_has_work()
     if unfinished:
         refuse("adopt: Snakemake has work left, so nothing was recorded: finish it with `snakemake` first", unfinished)
+    lock = ROOT / "dvc.lock"
+    before = lock.read_bytes() if lock.exists() else None
     for command in (["workflow/check"], ["dvc", "commit", "--force", *relink()]):
         done = run(*command)
         if done.returncode:
             refuse(f"adopt: `{' '.join(command)}` failed: mend it and run adopt again", done)
+    edited = snakemake_has_work()
+    if edited:  # DVC has taken these results for those of the edit
+        restore(lock, before)
+        refuse("adopt: parameters or code were edited meanwhile, so nothing was recorded: `snakemake` first", edited)
     changes = dvc_changes()
     if changes:
         refuse("adopt: DVC still sees changes, listed above", changes)
     UNRECORDED.unlink(missing_ok=True)
+
+
+def restore(path: Path, content: bytes | None) -> None:
+    """Give a file the content that it had, or none."""
+    if content is None:
+        path.unlink(missing_ok=True)
+    else:
+        with atomic(path) as partial:
+            partial.write_bytes(content)
 
 
 def relink() -> list[str]:

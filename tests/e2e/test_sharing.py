@@ -14,6 +14,7 @@ from clones import (
     ENV,
     SYNC,
     UNRECORDED,
+    changes,
     commit,
     edit,
     executed,
@@ -212,16 +213,6 @@ def test_the_tools_say_which_python_they_need(tmp_path: Path) -> None:
 PRETRAINING = "logs/engines/pretrain/small/patchvae+lw/seed0.log"
 CHECKPOINT = "results/engines/checkpoints/pretrain/small/patchvae+lw/seed0.pt"
 ADDED = "logs/engines/pretrain/small/patchvae.num_parts=6/seed0.log"
-
-
-def changes(path: Path) -> Callable[[], bool]:
-    """Whether a file is another one than now, or another's beginning."""
-
-    def when() -> int:
-        return path.stat().st_mtime_ns if path.exists() else 0
-
-    before = when()
-    return lambda: when() not in (0, before)
 
 
 def grows(folder: Path) -> Callable[[], bool]:

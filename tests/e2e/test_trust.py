@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from clones import ENV, SYNC, edit, executed, nothing_to_do, refused, run, sync, twin
+from clones import ENV, SYNC, UNRECORDED, changes, edit, executed, nothing_to_do, refused, run, sync, twin, wait_until
 from helpers import ROOT, SNAKEMAKE, copy_checkout, environment
 
 from patchvae.files import read_json, write_json
@@ -142,6 +142,23 @@ def test_an_edit_while_align_works_is_an_edit(origin: Path, tmp_path: Path) -> N
         edit(place, "finetune/lr", 0.02)
         running.communicate()
     assert finetunings(planned(place)) == FINETUNED
+
+
+def test_an_edit_while_a_run_is_recorded_does_not_get_its_results(origin: Path, tmp_path: Path) -> None:
+    """DVC would otherwise say of the results that they are those of the edit."""
+    place = twin(origin, tmp_path / "clone")
+    lock = (place / "dvc.lock").read_bytes()
+    edit(place, "drawing/rows", 3)
+    run(place, "snakemake", "--cores", "2", *UNRECORDED)
+    checked = changes(place / "data/code/masks.json")
+    with subprocess.Popen([*SYNC, "adopt"], cwd=place, env=ENV, stderr=subprocess.PIPE, text=True) as running:
+        wait_until(checked, running)
+        edit(place, "drawing/rows", 4)
+        assert "were edited meanwhile, so nothing was recorded" in running.communicate()[1]
+    assert running.returncode == 1 and (place / "dvc.lock").read_bytes() == lock
+    figures = executed(place, "snakemake", "--cores", "2")  # and records them
+    assert figures and all("/figures/" in job for job in figures)
+    nothing_to_do(place)
 
 
 def test_a_copy_that_lost_its_times_is_aligned_by_its_records(origin: Path, tmp_path: Path) -> None:

@@ -56,10 +56,11 @@ def read_parameters():
 
 
 PARAMS = read_parameters()
-# Whether this is the run that DVC records
+PLAIN = not (STAGE or CONFIG or workflow.config_settings.configfiles)  # the run of params.yaml itself
+# Whether DVC records it without being told
 TRACKED = (
-    USES_DVC == "true"
-    and not (STAGE or CONFIG or workflow.config_settings.configfiles)
+    PLAIN
+    and USES_DVC == "true"
     and all((ROOT / name).exists() for name in (".git", ".dvc"))
     and importlib.util.find_spec("dvc") is not None
 )
@@ -281,7 +282,7 @@ onstart:
     at_work = not STAGE and dvc_at_work()
     if at_work:
         sys.exit(f"{at_work} works in this folder: wait for it")
-    if TRACKED and not workflow.touch:
+    if PLAIN and not workflow.touch:
         UNRECORDED.touch()
     done = {path for job in workflow.dag.jobs if not workflow.dag.needrun(job) for path in job.output}
     states.clean(Path("scratch"), done.__contains__)

@@ -72,7 +72,8 @@ MADE_BY = {path.format(**job): (rule, job) for rule, job in JOBS for path in OUT
 
 def sync(command):
     """Call workflow/sync.py; all that it says goes to the error stream. Returns its exit status."""
-    environment = os.environ | {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"}
+    places = [os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
+    environment = os.environ | {"PATH": os.pathsep.join(places)}
     words = [sys.executable, str(ROOT / "workflow/sync.py"), command]
     return subprocess.run(words, stdout=sys.stderr, env=environment).returncode
 

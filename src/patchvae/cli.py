@@ -158,6 +158,17 @@ def parameters(args: argparse.Namespace) -> None:
     write_csv(sys.stdout, args.paper)
 
 
+def status(args: argparse.Namespace) -> None:
+    """Print which jobs of a run are done, run, wait or failed, how far each training is, and why a job failed."""
+    from patchvae.checks import checked_params
+    from patchvae.resolve import resolve
+    from patchvae.status import look, text
+
+    params = checked_params(args.params or ["params.yaml"])
+    found = look(Path(), listing(params), lambda job: resolve(params, job.rule, job.wildcards))
+    print(text(params["run"], found))
+
+
 def explain(args: argparse.Namespace) -> None:
     """Print all that is recorded of one cell of a table, and the command that makes it again."""
     from patchvae.explain import explain
@@ -181,6 +192,20 @@ def clean(args: argparse.Namespace) -> None:
     print(f"deleted {len(cleaned.removed)} states in {args.scratch}, kept {len(cleaned.kept)} of unfinished trainings")
     for label in cleaned.kept:
         print(f"kept: {label}")
+
+
+def listing(params: dict[str, Any]) -> list[Any]:
+    """Every job of a run, as workflow/layout.py beside this package lists them; raises PatchVAEError without it."""
+    import importlib
+
+    folder = Path(__file__).resolve().parents[2] / "workflow"
+    if not (folder / "layout.py").is_file():
+        raise PatchVAEError(
+            f"{folder}/layout.py, which lists the jobs of a run, is not there: use the project's checkout"
+        )
+    sys.path.insert(0, str(folder))
+    jobs: list[Any] = importlib.import_module("layout").listing(params)
+    return jobs
 
 
 def data_as_wanted(args: argparse.Namespace, data: Path) -> dict[str, str]:
@@ -344,6 +369,7 @@ def parser() -> argparse.ArgumentParser:
     command("parameters", parameters).add_argument(
         "--paper", type=Path, metavar="CSV", help="the paper's counts, to print beside ours"
     )
+    parameterised(command("status", status), "params.yaml")
     sub = command("explain", explain)
     sub.add_argument("variant", help="row of a table, such as patchvae+lw")
     sub.add_argument("dataset")

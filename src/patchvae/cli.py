@@ -158,6 +158,19 @@ def parameters(args: argparse.Namespace) -> None:
     write_csv(sys.stdout, args.paper)
 
 
+def cost(args: argparse.Namespace) -> None:
+    """Print jobs, hours and disk of a run per table, from measured jobs of the same kinds, and what it took so far."""
+    from patchvae.checks import checked_params
+    from patchvae.cost import costs, image_counts, measured, text
+    from patchvae.resolve import resolve
+
+    params = checked_params(args.params or ["params.yaml"])
+    root, jobs, benchmarks = Path(), listing(params), checkout("benchmarks")
+    counts = image_counts(root, benchmarks / "images.csv")
+    known = measured(root, jobs, counts, benchmarks / "costs.csv")
+    print(text(params["run"], costs(root, jobs, lambda job: resolve(params, job.rule, job.wildcards), counts, known)))
+
+
 def status(args: argparse.Namespace) -> None:
     """Print which jobs of a run are done, run, wait or failed, how far each training is, and why a job failed."""
     from patchvae.checks import checked_params
@@ -194,16 +207,19 @@ def clean(args: argparse.Namespace) -> None:
         print(f"kept: {label}")
 
 
+def checkout(name: str) -> Path:
+    """A folder of the project's checkout; raises PatchVAEError where this package was installed without one."""
+    folder = Path(__file__).resolve().parents[2] / name
+    if not folder.is_dir():
+        raise PatchVAEError(f"{folder} is not there: this command needs the project's checkout, not the package alone")
+    return folder
+
+
 def listing(params: dict[str, Any]) -> list[Any]:
-    """Every job of a run, as workflow/layout.py beside this package lists them; raises PatchVAEError without it."""
+    """Every job of a run, as workflow/layout.py lists them."""
     import importlib
 
-    folder = Path(__file__).resolve().parents[2] / "workflow"
-    if not (folder / "layout.py").is_file():
-        raise PatchVAEError(
-            f"{folder}/layout.py, which lists the jobs of a run, is not there: use the project's checkout"
-        )
-    sys.path.insert(0, str(folder))
+    sys.path.insert(0, str(checkout("workflow")))
     jobs: list[Any] = importlib.import_module("layout").listing(params)
     return jobs
 
@@ -369,6 +385,7 @@ def parser() -> argparse.ArgumentParser:
     command("parameters", parameters).add_argument(
         "--paper", type=Path, metavar="CSV", help="the paper's counts, to print beside ours"
     )
+    parameterised(command("cost", cost), "params.yaml")
     parameterised(command("status", status), "params.yaml")
     sub = command("explain", explain)
     sub.add_argument("variant", help="row of a table, such as patchvae+lw")

@@ -161,12 +161,14 @@ def parameters(args: argparse.Namespace) -> None:
 def cost(args: argparse.Namespace) -> None:
     """Print jobs, hours and disk of a run per table, from measured jobs of the same kinds, and what it took so far."""
     from patchvae.checks import checked_params
-    from patchvae.cost import costs, image_counts, measured, text
+    from patchvae.cost.kinds import image_counts
+    from patchvae.cost.measurements import measured
+    from patchvae.cost.report import costs, text
     from patchvae.resolve import resolve
 
     params = checked_params(args.params or ["params.yaml"])
     root, jobs, benchmarks = Path(), listing(params), checkout("benchmarks")
-    counts = image_counts(root, benchmarks / "images.csv")
+    counts = image_counts(root, benchmarks / "images.csv", params)
     known = measured(root, jobs, counts, benchmarks / "costs.csv")
     print(text(params["run"], costs(root, jobs, lambda job: resolve(params, job.rule, job.wildcards), counts, known)))
 

@@ -4,6 +4,7 @@ So it works on any machine that sees the folder, while the jobs run elsewhere, a
 and no queue, so it says when a job was last heard of, and not that it lives.
 """
 
+import functools
 import re
 import time
 from base64 import urlsafe_b64encode
@@ -158,7 +159,7 @@ def look(
     default those of this machine.
     """
     now = time.time() if now is None else now
-    states, failed = saved(root), failures(root)
+    states, failed = saved(root), functools.cache(lambda: failures(root))  # read where a job needs them
     return [_status(root, job, states, failed, config_of, now) for job in jobs]
 
 
@@ -166,7 +167,7 @@ def _status(
     root: Path,
     job: Listed,
     states: Mapping[str, float],
-    failed: Mapping[str, tuple[float, str]],
+    failed: Callable[[], Mapping[str, tuple[float, str]]],
     config_of: Callable[[Listed], Mapping[str, Any]],
     now: float,
 ) -> Status:
@@ -190,10 +191,10 @@ def _status(
         return Status(job, "running", heard, line, found)
     if started is not None:
         return Status(job, "silent", heard, line, found)
-    if (
-        job.log in failed and log is not None and failed[job.log][0] >= log - LATE
-    ):  # it was killed and could say nothing
-        return Status(job, "failed", heard, f"{failed[job.log][1]}; its last line: {line}", found)
+    if log is not None:
+        when, how = failed().get(job.log, (0.0, ""))
+        if when >= log - LATE:  # it was killed and could not say anything itself
+            return Status(job, "failed", heard, f"{how}; its last line: {line}", found)
     if state is not None:
         return Status(job, "stopped", heard, line, found)
     return Status(job, "waiting", heard)

@@ -187,14 +187,14 @@ def _status(
         return Status(job, "stopped", heard, line, found)
     if level in ("ERROR", "CRITICAL"):
         return Status(job, "failed", heard, line, found)
+    if started is None and log is not None:
+        when, how = failed().get(job.log, (0.0, ""))
+        if when >= log - LATE:  # it was killed and could not say anything itself
+            return Status(job, "failed", heard, f"{how}; its last line: {line}", found)
     if now - heard <= SILENT:
         return Status(job, "running", heard, line, found)
     if started is not None:
         return Status(job, "silent", heard, line, found)
-    if log is not None:
-        when, how = failed().get(job.log, (0.0, ""))
-        if when >= log - LATE:  # it was killed and could not say anything itself
-            return Status(job, "failed", heard, f"{how}; its last line: {line}", found)
     if state is not None:
         return Status(job, "stopped", heard, line, found)
     return Status(job, "waiting", heard)

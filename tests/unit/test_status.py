@@ -127,6 +127,14 @@ def test_outputs_of_a_job_that_snakemake_still_counts_as_started_are_not_done(fo
     assert folder.look("again")["again"].state == "running"
 
 
+def test_a_job_that_was_just_killed_does_not_run(folder: Folder) -> None:
+    folder.log("a", step(5, 700))
+    ended = "'python -m patchvae.cli pretrain --log logs/a.log --config x' died with <Signals.SIGKILL: 9>."
+    folder.put(SNAKEMAKE, ended, 1)
+    found = folder.look("a")["a"]
+    assert (found.state, found.line.partition(";")[0]) == ("failed", "died with <Signals.SIGKILL: 9>")
+
+
 def test_a_failure_before_the_last_start_is_forgotten(folder: Folder) -> None:
     ended = "python -m patchvae.cli pretrain --log logs/a.log --config x' returned non-zero exit status 137."
     folder.put(SNAKEMAKE, ended, 7000)

@@ -4,8 +4,9 @@ where no earlier run measured a kind on a machine.
     python benchmarks/costs.py [-p params.yaml configs/NAME.yaml] [--threads 1] [--precision fp32] [--steps 5]
 
 Each kind's own task is built from the configuration of one of its jobs, and takes steps on random images. The time is
-the median of the steps after the first. Evaluation, start and saving are not in it. Rows of the same machine in
-benchmarks/costs.csv are replaced, one by one, so that an interrupted measurement leaves what it has.
+the median of the steps after the first. On one thread of a CPU it is the process's own time, so that what else the
+machine does counts little. Evaluation, start and saving are not in it. Rows of the same machine in benchmarks/costs.csv
+are replaced, one by one, so that an interrupted measurement leaves what it has.
 """
 
 import argparse
@@ -93,12 +94,13 @@ def finetuning(
 def seconds(step: Callable[[int], Any], steps: int, device: torch.device) -> float:
     """The median time of the steps after the first."""
     times = []
+    clock = time.process_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
     for number in range(steps + 1):
-        began = time.perf_counter()
+        began = clock()
         float(step(number)["loss"].detach())
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - began)
+        times.append(clock() - began)
     return statistics.median(times[1:])
 
 

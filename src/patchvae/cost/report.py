@@ -87,7 +87,8 @@ def costs(
         images = counts(job.wildcards["dataset"]) if "dataset" in job.wildcards else None
         name, wanted = kind(job.rule, job.wildcards, config, images), work(job.rule, config, images)
         alike = known.get(name, [])
-        own = (f"results/{job.wildcards.get('run')}/", f"logs/{job.wildcards.get('run')}/")
+        run = job.wildcards.get("run")
+        own = (job.benchmark, f"results/{run}/", f"logs/{run}/")
         before = times([one for one in alike if not one.source.startswith(own)], wanted)
         checkpoint = 0
         if job.rule == "pretrain":
@@ -225,5 +226,12 @@ def _origins(found: Iterable[Cost], machine: str) -> list[str]:
 
 
 def _place(sources: Collection[str]) -> str:
-    """Some files in words: the one, or the folder that all of them are in."""
-    return next(iter(sources)) if len(sources) == 1 else f"{len(sources)} files in {os.path.commonpath(sources)}"
+    """Some files in words: each, or if they are many the folders of results/ or logs/ that they are in."""
+    folders: dict[str, list[str]] = {}
+    for source in sources:
+        folders.setdefault(source.partition("/")[0], []).append(source)
+    words = [
+        f"{len(files)} files in {os.path.commonpath(files)}" if len(files) > 1 else files[0]
+        for files in folders.values()
+    ]
+    return ", ".join(sorted(words))

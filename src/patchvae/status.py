@@ -60,14 +60,16 @@ class Status(NamedTuple):
     heard: float | None = None  # seconds since 1970
     line: str = ""
     progress: Progress | None = None
+    external: str = ""  # the number that a cluster has for it
 
 
-def mtime(path: Path) -> float | None:
-    """When a file was last written, or None where there is none."""
+def mtime(path: Path, empty: bool = True) -> float | None:
+    """When a file was last written, or None where there is none; empty: whether one without content counts."""
     try:
-        return path.stat().st_mtime
+        found = path.stat()
     except OSError:
         return None
+    return found.st_mtime if empty or found.st_size else None
 
 
 def marker(root: Path, output: str) -> Path:
@@ -75,6 +77,14 @@ def marker(root: Path, output: str) -> Path:
     key = urlsafe_b64encode(output.encode()).decode()
     parts = [key[at : at + 254] for at in range(0, len(key), 254)]
     return root / ".snakemake/incomplete" / Path(*(f"@{part}" for part in parts[:-1]), parts[-1])
+
+
+def external(root: Path, output: str) -> str:
+    """The number that a cluster has for the job of an output that Snakemake started there, else nothing."""
+    try:
+        return str(read_json(marker(root, output))["external_jobid"] or "")
+    except (PatchVAEError, KeyError, TypeError):  # ended since, or half-written
+        return ""
 
 
 def saved(root: Path) -> dict[str, float]:
@@ -174,9 +184,9 @@ def _status(
     started = mtime(marker(root, job.outputs[0]))
     if started is None and all((root / path).is_file() for path in job.outputs):
         return Status(job, "done")
-    log, state = mtime(root / job.log), states.get(job.outputs[0])
+    log, state = mtime(root / job.log, empty=False), states.get(job.outputs[0])
     if started is not None and (log is None or log < started - LATE):
-        return Status(job, "queued", started)
+        return Status(job, "queued", started, external=external(root, job.outputs[0]))
     heard = max((when for when in (log, state) if when is not None), default=None)
     if heard is None:
         return Status(job, "waiting")
@@ -191,10 +201,9 @@ def _status(
         when, how = failed().get(job.log, (0.0, ""))
         if when >= log - LATE:  # it was killed and could not say anything itself
             return Status(job, "failed", heard, f"{how}; its last line: {line}", found)
-    if now - heard <= SILENT:
-        return Status(job, "running", heard, line, found)
-    if started is not None:
-        return Status(job, "silent", heard, line, found)
+    if started is not None or now - heard <= SILENT:
+        told = "running" if now - heard <= SILENT else "silent"
+        return Status(job, told, heard, line, found, external(root, job.outputs[0]))
     if state is not None:
         return Status(job, "stopped", heard, line, found)
     return Status(job, "waiting", heard)
@@ -260,6 +269,8 @@ def _details(status: Status, now: float) -> Iterator[str]:
         left = status.progress.left
         if status.state == "running" and left is not None:
             words.insert(1, f"{duration(left)} left, ends about {datetime.fromtimestamp(now + left):%d %b %H:%M}")
+    if status.external:
+        words.append(f"job {status.external} of the cluster")
     yield ", ".join(words)
     if status.state == "failed":
         yield f"{status.job.log}: {status.line}"

@@ -50,10 +50,10 @@ class Folder:
         for path in job(name).outputs:
             self.put(path)
 
-    def started(self, name: str, age: float) -> None:
+    def started(self, name: str, age: float, external: str = "null") -> None:
         """What Snakemake notes when it starts a job, and removes when the job has ended."""
         for output in job(name).outputs:
-            self.put(str(status.marker(Path(), output)), '{"external_jobid": null}', age)
+            self.put(str(status.marker(Path(), output)), f'{{"external_jobid": {external}}}', age)
 
     def state(self, name: str, age: float) -> None:
         write_json(self.root / f"scratch/{name}/job.json", {"label": name, "outputs": job(name).outputs})
@@ -78,7 +78,7 @@ def test_each_state_is_told_from_files(folder: Folder) -> None:
     folder.put("out/half.pt")  # one of two outputs, and no note of Snakemake's: not done
     folder.started("runs", 5000)
     folder.log("runs", step(4990, 0), step(30, 500))
-    folder.started("silent", 5000)
+    folder.started("silent", 5000, '"4711"')
     folder.log("silent", step(4990, 0), step(700, 500))
     folder.started("queued", 100)
     folder.started("again", 100)  # handed out again after it failed, and still in a queue
@@ -118,6 +118,7 @@ def test_each_state_is_told_from_files(folder: Folder) -> None:
     assert text.startswith("run demo, 13 jobs: 1 done, 2 running, 1 silent, 2 queued, 2 stopped, 2 failed, 3 waiting\n")
     assert "logs/said.log: error: the loss is NaN at step 7 of 1000" in text
     assert "pretrain digits silent seed 0\n    epoch 5 of 10 (50.0%), last heard of 02 Jan 11:48 (12 min ago)" in text
+    assert "(12 min ago), job 4711 of the cluster\n" in text
 
 
 def test_outputs_of_a_job_that_snakemake_still_counts_as_started_are_not_done(folder: Folder) -> None:
@@ -171,6 +172,8 @@ def test_a_saved_state_is_a_sign_too(folder: Folder) -> None:
 
 def test_broken_files_are_no_reason_to_stop(folder: Folder) -> None:
     folder.put("logs/a.log", "\x00not a log line\n", 5)
+    folder.put("logs/b.log")  # as `snakemake --touch` makes it
+    assert folder.look("b")["b"].state == "waiting"
     folder.put("scratch/x/job.json", "{")
     folder.put("scratch/x/state.pt")
     assert folder.look("a")["a"].state == "running" and folder.look("a")["a"].progress is None

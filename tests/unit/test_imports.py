@@ -45,9 +45,8 @@ def test_reports_import_no_torch() -> None:
 
 
 def test_what_tells_of_a_run_waits_for_no_torch() -> None:
-    code = (
-        f"import sys; sys.path.insert(0, {str(ROOT / 'workflow')!r}); import layout, patchvae.checks, patchvae.status"
-    )
+    modules = "layout, patchvae.checks, patchvae.status, patchvae.cost.report"
+    code = f"import sys; sys.path.insert(0, {str(ROOT / 'workflow')!r}); import {modules}"
     assert imported(code, "torch", "pandas", "numpy", "snakemake", "dvc", "json") == {"json"}
 
 

@@ -12,6 +12,7 @@ import pytest
 from reports import REPORTS
 
 from patchvae import cli, status
+from patchvae.errors import PatchVAEError
 from patchvae.files import write_json
 from patchvae.training.watch import Watcher
 
@@ -227,3 +228,8 @@ def test_the_rules_write_the_logs_that_are_read_here(root: Path) -> None:
             told[rule.split(":")[0]] = log[1], benchmark[1]
     assert told == {rule: (layout.log_of(rule), layout.benchmark_of(rule)) for rule in layout.KINDS if rule in told}
     assert {*layout.KINDS} - {*told} == {*REPORTS}  # tables.smk asks layout.py itself
+
+
+def test_without_the_projects_checkout_it_is_one_sentence() -> None:
+    with pytest.raises(PatchVAEError, match="nowhere is not there: this command needs the project's checkout"):
+        cli.checkout("nowhere")

@@ -238,4 +238,4 @@ def test_a_run_before_and_after(
     metrics(tmp_path, "small", pretrain(params), 4000.0, 5400.0, images_per_second=90 * 1280 / 4000)
     lines = cost()
     assert cells(lines, "Table 1")[:5] == ["Table 1", "7", "1", "1.5", "> 1.5"]
-    assert "  1 of the jobs done took 1.5 hours; without this run's own files they are put at 1.0" in lines
+    assert "  jobs timed: 1, in 1.5 hours; without this run's own files they are put at 1.0" in lines

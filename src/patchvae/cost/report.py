@@ -18,7 +18,7 @@ from patchvae.report.plain_text import WIDTH, columns
 
 NOTES = (
     "Hours are those of one job after the other. A job behind several tables counts in each row, and once in the last.",
-    "unknown: jobs of a kind that was never measured there; hours with > leave them out. took: hours of the jobs done.",
+    "unknown: jobs of a kind that was never measured there; hours with > leave them out. took: hours of timed jobs.",
     "Data are packed images, labels and masks, without the archives; checkpoints are without the states of trainings.",
 )
 
@@ -94,17 +94,8 @@ def costs(
         if job.rule == "pretrain":
             key = canonical([config["model"], config["image_size"], config.get("snapshots")])
             checkpoint = sizes[key] if key in sizes else sizes.setdefault(key, checkpoint_bytes(config))
-        found.append(
-            Cost(
-                job,
-                name,
-                times(alike, wanted),
-                before,
-                data_bytes(job.rule, config, images),
-                checkpoint,
-                spent(root, job),
-            )
-        )
+        disk = data_bytes(job.rule, config, images), checkpoint
+        found.append(Cost(job, name, times(alike, wanted), before, *disk, spent(root, job)))
     return found
 
 
@@ -157,12 +148,9 @@ def amount(value: float) -> str:
 def size(group: Iterable[Cost]) -> list[str]:
     """GB of packed data, MB of checkpoints; the former a lower bound where a data set has unknown images."""
     group = list(group)
-    data = sum(cost.data or 0 for cost in group)
+    data, checkpoints = sum(cost.data or 0 for cost in group), sum(cost.checkpoint for cost in group)
     bound = "> " if any(cost.data is None for cost in group) else ""
-    return [
-        bound + amount(data / 1e9) if data else bound.strip() and "",
-        amount(sum(c.checkpoint for c in group) / 1e6),
-    ]
+    return [bound + amount(data / 1e9) if data else "", amount(checkpoints / 1e6)]
 
 
 def text(run: str, found: Sequence[Cost]) -> str:
@@ -170,7 +158,7 @@ def text(run: str, found: Sequence[Cost]) -> str:
     machines = sorted({machine for cost in found for machine in cost.hours})
     machines.sort(key=lambda machine: -sum(cost.hours[machine] is not None for cost in found))
     letters = {machine: chr(ord("A") + number) for number, machine in enumerate(machines[:26])}
-    head = ["", "jobs", "done", "took"]
+    head = ["", "jobs", "timed", "took"]
     for letter in letters.values():
         head += [f"hours {letter}", "unknown"]
     head += ["data GB", "checkpoints MB"]
@@ -187,7 +175,7 @@ def text(run: str, found: Sequence[Cost]) -> str:
     rows.append(row("All, each job once", found))
     lines = [f"run {run}: {len(found)} jobs", "", *columns(head, rows), "", *NOTES]
     for machine, letter in letters.items():
-        lines += ["", f"{letter}: {machine or 'on no machine was anything measured'}", *_compared(found, machine)]
+        lines += ["", f"{letter}: {machine or 'a machine that no file names'}", *_compared(found, machine)]
         lines += _origins(found, machine)
     return "\n".join(line.rstrip() for line in lines)
 
@@ -198,9 +186,7 @@ def _compared(found: Iterable[Cost], machine: str) -> list[str]:
     if not both:
         return []
     taken, expected = (amount(sum(values) / 3600) for values in zip(*((t, e.seconds) for t, e in both), strict=True))
-    return [
-        f"  {len(both)} of the jobs done took {taken} hours; without this run's own files they are put at {expected}"
-    ]
+    return [f"  jobs timed: {len(both)}, in {taken} hours; without this run's own files they are put at {expected}"]
 
 
 def _origins(found: Iterable[Cost], machine: str) -> list[str]:

@@ -6,19 +6,19 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import jobs as others
-from jobs import DATA_RECORD, MANIFEST, MASKS_RECORD, METRICS, Files, Kind, Stage, Wildcards  # noqa: F401
+from jobs import DATA_RECORD, MANIFEST, MASKS, MASKS_RECORD, METRICS, Files, Kind, Stage, Wildcards  # noqa: F401
 from reports import REPORTS, SHELL
 
 from patchvae.config import Params, get, sweeps, swept_path
 from patchvae.models import kinds
 from patchvae.plan import PARTS_FIGURES
 from patchvae.provenance import PACKAGE, code_sha256, source_files
-from patchvae.variants import text_of, variants
+from patchvae.variants import text_of, variants, weighted
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -35,6 +35,20 @@ def paths(files: Files) -> list[str]:
 
 # Rule -> patterns of its outputs, the one by which a job is asked for first
 OUTPUTS = {rule: [path for files in kind.outputs.values() for path in paths(files)] for rule, kind in KINDS.items()}
+
+
+def log_of(rule: str) -> str:
+    """The pattern of a rule's log file: named as the file by which a job is known."""
+    known = METRICS.get(rule, OUTPUTS[rule][0]).replace("/metrics/", "/")
+    if known.startswith("results/"):
+        return re.sub(r"^results/(.*)\.[a-z]+$", r"logs/\1.log", known)
+    return f"logs/data/{rule}/{{dataset}}.log" if "{dataset}" in known else f"logs/data/{rule}.log"
+
+
+def benchmark_of(rule: str) -> str:
+    """The pattern of the file with a job's seconds and memory."""
+    return re.sub(r"^(logs/[^/]+)/(.*)\.log$", r"\1/benchmarks/\2.tsv", log_of(rule))
+
 
 # ---- texts of the tables
 
@@ -141,6 +155,34 @@ def options(report: str, params: Params, wildcards: Wildcards) -> list[str]:
     for key, files in (*inputs(report, params, wildcards).items(), *KINDS[report].outputs.items()):
         option = "--file" if isinstance(files, str) else "--files"
         found += [option, key, *(fill(path, params, wildcards) for path in paths(files))]
+    return found
+
+
+class Job(NamedTuple):
+    """One job with the files that it reads and writes, as paths in the project's folder."""
+
+    rule: str
+    wildcards: Params
+    inputs: list[str]
+    outputs: list[str]
+    log: str
+    benchmark: str
+    title: str  # of the table or figure that it makes, else nothing
+
+
+def listing(params: Params) -> list[Job]:
+    """Every job of a run with its files, none before what it needs."""
+    found = []
+    for rule, job in jobs(params):
+        needs = [path for files in inputs(rule, params, job).values() for path in paths(files)]
+        if rule == "pretrain" and weighted(params, job["variant"]):
+            needs.append(MASKS.format(**job))
+        title = REPORTS[rule].title.format(**job) if rule in REPORTS and REPORTS[rule].category else ""
+        if rule.startswith("figure_"):
+            title = "Figures"
+        outputs = [path.format(**job) for path in OUTPUTS[rule]]
+        texts = (text.format(**job) for text in (log_of(rule), benchmark_of(rule)))
+        found.append(Job(rule, job, needs, outputs, *texts, title))
     return found
 
 

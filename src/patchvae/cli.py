@@ -158,6 +158,32 @@ def parameters(args: argparse.Namespace) -> None:
     write_csv(sys.stdout, args.paper)
 
 
+def cost(args: argparse.Namespace) -> None:
+    """Print jobs, hours and disk of a run per table, from measured jobs of the same kinds, and what it took so far."""
+    from patchvae.checks import checked_params
+    from patchvae.cost.kinds import image_counts
+    from patchvae.cost.measurements import measured
+    from patchvae.cost.report import costs, text
+    from patchvae.resolve import resolve
+
+    params = checked_params(args.params or ["params.yaml"])
+    root, jobs, benchmarks = Path(), listing(params), checkout("benchmarks")
+    counts = image_counts(root, benchmarks / "images.csv", params)
+    known = measured(root, jobs, counts, benchmarks / "costs.csv")
+    print(text(params["run"], costs(root, jobs, lambda job: resolve(params, job.rule, job.wildcards), counts, known)))
+
+
+def status(args: argparse.Namespace) -> None:
+    """Print which jobs of a run are done, run, wait or failed, how far each training is, and why a job failed."""
+    from patchvae.checks import checked_params
+    from patchvae.resolve import resolve
+    from patchvae.status import look, text
+
+    params = checked_params(args.params or ["params.yaml"])
+    found = look(Path(), listing(params), lambda job: resolve(params, job.rule, job.wildcards))
+    print(text(params["run"], found))
+
+
 def explain(args: argparse.Namespace) -> None:
     """Print all that is recorded of one cell of a table, and the command that makes it again."""
     from patchvae.explain import explain
@@ -181,6 +207,23 @@ def clean(args: argparse.Namespace) -> None:
     print(f"deleted {len(cleaned.removed)} states in {args.scratch}, kept {len(cleaned.kept)} of unfinished trainings")
     for label in cleaned.kept:
         print(f"kept: {label}")
+
+
+def checkout(name: str) -> Path:
+    """A folder of the project's checkout; raises PatchVAEError where this package was installed without one."""
+    folder = Path(__file__).resolve().parents[2] / name
+    if not folder.is_dir():
+        raise PatchVAEError(f"{folder} is not there: this command needs the project's checkout, not the package alone")
+    return folder
+
+
+def listing(params: dict[str, Any]) -> list[Any]:
+    """Every job of a run, as workflow/layout.py lists them."""
+    import importlib
+
+    sys.path.insert(0, str(checkout("workflow")))
+    jobs: list[Any] = importlib.import_module("layout").listing(params)
+    return jobs
 
 
 def data_as_wanted(args: argparse.Namespace, data: Path) -> dict[str, str]:
@@ -344,6 +387,8 @@ def parser() -> argparse.ArgumentParser:
     command("parameters", parameters).add_argument(
         "--paper", type=Path, metavar="CSV", help="the paper's counts, to print beside ours"
     )
+    parameterised(command("cost", cost), "params.yaml")
+    parameterised(command("status", status), "params.yaml")
     sub = command("explain", explain)
     sub.add_argument("variant", help="row of a table, such as patchvae+lw")
     sub.add_argument("dataset")

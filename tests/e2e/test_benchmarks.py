@@ -15,6 +15,12 @@ import pytest
         ("preparing.py", ["--repeats", "1"], "images/s"),
         ("startup.py", ["--repeats", "1", "--commands", "summary", "--no-engines"], "s of CPU"),
         pytest.param(
+            "costs.py",
+            ["--steps", "1", "-p", "params.yaml", "configs/test.yaml", "--out", "FOLDER/costs.csv"],
+            "finetune conv1-5, resnet9, features kept, 32x32: ",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
             "startup.py",
             ["--repeats", "1", "--commands", "--overlay", "tests/e2e/engines.yaml"],
             "dvc repro",
@@ -22,7 +28,8 @@ import pytest
         ),
     ],
 )
-def test_a_benchmark_runs(root: Path, script: str, options: list[str], printed: str) -> None:
+def test_a_benchmark_runs(root: Path, tmp_path: Path, script: str, options: list[str], printed: str) -> None:
+    options = [option.replace("FOLDER", str(tmp_path)) for option in options]
     done = subprocess.run(
         [sys.executable, f"benchmarks/{script}", *options],
         cwd=root,

@@ -44,6 +44,12 @@ def test_reports_import_no_torch() -> None:
     assert imported(code, "torch", "torchvision", "sklearn", "scipy", "json") == {"json"}
 
 
+def test_what_tells_of_a_run_waits_for_no_torch() -> None:
+    modules = "layout, patchvae.checks, patchvae.status, patchvae.cost.report"
+    code = f"import sys; sys.path.insert(0, {str(ROOT / 'workflow')!r}); import {modules}"
+    assert imported(code, "torch", "pandas", "numpy", "snakemake", "dvc", "json") == {"json"}
+
+
 @pytest.mark.parametrize("command", ["fid", "reconstruct", "parameter_tables"])
 def test_what_only_a_measurement_needs_is_imported_by_it(command: str) -> None:
     """An FID without Inception weights measures nothing."""

@@ -255,11 +255,6 @@ def outputs_of(rule):
     return found
 
 
-def log_of(name):
-    """The log file of a report: named as its first output."""
-    return re.sub(r"^results/(.*)\.[a-z]+$", r"logs/\1.log", OUTPUTS[name][0])
-
-
 def message_of(name):
     """What a report's job is called."""
     return REPORTS[name].title.replace("{", "{wildcards.") + " of run {wildcards.run}"

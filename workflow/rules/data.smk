@@ -4,6 +4,8 @@ rule download:
         **outputs_of("download"),
     log:
         "logs/data/download/{dataset}.log",
+    benchmark:
+        "logs/data/benchmarks/download/{dataset}.tsv"
     wildcard_constraints:
         dataset=names(PARAMS["data"]["archives"]),
     threads: 1
@@ -26,6 +28,8 @@ rule prepare:
         **outputs_of("prepare"),
     log:
         "logs/data/prepare/{dataset}.log",
+    benchmark:
+        "logs/data/benchmarks/prepare/{dataset}.tsv"
     wildcard_constraints:
         dataset=names(PARAMS["data"]["archives"] + PARAMS["data"]["shared"]["datasets"]),
     threads: 8
@@ -47,6 +51,8 @@ rule digit_scenes:
         **outputs_of("digit_scenes"),
     log:
         "logs/data/digit_scenes/{dataset}.log",
+    benchmark:
+        "logs/data/benchmarks/digit_scenes/{dataset}.tsv"
     wildcard_constraints:
         dataset=names(PARAMS["data"]["scenes"]),
     threads: 1

@@ -29,6 +29,8 @@ rule inception:
         **outputs_of("inception"),
     log:
         "logs/data/inception.log",
+    benchmark:
+        "logs/data/benchmarks/inception.tsv"
     threads: 1
     resources:
         mem_mb=500,
@@ -73,6 +75,8 @@ rule parts:
         **outputs_of("parts"),
     log:
         "logs/{run}/parts/{dataset}/{variant}/seed{seed}.log",
+    benchmark:
+        "logs/{run}/benchmarks/parts/{dataset}/{variant}/seed{seed}.tsv"
     wildcard_constraints:
         dataset=names(PARAMS["data"]["scenes"]),
     threads: 1

@@ -11,6 +11,8 @@ rule figure_masks:
         pdf=KINDS["figure_masks"].outputs["pdf"],
     log:
         "logs/{run}/figures/figure6_{dataset}.log",
+    benchmark:
+        "logs/{run}/benchmarks/figures/figure6_{dataset}.tsv"
     threads: 1
     resources:
         mem_mb=2000,
@@ -38,6 +40,8 @@ rule figure_parts:
         pdf=KINDS["figure_parts"].outputs["pdf"],
     log:
         "logs/{run}/figures/{figure}_{dataset}.log",
+    benchmark:
+        "logs/{run}/benchmarks/figures/{figure}_{dataset}.tsv"
     threads: 1
     resources:
         mem_mb=4000,

@@ -5,6 +5,8 @@ rule masks:
         **outputs_of("masks"),
     log:
         "logs/data/masks/{dataset}.log",
+    benchmark:
+        "logs/data/benchmarks/masks/{dataset}.tsv"
     threads: 1
     resources:
         mem_mb=3000,

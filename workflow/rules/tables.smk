@@ -9,7 +9,9 @@ for _name, _report in REPORTS.items():
         output:
             **outputs_of(_name),
         log:
-            log_of(_name),
+            layout.log_of(_name),
+        benchmark:
+            layout.benchmark_of(_name)
         threads: 1
         resources:
             mem_mb=_report.mem_mb,

@@ -61,21 +61,23 @@ def masks(args: argparse.Namespace) -> None:
 
 def pretrain(args: argparse.Namespace) -> None:
     """Pretrain one variant without labels."""
+    from patchvae.training.claim import Claim
     from patchvae.training.pretrain import pretrain
     from patchvae.training.watch import Watcher
 
     paths = (args.data, args.masks, args.checkpoint, args.metrics, args.scratch)
-    watch = Watcher(args.live, "pretrain")
+    watch = Watcher(args.live, "pretrain", Claim(args.scratch, [args.checkpoint, args.metrics]))
     pretrain(args.config, *paths, args.device, args.threads, watch, data_as_wanted(args, args.data))
 
 
 def finetune(args: argparse.Namespace) -> None:
     """Train a classifier on a pretrained backbone, in one regime."""
+    from patchvae.training.claim import Claim
     from patchvae.training.finetune import finetune
     from patchvae.training.watch import Watcher
 
     paths = (args.data, args.pretrained, args.metrics, args.scratch)
-    watch = Watcher(args.live, "finetune")
+    watch = Watcher(args.live, "finetune", Claim(args.scratch, [args.metrics]))
     finetune(args.config, *paths, args.device, args.threads, watch, data_as_wanted(args, args.data))
 
 

@@ -261,7 +261,8 @@ def parser() -> argparse.ArgumentParser:
         return sub
 
     def training(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+        text = "auto, cpu, cuda or cuda:N (default: PATCHVAE_DEVICE in the environment, else auto)"
+        sub.add_argument("--device", help=text)
         sub.add_argument("--threads", type=thread_count, metavar="N", help="CPU threads (default: all)")
 
     def compared(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -320,7 +321,9 @@ def parser() -> argparse.ArgumentParser:
     training(compared(job("reconstruct", reconstruct, **measured)))
     job("inception", inception, out="JSON to write: the weights' place, or why there are none")
     training(compared(job("fid", fid, inception="what `inception` wrote", **measured)))
-    training(compared(job("score-parts", score_parts, **measured)))
+    sub = job("score-parts", score_parts, **measured)
+    training(compared(sub))
+    sub.set_defaults(device="cpu")  # a matter of seconds, for which its rule asks for no GPU
 
     pictures = {"png": "picture to write", "pdf": "picture to write"}
     sub = job("report", report)
@@ -409,6 +412,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             command = args.name if args.job == "report" else args.job
             args.config = check_config(command, json_or_file(args.config))
+        if "device" in args:
+            from patchvae import gpus
+
+            args.device = gpus.for_job(args.job, args.device)
         args.function(args)
     except KeyboardInterrupt:
         logger.error("interrupted")

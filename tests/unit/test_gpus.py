@@ -67,7 +67,9 @@ def start(machine: object) -> Iterator[Start]:
 
 def gpu_of(job: "subprocess.Popen[str]") -> str:
     assert job.stdout is not None and job.stderr is not None
-    return job.stdout.readline().strip() or job.stderr.read()
+    line = job.stdout.readline()
+    assert line, job.stderr.read()
+    return line.strip()
 
 
 def waits(job: "subprocess.Popen[str]") -> None:
@@ -159,7 +161,7 @@ def test_a_job_that_asked_for_a_gpu_and_sees_none_stops(machine: Callable[..., N
     assert gpus.for_job("pretrain", None) == "cuda"
 
 
-def test_the_command_line_says_so_in_one_sentence(machine, params, monkeypatch, tmp_path, caplog) -> None:
+def test_the_command_line_says_so_in_one_sentence(machine, params, monkeypatch, tmp_path, capsys) -> None:
     from patchvae.files import canonical
     from patchvae.resolve import resolve
 
@@ -170,7 +172,7 @@ def test_the_command_line_says_so_in_one_sentence(machine, params, monkeypatch, 
     paths = {name: str(tmp_path / name) for name in ("data", "checkpoint", "metrics", "scratch")}
     words = [word for name, path in paths.items() for word in (f"--{name}", path)]
     assert main(["pretrain", "--config", config, *words]) == 1
-    assert "pretrain asked for a GPU and PyTorch sees none on" in caplog.text
+    assert "pretrain asked for a GPU and PyTorch sees none on" in capsys.readouterr().err
     assert not any(Path(path).exists() for path in paths.values())
 
 

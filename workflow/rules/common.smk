@@ -90,7 +90,7 @@ def share_out_gpus():
             os.environ.setdefault(gpus.PER_GPU, str(max(-(-given // count), 1)))
     if given or workflow.remote_exec:
         asked = {rule.name: rule.resources.get("gpu") for rule in workflow.rules}
-        os.environ[gpus.JOBS] = " ".join(name for name, gpu in asked.items() if gpu.is_evaluable() or gpu.value)
+        os.environ[gpus.JOBS] = " ".join(sorted(name for name, gpu in asked.items() if gpu.is_evaluable() or gpu.value))
 
 
 def look_at_what_is_here():

@@ -61,24 +61,28 @@ def masks(args: argparse.Namespace) -> None:
 
 def pretrain(args: argparse.Namespace) -> None:
     """Pretrain one variant without labels."""
+    from patchvae.data.local_copies import local_data, local_masks
     from patchvae.training.claim import Claim
     from patchvae.training.pretrain import pretrain
     from patchvae.training.watch import Watcher
 
-    paths = (args.data, args.masks, args.checkpoint, args.metrics, args.scratch)
+    wanted = data_as_wanted(args, args.data)
+    paths = (local_data(args.data), local_masks(args.masks), args.checkpoint, args.metrics, args.scratch)
     watch = Watcher(args.live, "pretrain", Claim(args.scratch, [args.checkpoint, args.metrics]))
-    pretrain(args.config, *paths, args.device, args.threads, watch, data_as_wanted(args, args.data))
+    pretrain(args.config, *paths, args.device, args.threads, watch, wanted)
 
 
 def finetune(args: argparse.Namespace) -> None:
     """Train a classifier on a pretrained backbone, in one regime."""
+    from patchvae.data.local_copies import local_data
     from patchvae.training.claim import Claim
     from patchvae.training.finetune import finetune
     from patchvae.training.watch import Watcher
 
-    paths = (args.data, args.pretrained, args.metrics, args.scratch)
+    wanted = data_as_wanted(args, args.data)
+    paths = (local_data(args.data), args.pretrained, args.metrics, args.scratch)
     watch = Watcher(args.live, "finetune", Claim(args.scratch, [args.metrics]))
-    finetune(args.config, *paths, args.device, args.threads, watch, data_as_wanted(args, args.data))
+    finetune(args.config, *paths, args.device, args.threads, watch, wanted)
 
 
 def probe(args: argparse.Namespace) -> None:

@@ -10,15 +10,12 @@ FITS := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   "$$p" -c '$(FITS)' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
-# GPUs are used where there are any; one training per GPU at a time.
-GPUS := $(shell nvidia-smi --list-gpus 2>/dev/null | grep -c '^GPU')
-SNAKEMAKE := $(BIN)/snakemake $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
 
 .PHONY: demo miniature lint test test-all venv
 
 demo miniature: .venv/stamp
-	$(SNAKEMAKE) --configfile configs/$@.yaml --quiet host reason
-	$(SNAKEMAKE) --configfile configs/$@.yaml --quiet all --report results/$@/report.html
+	$(BIN)/snakemake --configfile configs/$@.yaml --quiet host reason
+	$(BIN)/snakemake --configfile configs/$@.yaml --quiet all --report results/$@/report.html
 	@cat results/$@/tables/table1.md
 	@echo
 	@echo "Everything in one page:  results/$@/report.html"

@@ -61,22 +61,28 @@ def masks(args: argparse.Namespace) -> None:
 
 def pretrain(args: argparse.Namespace) -> None:
     """Pretrain one variant without labels."""
+    from patchvae.data.local_copies import local_data, local_masks
+    from patchvae.training.claim import Claim
     from patchvae.training.pretrain import pretrain
     from patchvae.training.watch import Watcher
 
-    paths = (args.data, args.masks, args.checkpoint, args.metrics, args.scratch)
-    watch = Watcher(args.live, "pretrain")
-    pretrain(args.config, *paths, args.device, args.threads, watch, data_as_wanted(args, args.data))
+    wanted = data_as_wanted(args, args.data)
+    paths = (local_data(args.data), local_masks(args.masks), args.checkpoint, args.metrics, args.scratch)
+    watch = Watcher(args.live, "pretrain", Claim(args.scratch, [args.checkpoint, args.metrics]))
+    pretrain(args.config, *paths, args.device, args.threads, watch, wanted)
 
 
 def finetune(args: argparse.Namespace) -> None:
     """Train a classifier on a pretrained backbone, in one regime."""
+    from patchvae.data.local_copies import local_data
+    from patchvae.training.claim import Claim
     from patchvae.training.finetune import finetune
     from patchvae.training.watch import Watcher
 
-    paths = (args.data, args.pretrained, args.metrics, args.scratch)
-    watch = Watcher(args.live, "finetune")
-    finetune(args.config, *paths, args.device, args.threads, watch, data_as_wanted(args, args.data))
+    wanted = data_as_wanted(args, args.data)
+    paths = (local_data(args.data), args.pretrained, args.metrics, args.scratch)
+    watch = Watcher(args.live, "finetune", Claim(args.scratch, [args.metrics]))
+    finetune(args.config, *paths, args.device, args.threads, watch, wanted)
 
 
 def probe(args: argparse.Namespace) -> None:
@@ -302,7 +308,8 @@ def parser() -> argparse.ArgumentParser:
         return sub
 
     def training(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+        text = "auto, cpu, cuda or cuda:N (default: PATCHVAE_DEVICE in the environment, else auto)"
+        sub.add_argument("--device", help=text)
         sub.add_argument("--threads", type=thread_count, metavar="N", help="CPU threads (default: all)")
 
     def compared(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -361,7 +368,9 @@ def parser() -> argparse.ArgumentParser:
     training(compared(job("reconstruct", reconstruct, **measured)))
     job("inception", inception, out="JSON to write: the weights' place, or why there are none")
     training(compared(job("fid", fid, inception="what `inception` wrote", **measured)))
-    training(compared(job("score-parts", score_parts, **measured)))
+    sub = job("score-parts", score_parts, **measured)
+    training(compared(sub))
+    sub.set_defaults(device="cpu")  # a matter of seconds, for which its rule asks for no GPU
 
     pictures = {"png": "picture to write", "pdf": "picture to write"}
     sub = job("report", report)
@@ -452,6 +461,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             command = args.name if args.job == "report" else args.job
             args.config = check_config(command, json_or_file(args.config))
+        if "device" in args:
+            from patchvae import gpus
+
+            args.device = gpus.for_job(args.job, args.device)
         args.function(args)
     except KeyboardInterrupt:
         logger.error("interrupted")

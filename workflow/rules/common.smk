@@ -21,7 +21,7 @@ import stale
 from jobs import LABELS, MASKS
 from layout import KINDS, OUTPUTS
 from reports import REPORTS, SHELL
-from patchvae import plan, variants
+from patchvae import gpus, plan, variants
 from patchvae.checks import checked_params
 from patchvae.config import sweeps
 from patchvae.errors import PatchVAEError
@@ -146,29 +146,54 @@ def record():
         os._exit(status)  # an exception would change nothing here
 
 
+def share_out_gpus():
+    """Limit the jobs at work on GPUs to what this machine has, and tell those that asked for one to insist on it.
+
+    `--resources gpu=N` sets the limit, where N above the number of GPUs has them shared evenly. It also says that there
+    are any, as a cluster does; without it a machine without GPUs trains on its CPU.
+    """
+    given = workflow.global_resources.get("gpu").value
+    if workflow.is_main_process and workflow.local_exec:
+        count = len(gpus.visible())
+        if count and given is None:
+            workflow.register_resource("gpu", count * gpus.jobs_per_gpu())
+        elif count:
+            os.environ.setdefault(gpus.PER_GPU, str(max(-(-given // count), 1)))
+    if given or workflow.remote_exec:
+        asked = {rule.name: rule.resources.get("gpu") for rule in workflow.rules}
+        os.environ[gpus.JOBS] = " ".join(sorted(name for name, gpu in asked.items() if gpu.is_evaluable() or gpu.value))
+
+
+def look_at_what_is_here(executing):
+    """Refuse or remake results that are not the wanted ones."""
+    if workflow.touch:
+        if "PATCHVAE_ALIGN" not in os.environ:
+            sys.exit(
+                "--touch would record that what lies here was made with the parameters of today:"
+                " `workflow/sync.py align` records what it was made with"
+            )
+    elif not STAGE:  # DVC knows what it put here
+        heed_what_dvc_put_here(executing)
+        make_stale_results_again()
+
+
 def look_before(build):
-    """Snakemake's building of its plan, behind a look at what is here; by then it has read options and profiles."""
+    """Snakemake's building of its plan, behind a look around; by then it has read options and profiles."""
 
     def look_and_build():
         executing = workflow.executor_plugin is not None and not (workflow.dryrun or workflow.touch)
-        if workflow.touch:
-            if "PATCHVAE_ALIGN" not in os.environ:
-                sys.exit(
-                    "--touch would record that what lies here was made with the parameters of today:"
-                    " `workflow/sync.py align` records what it was made with"
-                )
-        elif not STAGE:  # DVC knows what it put here
-            heed_what_dvc_put_here(executing)
-            make_stale_results_again()
+        if not (workflow.dryrun or workflow.touch):
+            share_out_gpus()
+        if workflow.is_main_process:  # the inputs of jobs in processes of their own are recorded only when they end
+            look_at_what_is_here(executing)
         build()
-        if executing and TRACKED and every_job():
+        if executing and workflow.is_main_process and TRACKED and every_job():
             atexit.register(record)
 
     return look_and_build
 
 
-if workflow.is_main_process:  # the inputs of jobs in processes of their own are recorded only when they end
-    workflow._build_dag = look_before(workflow._build_dag)
+workflow._build_dag = look_before(workflow._build_dag)
 
 
 wildcard_constraints:

@@ -2,8 +2,11 @@
 
 import contextlib
 import hashlib
+import json
 import logging
 import os
+import time
+import zipfile
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,14 +15,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import PIL
 from tqdm import tqdm
 
 from patchvae.data.archives import Load, read_wanted
 from patchvae.data.names import no_photo
-from patchvae.data.packed import SPLITS, RowWriter, array_rows, check_labels, clear, save_array, write_manifest
+from patchvae.data.packed import SPLITS, RowWriter, check_labels, clear, save_array, write_manifest
 from patchvae.data.photos import PhotoList, PhotoSet, TooSmall, Undecodable, decode
 from patchvae.errors import PatchVAEError
+from patchvae.files import atomic, canonical
+from patchvae.provenance import code_sha256
 
+PARTIAL, JOURNAL = ".{}_images.npy.packing", ".packing.npz"
+SAVE_EVERY = 60.0  # seconds
 IN_FLIGHT = 4  # images per thread that are read and not yet written
 UNLISTED = "images of no split"  # in the manifest's counts of files that were left out
 
@@ -46,14 +54,13 @@ def pack_photos(
     for split in SPLITS:
         labels = np.array(splits[split].labels, dtype=np.int64)
         check_labels(f"{dataset} ({split})", labels, classes, split)
-    refuse_repeats(dataset, splits)
+    indexes = {archive: _Index(archive, splits) for archive in sorted({photos.archive for photos in splits.values()})}
+    for index in indexes.values():
+        index.refuse_repeats(dataset)
     clear(out_dir)
-    with contextlib.ExitStack() as stack:
-        writers = {}
-        for split in SPLITS:
-            shape = (len(splits[split].names), size, size, 3)
-            writers[split] = stack.enter_context(array_rows(out_dir / f"{split}_images.npy", shape, np.uint8))
-        packing = _Packing(config, photos, writers)
+    key = canonical([config, source, classes, _lists_digest(splits), code_sha256(__name__), PIL.__version__])
+    with _kept_files(out_dir, {split: (len(splits[split].names), size, size, 3) for split in SPLITS}) as files:
+        packing = _Packing(config, photos, indexes, files, _Journal(out_dir / JOURNAL, key, files))
         packing.run(threads or os.cpu_count() or 1)
         packing.compare_splits()
         skipped = packing.skipped()
@@ -70,31 +77,157 @@ def pack_photos(
     write_manifest(out_dir, dataset, config["format"], classes, source, skipped, packing.ignored)
 
 
-def refuse_repeats(dataset: str, splits: Mapping[str, PhotoList]) -> None:
-    """Raise PatchVAEError for an image that lies twice in a split, or in both."""
-    seen: dict[Path, set[str]] = {}
-    for split in SPLITS:
-        photos = splits[split]
-        names: set[str] = set()
-        for name in photos.names:
-            if name in names:
-                raise PatchVAEError(f"{dataset} ({split}): the image {name} is listed twice")
-            names.add(name)
-        shared = names & seen.get(photos.archive, set())
+class _Index:
+    """Where the photographs of an archive stand in the lists, by their names' hashes: 12 bytes of memory each."""
+
+    def __init__(self, archive: Path, splits: Mapping[str, PhotoList]) -> None:
+        self.lists = {split: splits[split].names for split in SPLITS if splits[split].archive == archive}
+        self.count = sum(map(len, self.lists.values()))
+        hashes = np.fromiter((_hash(name) for names in self.lists.values() for name in names), np.uint64, self.count)
+        order = np.argsort(hashes, kind="stable")
+        self.hashes, self.order = hashes[order], order.astype(np.uint32)
+
+    def place(self, number: int) -> tuple[str, int]:
+        """Split and row of a photograph by its number in all lists."""
+        for split, names in self.lists.items():
+            if number < len(names):
+                return split, number
+            number -= len(names)
+        raise IndexError(number)
+
+    def find(self, name: str) -> tuple[str, int] | None:
+        """Split and row of a photograph, or None where it is in no list."""
+        wanted = np.uint64(_hash(name))
+        at = int(self.hashes.searchsorted(wanted))
+        while at < self.count and self.hashes[at] == wanted:
+            split, row = self.place(int(self.order[at]))
+            if self.lists[split][row] == name:
+                return split, row
+            at += 1
+        return None
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.find(name) is not None
+
+    def refuse_repeats(self, dataset: str) -> None:
+        """Raise PatchVAEError for an image that lies twice in a split, or in both."""
+        twice: list[tuple[int, int, str]] = []
+        shared: list[str] = []
+        equal = np.flatnonzero(self.hashes[1:] == self.hashes[:-1])
+        for first, second in ((self.place(int(self.order[at])), self.place(int(self.order[at + 1]))) for at in equal):
+            name = self.lists[second[0]][second[1]]
+            if self.lists[first[0]][first[1]] != name:
+                continue  # two names of one hash
+            if first[0] == second[0]:
+                twice.append((SPLITS.index(first[0]), second[1], name))
+            else:
+                shared.append(name)
+        if twice:
+            split, _, name = min(twice)
+            raise PatchVAEError(f"{dataset} ({SPLITS[split]}): the image {name} is listed twice")
         if shared:
             raise PatchVAEError(f"{dataset}: the image {min(shared)} is in both splits, train and test")
-        seen[photos.archive] = names
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def _lists_digest(splits: Mapping[str, PhotoList]) -> str:
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        for name, label in zip(splits[split].names, splits[split].labels, strict=True):
+            digest.update(f"{split} {label} {len(name)} {name}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+class _KeptRows(RowWriter):
+    def sync(self) -> None:
+        """Have all rows on the disk."""
+        os.fsync(self._stream.fileno())
+
+
+@contextlib.contextmanager
+def _kept_files(out_dir: Path, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, _KeptRows]]:
+    """Writers of both splits' images, which appear at the end of the block.
+
+    A kill leaves the files half written beside them, where the next run finds them; an error removes them.
+    """
+    partial = {split: out_dir / PARTIAL.format(split) for split in SPLITS}
+    try:
+        with contextlib.ExitStack() as stack:
+            writers = {}
+            for split, path in partial.items():
+                out_dir.mkdir(parents=True, exist_ok=True)
+                path.touch()
+                stream = stack.enter_context(open(path, "rb+"))
+                writers[split] = _KeptRows(out_dir / f"{split}_images.npy", stream, shapes[split], np.uint8)
+            yield writers
+            for writer in writers.values():
+                writer.sync()
+        for split, path in partial.items():
+            os.replace(path, out_dir / f"{split}_images.npy")
+        (out_dir / JOURNAL).unlink(missing_ok=True)
+    except Exception:
+        for path in (*partial.values(), out_dir / JOURNAL):
+            path.unlink(missing_ok=True)
+        raise
+
+
+class _Journal:
+    """Which images a packing has written, on the disk now and then, so that a killed one goes on from there."""
+
+    def __init__(self, path: Path, key: str, files: Mapping[str, _KeptRows]) -> None:
+        """key: all that decides what is written; another key's journal is not believed."""
+        self.path, self.key, self.files, self.written = path, key, files, time.monotonic()
+
+    def read(self) -> dict[str, Any] | None:
+        """What `write` was given last for this key, or None."""
+        try:
+            with np.load(self.path, allow_pickle=False) as saved:
+                found = {name: saved[name] for name in saved.files}
+            return found if str(found.pop("key")) == self.key else None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def write(self, **arrays: Any) -> None:
+        for writer in self.files.values():
+            writer.sync()  # the images before the word that they are there
+        with atomic(self.path) as partial, open(partial, "wb") as stream:
+            np.savez(stream, key=np.array(self.key), **arrays)
+        self.written = time.monotonic()
+
+    def forget(self) -> None:
+        self.path.unlink(missing_ok=True)
 
 
 class _Packing:
     """One run over the archives: which rows are done, which were skipped and why."""
 
-    def __init__(self, config: Mapping[str, Any], photos: PhotoSet, writers: Mapping[str, RowWriter]) -> None:
-        self.config, self.photos, self.splits, self.writers = config, photos, photos.splits, writers
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        photos: PhotoSet,
+        indexes: Mapping[Path, _Index],
+        writers: Mapping[str, RowWriter],
+        journal: _Journal,
+    ) -> None:
+        self.config, self.photos, self.splits, self.indexes = config, photos, photos.splits, indexes
+        self.writers, self.journal = writers, journal
+        counts = {split: len(self.splits[split].names) for split in SPLITS}
         # Eight bytes of each file's digest: for ImageNet, two agree by chance once in a billion times.
-        self.digests = {split: np.zeros(len(self.splits[split].names), dtype=np.uint64) for split in SPLITS}
+        self.digests = {split: np.zeros(count, dtype=np.uint64) for split, count in counts.items()}
+        self.done = {split: np.zeros(count, dtype=bool) for split, count in counts.items()}
         self.undecodable: dict[str, dict[int, str]] = {split: {} for split in SPLITS}
         self.ignored: Counter[str] = Counter()
+        if saved := journal.read():
+            for split in SPLITS:
+                self.digests[split], self.done[split] = saved[f"{split}_digests"], saved[f"{split}_done"]
+                texts = json.loads(str(saved[f"{split}_undecodable"]))
+                self.undecodable[split] = {int(row): why for row, why in texts.items()}
+            log.info(
+                "%s: goes on after %d images", config["dataset"], sum(int(done.sum()) for done in self.done.values())
+            )
 
     def run(self, threads: int) -> None:
         """Read, decode and write every image."""
@@ -104,34 +237,47 @@ class _Packing:
             ThreadPoolExecutor(threads) as pool,
             tqdm(desc=f"packing {self.config['dataset']}", total=total, unit=" images", disable=None) as bar,
         ):
-            for split, row, load in self._images():
-                if len(pending) >= IN_FLIGHT * threads:
+            try:
+                for split, row, load in self._images():
+                    bar.update()
+                    if self.done[split][row]:
+                        continue
+                    if len(pending) >= IN_FLIGHT * threads:
+                        self._settle(*pending.popleft())
+                        if time.monotonic() - self.journal.written >= SAVE_EVERY:
+                            self._save()
+                    pending.append((split, row, pool.submit(self._work, split, row, load)))
+                while pending:
                     self._settle(*pending.popleft())
-                pending.append((split, row, pool.submit(self._work, split, row, load)))
-                bar.update()
-            while pending:
-                self._settle(*pending.popleft())
+            except (KeyboardInterrupt, SystemExit):
+                self._save()
+                raise
+
+    def _save(self) -> None:
+        arrays: dict[str, Any] = {}
+        for split in SPLITS:
+            arrays |= {f"{split}_digests": self.digests[split], f"{split}_done": self.done[split]}
+            arrays[f"{split}_undecodable"] = np.array(json.dumps(self.undecodable[split]))
+        self.journal.write(**arrays)
 
     def _images(self) -> Iterator[tuple[str, int, Load]]:
         """Every listed image in the order of its archive, which is read once for both splits."""
         archives = {(photos.archive, photos.nested) for photos in self.splits.values()}
         for archive, nested in sorted(archives):
-            places = {
-                name: (split, row)
-                for split in SPLITS
-                if self.splits[split].archive == archive
-                for row, name in enumerate(self.splits[split].names)
-            }
-            done = {split: np.zeros(len(self.splits[split].names), dtype=bool) for split in SPLITS}
-            for name, load in read_wanted(archive, places, nested, self._ignore):
-                split, row = places[name]
-                if done[split][row]:
+            index = self.indexes[archive]
+            seen = {split: np.zeros(len(names), dtype=bool) for split, names in index.lists.items()}
+            for name, load in read_wanted(archive, index, nested, self._ignore):
+                place = index.find(name)
+                assert place is not None
+                split, row = place
+                if seen[split][row]:
                     raise PatchVAEError(f"the archive {archive} holds {name} twice: repack it with one of them")
-                done[split][row] = True
+                seen[split][row] = True
                 yield split, row, load
-            missing = [(name, split) for name, (split, row) in places.items() if not done[split][row]]
+            missing = [(split, int(row)) for split in seen for row in np.flatnonzero(~seen[split])]
             if missing:
-                name, split = missing[0]
+                split, row = missing[0]
+                name = index.lists[split][row]
                 raise PatchVAEError(f"{archive} has no image {name}, which belongs to {split} ({len(missing)} missing)")
 
     def _ignore(self, name: str) -> None:
@@ -147,6 +293,7 @@ class _Packing:
         photos = self.splits[split]
         try:
             self.digests[split][row] = result.result()
+            self.done[split][row] = True
         except TooSmall as error:
             size = self.config["image_size"]
             raise PatchVAEError(
@@ -154,6 +301,7 @@ class _Packing:
             ) from error
         except Undecodable as error:
             self.undecodable[split][row] = str(error)
+            self.done[split][row] = True
             allowed = self.config.get("max_undecodable", 0)
             if sum(map(len, self.undecodable.values())) > allowed:
                 raise PatchVAEError(
@@ -183,6 +331,8 @@ class _Packing:
 
     def finish(self) -> dict[str, npt.NDArray[np.int64]]:
         """Close the gaps of skipped images and return the labels of those that are left."""
+        if any(self.undecodable.values()):
+            self.journal.forget()  # rows move
         left = {}
         for split, writer in self.writers.items():
             missing, labels = self.undecodable[split], np.array(self.splits[split].labels, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What a user sees of a running training: the log, a progress bar, live curves. No result depends on it."""
+"""What goes on around a running training: the log, a progress bar, live curves, a claim. No result depends on it."""
 
 import logging
 import sys
@@ -9,6 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from patchvae.training.claim import Claim
 from patchvae.training.live import Live
 from patchvae.training.loop import Watch
 
@@ -18,11 +19,12 @@ SIGN = 60.0  # seconds between two lines of a log, from which `patchvae status` 
 
 
 class Watcher(Watch):
-    """Logs every epoch and every minute, shows a bar on a terminal, and writes curves for TensorBoard."""
+    """Logs every epoch and every minute, shows a bar on a terminal, writes curves for TensorBoard, and stops a run that
+    lost its claim."""
 
-    def __init__(self, live: Path | None = None, group: str = "training") -> None:
-        """live: folder for the curves, or None; group: the heading of their charts."""
-        self.live, self.label = Live(live, group), ""
+    def __init__(self, live: Path | None = None, group: str = "training", claim: Claim | None = None) -> None:
+        """live: folder for the curves, or None; group: the heading of their charts; claim: the run's, if it has one."""
+        self.live, self.label, self.claim = Live(live, group), "", claim
         self.bar: Any = None
         self.done = self.total = 0
         self.told = time.monotonic()
@@ -32,6 +34,8 @@ class Watcher(Watch):
 
     def begin(self, label: str, step: int, total: int, history: Sequence[Mapping[str, float]]) -> None:
         self.label, self.done, self.total = label, step, total
+        if self.claim is not None:
+            self.claim.take(label)
         self.tell("resumed at step" if step else "step")
         self.live.start(history)
         self.bar = tqdm(total=total, initial=step, desc=label, disable=not sys.stderr.isatty(), mininterval=1)
@@ -42,8 +46,13 @@ class Watcher(Watch):
         self.told = time.monotonic()
 
     def step(self) -> None:
-        self.bar.update()
+        """Raises PatchVAEError, before a state can be saved, if a later run has begun."""
         self.done += 1
+        if self.claim is not None and self.done < self.total:
+            self.claim.check_now_and_then()
+        elif self.claim is not None:
+            self.claim.check()
+        self.bar.update()
         if time.monotonic() - self.told >= SIGN:
             self.tell("step")
 
@@ -52,6 +61,9 @@ class Watcher(Watch):
         self.live.add(record)
 
     def end(self) -> None:
+        """Raises PatchVAEError, before the outputs are written, if a later run has begun."""
+        if self.claim is not None and self.done == self.total:
+            self.claim.check()
         if self.bar is not None:
             self.bar.close()
         self.live.close()

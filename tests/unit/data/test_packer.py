@@ -17,7 +17,7 @@ from raw_files import prepare_raw, record
 
 from patchvae.data import packer
 from patchvae.data.packed import load_manifest, load_split
-from patchvae.data.photos import decode
+from patchvae.data.photos import Names, decode
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json, write_json
 
@@ -291,3 +291,92 @@ def test_kill_leaves_no_manifest_and_no_half_file(raw: Raw, out: Path, number: s
     prepare_raw(CONFIG, raw.folder, out)
     assert [name for name in left(out) if name.startswith(".")] == []
     assert read_json(out / "manifest.json")["splits"]["train"]["count"] == 8
+
+
+def packing(raw: Raw, out: Path, monkeypatch: pytest.MonkeyPatch, end: int | None = None) -> int:
+    """Pack; after `end` images the process is as good as killed. Returns how many images were decoded."""
+    seen = [0]
+
+    def counted(*arguments: Any) -> np.ndarray:
+        if seen[0] == end:
+            raise KeyboardInterrupt  # nothing is tidied up but what a kill would leave, too
+        seen[0] += 1
+        return decode(*arguments)
+
+    monkeypatch.setattr(packer, "decode", counted)
+    if end is None:
+        prepare_raw(CONFIG | {"max_undecodable": 1}, raw.folder, out, 1)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            prepare_raw(CONFIG | {"max_undecodable": 1}, raw.folder, out, 1)
+    return seen[0]
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+@pytest.mark.parametrize("archive", ["images.tar.gz", "folder"])
+def test_packing_goes_on_after_a_kill_to_the_same_bytes(raw: Raw, tmp_path: Path, archive: str, monkeypatch) -> None:
+    quiet, out = tmp_path / "quiet", tmp_path / "out"
+    raw.photos["1.jpg"] = b"no image"
+    raw.write(archive)
+    assert packing(raw, quiet, monkeypatch) == 12
+    assert packing(raw, out, monkeypatch, 3) == 3
+    assert left(out) == [".packing.npz", ".test_images.npy.packing", ".train_images.npy.packing"]
+    assert packing(raw, out, monkeypatch, 5) == 5
+    assert packing(raw, out, monkeypatch) == 4
+    assert contents(out) == contents(quiet)
+
+
+def test_packing_begins_again_where_other_images_are_wanted(raw: Raw, out: Path, monkeypatch) -> None:
+    raw.write("folder")
+    assert packing(raw, out, monkeypatch, 6) == 6
+    raw.rows["train"].reverse()
+    raw.write("folder")
+    assert packing(raw, out, monkeypatch) == 12
+    np.testing.assert_array_equal(load_split(out, "train").images, raw.pixels("train"))
+    assert [name for name in left(out) if name.startswith(".")] == []
+
+
+def test_packing_begins_again_where_the_journal_is_torn(raw: Raw, out: Path, monkeypatch) -> None:
+    raw.write("folder")
+    packing(raw, out, monkeypatch, 6)
+    content = (out / packer.JOURNAL).read_bytes()
+    (out / packer.JOURNAL).write_bytes(content[: len(content) // 2])
+    assert packing(raw, out, monkeypatch) == 12
+
+
+def test_a_journal_is_written_while_it_is_packed(raw: Raw, out: Path, monkeypatch) -> None:
+    """So that SIGKILL, which lets nothing be written, loses no more than what came after it."""
+    monkeypatch.setattr(packer, "SAVE_EVERY", 0.0)
+    raw.photos |= {f"x{i}.jpg": raw.photos[f"{i}.jpg"] + b"-" for i in range(12)}
+    raw.rows["train"] += [(f"x{i}.jpg", "cat") for i in range(12)]
+    raw.write("folder")
+    copies = []
+    save = packer._Packing._save
+    monkeypatch.setattr(packer._Packing, "_save", lambda self: (save(self), copies.append(contents(out))))
+    packing(raw, out, monkeypatch)
+    whole = contents(out)
+    for place in out.iterdir():
+        place.unlink()
+    for name, content in copies[len(copies) // 2].items():  # what SIGKILL would have left then
+        (out / name).write_bytes(content)
+    assert 0 < packing(raw, out, monkeypatch) < 24
+    assert contents(out) == whole
+
+
+def test_names_of_one_hash_are_told_apart(raw: Raw, out: Path, monkeypatch) -> None:
+    monkeypatch.setattr(packer, "_hash", lambda name: len(name))
+    prepare_raw(CONFIG, raw.write(), out)
+    np.testing.assert_array_equal(load_split(out, "train").images, raw.pixels("train"))
+    np.testing.assert_array_equal(load_split(out, "test").images, raw.pixels("test"))
+
+
+def test_names_are_those_that_were_given() -> None:
+    given = ["a/b.jpg", "", "é\udc80.png", *map(str, range(3000))]
+    names = Names(given)
+    assert list(names) == given and len(names) == len(given)
+    assert [names[number] for number in (2, 0, 3002)] == [given[2], given[0], given[3002]]
+    names.append("more")
+    assert names[len(given)] == "more" and list(names)[-1] == "more"

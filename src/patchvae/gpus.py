@@ -1,0 +1,170 @@
+"""A GPU for each job of a machine, as Snakemake hands out numbers of them and never which.
+
+A job holds a lease on its GPU: a lock (flock) on a file in a folder of this machine. The kernel gives it back when the
+process ends, by any signal. Imports no PyTorch, which must not look for GPUs before one is chosen.
+"""
+
+import contextlib
+import fcntl
+import importlib.metadata
+import itertools
+import logging
+import os
+import re
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from patchvae.errors import PatchVAEError
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+DEVICE = "PATCHVAE_DEVICE"  # what `--device` is where it is not given
+JOBS = "PATCHVAE_GPU_JOBS"  # commands that asked for a GPU and may not do without, with blanks between
+PER_GPU = "PATCHVAE_JOBS_PER_GPU"  # how many jobs may share one; 1 by default
+LEASES = "PATCHVAE_GPU_LEASES"  # folder of the leases, the same for all jobs of a machine
+LISTED = re.compile(r"^\s*(GPU|MIG) .*\(UUID: ([^()]+)\)\s*$", re.M)
+POLL = 1.0  # seconds between two looks for a free GPU
+
+log = logging.getLogger(__name__)
+_held: list[int] = []  # file descriptors, open until the process ends
+
+
+class Gpu(NamedTuple):
+    """value: its name in CUDA_VISIBLE_DEVICES; lease: its name for all jobs of this machine."""
+
+    value: str
+    lease: str
+
+
+def listed() -> list[str]:
+    """UUIDs of the GPUs that nvidia-smi lists, in its order; a divided GPU counts as its parts.
+
+    None where there is no nvidia-smi, and where PyTorch is built without CUDA.
+    """
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        if importlib.metadata.version("torch").endswith("+cpu"):
+            return []
+    try:
+        done = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    found: list[str] = []
+    whole = ""
+    for kind, uuid in LISTED.findall(done.stdout):
+        if kind == "GPU":
+            whole = uuid
+        elif whole in found:
+            found.remove(whole)
+        found.append(uuid)
+    return found
+
+
+def visible() -> list[Gpu]:
+    """The GPUs to choose from: those of CUDA_VISIBLE_DEVICES where a person or SLURM has set it, else all."""
+    uuids = listed()
+    if VISIBLE not in os.environ:
+        return [Gpu(uuid, uuid) for uuid in uuids]
+    found = []
+    for value in os.environ[VISIBLE].split(","):
+        value = value.strip()
+        if not re.fullmatch("[0-9]+|(GPU|MIG)-.+", value):
+            break  # CUDA sees nothing from there on: -1, NoDevFiles
+        known = value.isdecimal() and int(value) < len(uuids)
+        found.append(Gpu(value, uuids[int(value)] if known else value))
+    return found
+
+
+def jobs_per_gpu() -> int:
+    """How many jobs may share a GPU; raises PatchVAEError for a setting that is no such number."""
+    text = os.environ.get(PER_GPU, "1")
+    if not re.fullmatch("[0-9]{1,3}", text) or int(text) == 0:
+        raise PatchVAEError(f"{PER_GPU}: {text!r} is not a whole number from 1 to 999")
+    return int(text)
+
+
+def for_job(job: str, device: str | None) -> str:
+    """The device of a job, `--device` or what stands for it; a job that may use a GPU holds one from here on.
+
+    Waits for a free one. To be called before PyTorch looks for GPUs. Raises PatchVAEError where the job asked for a
+    GPU, by the resources of its rule, and there is none.
+    """
+    device = device or os.environ.get(DEVICE) or "auto"
+    asked = device == "auto" and job in os.environ.get(JOBS, "").split()
+    if device in ("auto", "cuda"):
+        lease(visible(), decided=VISIBLE in os.environ)
+    if not asked:
+        return device
+    import torch
+
+    if not torch.cuda.is_available():
+        raise PatchVAEError(
+            f"{job} asked for a GPU and PyTorch sees none on {socket.gethostname()}: with {DEVICE}=cpu in the"
+            " environment it runs on the CPU"
+        )
+    return "cuda"
+
+
+def lease(gpus: list[Gpu], decided: bool = False) -> None:
+    """Hold the GPU with the fewest jobs, and let CUDA see no other; waits while each has as many as may share it.
+
+    decided: the one GPU that is left was chosen by somebody else, so there is nothing to wait for.
+    """
+    if not gpus:
+        return
+    most = None if decided and len(gpus) == 1 else jobs_per_gpu()
+    told = False
+    while (chosen := _emptiest(gpus, most)) is None:
+        if not told:
+            log.warning("waits for a free GPU: each of %d has %d jobs at work", len(gpus), most)
+            told = True
+        time.sleep(POLL)
+    os.environ[VISIBLE] = chosen.value
+    log.info("uses the GPU %s", chosen.lease)
+
+
+def _emptiest(gpus: list[Gpu], most: int | None) -> Gpu | None:
+    """The GPU with the fewest leases, now with one more on it; None where each has `most`."""
+    folder = Path(os.environ.get(LEASES) or f"/tmp/patchvae-{os.getuid()}/gpus")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(folder / "choosing", "a") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)  # one job chooses at a time
+            looked = [(*_lease_on(folder, gpu.lease), gpu) for gpu in gpus]
+            taken, chosen, gpu = min(looked, key=lambda entry: entry[0])
+            enough = most is not None and taken >= most
+            for _, descriptor, _ in looked:
+                if enough or descriptor != chosen:
+                    os.close(descriptor)
+    except OSError as error:
+        raise PatchVAEError(
+            f"cannot write {folder}, where jobs tell each other which GPUs they have ({error.strerror or error}): name"
+            f" another folder of this machine in {LEASES}"
+        ) from error
+    if enough:
+        return None
+    _held.append(chosen)
+    return gpu
+
+
+def _lease_on(folder: Path, name: str) -> tuple[int, int]:
+    """How many jobs hold a GPU, and the descriptor of a lease besides theirs."""
+    stem = re.sub(r"[^\w-]", "_", name)
+    taken, mine = 0, -1
+    for number in itertools.count():
+        path = folder / f"{stem}.{number}"
+        if mine >= 0 and not path.exists():
+            break
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            taken += 1
+            os.close(descriptor)
+            continue
+        if mine < 0:
+            mine = descriptor
+        else:
+            os.close(descriptor)
+    return taken, mine

@@ -1,0 +1,153 @@
+"""Of two runs of one training at once, only the later one writes."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import patchvae
+from patchvae import checkpoint
+from patchvae.errors import PatchVAEError
+from patchvae.files import file_digest, read_json, write_json
+from patchvae.training.claim import TOKEN, Claim
+from patchvae.training.pretrain import pretrain
+from patchvae.training.states import state_path
+
+# A run by the command line that saves after every step and, before step HOLD, waits for the file `go`
+RUN = """
+import functools, pathlib, sys, time
+from patchvae.cli import main
+from patchvae.training import loop, pretrain as p
+hold, place = int(sys.argv[1]), pathlib.Path(sys.argv[2])
+p.train = functools.partial(loop.train, save_every=0.0)
+step = p.PretrainTask.step
+def held(self, number):
+    if number == hold:
+        (place / "held").touch()
+        while not (place / "go").exists():
+            time.sleep(0.02)
+    return step(self, number)
+p.PretrainTask.step = held
+sys.exit(main(sys.argv[3:]))
+"""
+ENV = {**os.environ, "PYTHONPATH": str(Path(patchvae.__file__).parents[1])}
+
+
+def written(folder: Path) -> dict[str, str]:
+    """Digests of all that trainings have written, by name."""
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_later_of_two_runs_writes_and_ends_in_the_bits_of_a_quiet_one(packed, pretrain_config, tmp_path):
+    data, _ = packed
+    config = pretrain_config()
+    quiet = tmp_path / "quiet"
+    pretrain(config, data, None, quiet / "model.pt", quiet / "metrics.json", quiet / "scratch", "cpu", 1)
+    out = tmp_path / "out"
+
+    def begun(name: str, hold: int) -> "tuple[Path, subprocess.Popen[str]]":
+        place = tmp_path / name
+        place.mkdir()
+        words = ["pretrain", "--config", json.dumps(config.given), "--data", data, "--device", "cpu", "--threads", "1"]
+        words += ["--checkpoint", out / "model.pt", "--metrics", out / "metrics.json", "--scratch", out / "scratch"]
+        command = [sys.executable, "-c", RUN, hold, place, *words]
+        return place, subprocess.Popen([str(word) for word in command], env=ENV, stderr=subprocess.PIPE, text=True)
+
+    def held(place: Path, run: "subprocess.Popen[str]") -> None:
+        while not (place / "held").exists():
+            assert run.poll() is None, run.communicate()[1]
+            time.sleep(0.02)
+
+    def stops(place: Path, run: "subprocess.Popen[str]") -> None:
+        """Without a write."""
+        before = written(out)
+        (place / "go").touch()
+        said = run.communicate(timeout=100)[1]
+        assert run.returncode == 1 and "Traceback" not in said
+        assert "another run of this training has begun since" in said.splitlines()[-1]
+        assert written(out) == before
+
+    first, second = begun("first", 4), None
+    try:
+        held(*first)
+        second = begun("second", 8)
+        held(*second)
+        stops(*first)
+        assert not (out / "model.pt").exists()
+        third = begun("third", -1)
+        assert third[1].communicate(timeout=100) and third[1].returncode == 0
+        stops(*second)  # whose training has ended by now
+    finally:
+        for _, run in filter(None, (first, second)):
+            run.kill()
+            run.communicate()
+    ours, theirs = (checkpoint.load(place / "model.pt") for place in (out, quiet))
+    assert all(torch.equal(ours["model"][key], theirs["model"][key]) for key in theirs["model"])
+    assert read_json(out / "metrics.json")["history"] == read_json(quiet / "metrics.json")["history"]
+
+
+@pytest.fixture
+def claim(tmp_path: Path) -> Callable[..., Claim]:
+    """A function of a seed and outputs: a run's claim on the training with that seed, taken."""
+
+    def taken(seed: int, *outputs: str) -> Claim:
+        paths = [tmp_path / name for name in outputs]
+        state_path(tmp_path / "scratch", {"seed": seed}, f"seed {seed}", paths)
+        run = Claim(tmp_path / "scratch", paths)
+        run.take(f"seed {seed}")
+        return run
+
+    return taken
+
+
+@pytest.mark.parametrize("later", [(0, "a"), (0, "b"), (1, "a")])  # same training, same state, same output
+def test_what_two_runs_both_write_is_the_later_ones(claim, later: tuple[int, str]) -> None:
+    first, other = claim(0, "a", "a.json"), claim(7, "c")
+    second = claim(*later)
+    with pytest.raises(PatchVAEError, match=f"^seed 0: another run of this training has begun since .*{TOKEN}"):
+        first.check()
+    second.check()
+    other.check()
+
+
+def test_a_run_stops_whose_state_was_deleted_as_its_outputs_are_accepted(claim) -> None:
+    first = claim(0, "a")
+    (path,) = first.paths
+    path.unlink()
+    with pytest.raises(PatchVAEError, match="was deleted"):
+        first.check()
+    assert not path.exists()
+
+
+def test_a_run_that_is_overtaken_at_its_start_stops(tmp_path: Path) -> None:
+    state_path(tmp_path, {}, "one", [tmp_path / "a"])
+    write_json(tmp_path / "broken" / "job.json", [])
+    with pytest.raises(PatchVAEError, match="has just begun"):
+        Claim(tmp_path, [tmp_path / "b"]).take("two")
+    assert not list(tmp_path.glob(f"*/{TOKEN}"))
+
+
+def test_looking_takes_a_hundredth_of_the_time(claim, monkeypatch) -> None:
+    first = claim(0, "a")
+    clock = [0.0]
+    looked = []
+    read = Path.read_text
+
+    def slow(path: Path, **how: str) -> str:  # as on a distant file server
+        clock[0] += 0.002
+        looked.append(path)
+        return read(path, **how)
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    first._next = 0.0
+    monkeypatch.setattr(Path, "read_text", slow)
+    while clock[0] < 10:
+        clock[0] += 0.01
+        first.check_now_and_then()
+    assert 40 <= len(looked) <= 51

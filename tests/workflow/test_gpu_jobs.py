@@ -1,0 +1,82 @@
+"""Snakemake's jobs on a machine with two fake GPUs, and which jobs insist on one."""
+
+import json
+import os
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from helpers import ROOT, SNAKEMAKE, copy_checkout, environment
+
+from patchvae import gpus
+
+# The stand-in for the command line, whose trainings hold a GPU for a while and write down what they had.
+HOLDS = """
+if __name__ == "__main__":
+    from patchvae import gpus
+
+    held = {"began": time.time()}
+    if sys.argv[1] == "pretrain":
+        gpus.lease(gpus.visible(), gpus.VISIBLE in os.environ)
+        held["began"] = time.time()
+        time.sleep(0.5)
+    Job(sys.argv[1:]).run()
+    held |= {"job": sys.argv[1], "ended": time.time(), "gpu": os.environ.get(gpus.VISIBLE)}
+    held |= {name: os.environ.get(name) for name in (gpus.JOBS, gpus.PER_GPU)}
+    with open("held.jsonl", "a") as stream:
+        stream.write(json.dumps(held) + "\\n")
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A checkout whose jobs hold GPUs, and beside it an nvidia-smi that lists two."""
+    clone = copy_checkout(tmp_path / "clone")
+    stand_in = (ROOT / "tests/e2e/fake_cli.py").read_text(encoding="utf-8").partition('\nif __name__ == "__main__":')[0]
+    (clone / "src/patchvae/cli.py").write_text(stand_in + HOLDS, encoding="utf-8")
+    script = tmp_path / "nvidia-smi"
+    script.write_text("#!/bin/sh\necho 'GPU 0: Fake (UUID: GPU-a)'\necho 'GPU 1: Fake (UUID: GPU-b)'\n")
+    script.chmod(0o755)
+    return clone
+
+
+def held(place: Path, *options: str, smi: bool = True, **more: str) -> list[dict[str, str]]:
+    """What every job had, in a run of the pretrainings of the smallest run."""
+    path = f"{place.parent}:{os.environ['PATH']}" if smi else os.environ["PATH"]
+    env = environment() | {"PATH": path, gpus.LEASES: str(place.parent / "leases")} | more
+    if smi:
+        env.pop(gpus.VISIBLE, None)
+    (place / "held.jsonl").write_text("")
+    command = [*SNAKEMAKE, "--cores", "4", "--configfile", "tests/e2e/engines.yaml", "--until", "pretrain"]
+    done = subprocess.run([*command, "--forceall", *options], cwd=place, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in (place / "held.jsonl").read_text().splitlines()]
+
+
+def most_at_once(trainings: list[dict[str, str]]) -> Counter[str]:
+    """GPU -> the most trainings that it had at any time."""
+    found: Counter[str] = Counter()
+    for one in trainings:
+        beside = [other for other in trainings if other["began"] <= one["began"] < other["ended"]]
+        found |= Counter(other["gpu"] for other in beside)
+    return found
+
+
+def test_trainings_share_no_gpu_unless_they_may(place: Path) -> None:
+    jobs = held(place)
+    trainings = [job for job in jobs if job["job"] == "pretrain"]
+    assert len(trainings) >= 6 and most_at_once(trainings) <= Counter({"GPU-a": 1, "GPU-b": 1})
+    assert all(job["gpu"] is None for job in jobs if job not in trainings)
+    assert {job[gpus.JOBS] for job in jobs} == {None}  # nobody said that there are GPUs
+    shared = [job for job in held(place, "--resources", "gpu=4") if job["job"] == "pretrain"]
+    assert most_at_once(shared) <= Counter({"GPU-a": 2, "GPU-b": 2})
+    assert {job[gpus.PER_GPU] for job in shared} == {"2"}
+    assert {job[gpus.JOBS] for job in shared} == {"fid finetune pretrain probe reconstruct"}
+
+
+def test_jobs_insist_on_a_gpu_where_it_was_said_that_there_are_some(place: Path) -> None:
+    none = {gpus.VISIBLE: ""}
+    assert {job[gpus.JOBS] for job in held(place, smi=False, **none)} == {None}
+    told = held(place, "--resources", "gpu=1", "--set-resources", "probe:gpu=0", smi=False, **none)
+    assert {job[gpus.JOBS] for job in told} == {"fid finetune pretrain reconstruct"}

@@ -5,6 +5,7 @@ import os
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers import ROOT, SNAKEMAKE, copy_checkout, environment
@@ -41,14 +42,14 @@ def place(tmp_path: Path) -> Path:
     return clone
 
 
-def held(place: Path, *options: str, smi: bool = True, **more: str) -> list[dict[str, str]]:
-    """What every job had, in a run of the pretrainings of the smallest run."""
+def held(place: Path, *options: str, until: str = "pretrain", smi: bool = True, **more: str) -> list[dict[str, str]]:
+    """What every job had, in the smallest run up to this rule."""
     path = f"{place.parent}:{os.environ['PATH']}" if smi else os.environ["PATH"]
     env = environment() | {"PATH": path, gpus.LEASES: str(place.parent / "leases")} | more
     if smi:
         env.pop(gpus.VISIBLE, None)
     (place / "held.jsonl").write_text("")
-    command = [*SNAKEMAKE, "--cores", "4", "--configfile", "tests/e2e/engines.yaml", "--until", "pretrain"]
+    command = [*SNAKEMAKE, "--cores", "4", "--configfile", "tests/e2e/engines.yaml", "--until", until]
     done = subprocess.run([*command, "--forceall", *options], cwd=place, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in (place / "held.jsonl").read_text().splitlines()]
@@ -76,7 +77,9 @@ def test_trainings_share_no_gpu_unless_they_may(place: Path) -> None:
 
 
 def test_jobs_insist_on_a_gpu_where_it_was_said_that_there_are_some(place: Path) -> None:
-    none = {gpus.VISIBLE: ""}
-    assert {job[gpus.JOBS] for job in held(place, smi=False, **none)} == {None}
-    told = held(place, "--resources", "gpu=1", "--set-resources", "probe:gpu=0", smi=False, **none)
+    none: dict[str, Any] = {gpus.VISIBLE: "", "smi": False, "until": "digit_scenes"}
+    assert {job[gpus.JOBS] for job in held(place, **none)} == {None}
+    told = held(place, "--resources", "gpu=1", "--set-resources", "probe:gpu=0", **none)
     assert {job[gpus.JOBS] for job in told} == {"fid finetune pretrain reconstruct"}
+    node = held(place, "--mode", "remote", **none)  # as a cluster's executor calls it
+    assert {job[gpus.JOBS] for job in node} == {"fid finetune pretrain probe reconstruct"}

@@ -29,9 +29,11 @@ from engines import as_recorded, dvc_at_work, some
 
 # Jobs run with the Python that runs Snakemake, or with that of the Conda environment where `--sdm conda` asks for it,
 # and with this checkout's package, installed or not.
+# `exec` leaves no shell between Snakemake and the job: SLURM signals all processes, and an older bash would die at once,
+# while its training still saves its state.
 in_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 bin_folder = "" if in_conda else f"{shlex.quote(os.path.dirname(sys.executable))}:"
-shell.prefix(f"set -euo pipefail; export PATH={bin_folder}$PATH PYTHONPATH={shlex.quote(str(ROOT / 'src'))}; ")
+shell.prefix(f"set -euo pipefail; export PATH={bin_folder}$PATH PYTHONPATH={shlex.quote(str(ROOT / 'src'))}; exec ")
 
 
 def read_parameters():

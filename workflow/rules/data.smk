@@ -6,6 +6,7 @@ rule download:
         "logs/data/download/{dataset}.log",
     wildcard_constraints:
         dataset=names(PARAMS["data"]["archives"]),
+    localrule: True
     threads: 1
     resources:
         mem_mb=500,

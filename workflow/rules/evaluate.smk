@@ -29,6 +29,7 @@ rule inception:
         **outputs_of("inception"),
     log:
         "logs/data/inception.log",
+    localrule: True
     threads: 1
     resources:
         mem_mb=500,

@@ -10,6 +10,7 @@ for _name, _report in REPORTS.items():
             **outputs_of(_name),
         log:
             log_of(_name),
+        localrule: True
         threads: 1
         resources:
             mem_mb=_report.mem_mb,

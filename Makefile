@@ -3,6 +3,7 @@
 # make test       lint, types, unit tests, workflow tests, a small run from end to end under both engines
 # make test-all   the same with what is slow: every edit with real trainings, kills at random moments, the archives in
 #                 the folder PATCHVAE_ARCHIVES, if it is set; then `make miniature`
+# make test-slurm the demo, and a run full of faults, on a SLURM of one node that it starts here; needs root and two packages
 # make venv       only .venv, which the others build when it is missing or older than the lock
 
 # The first Python that fits and can make environments; `make PYTHON=/path/to/python3.12` for another.
@@ -14,7 +15,7 @@ BIN := .venv/bin
 GPUS := $(shell nvidia-smi --list-gpus 2>/dev/null | grep -c '^GPU')
 SNAKEMAKE := $(BIN)/snakemake $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
 
-.PHONY: demo miniature lint test test-all venv
+.PHONY: demo miniature lint test test-all test-slurm venv
 
 demo miniature: .venv/stamp
 	$(SNAKEMAKE) --configfile configs/$@.yaml --quiet host reason
@@ -36,6 +37,9 @@ test: lint
 test-all: lint
 	$(PYTEST) tests
 	$(MAKE) miniature
+
+test-slurm: .venv/stamp
+	$(BIN)/python -m pytest -s tests/slurm/on_slurm.py
 
 lint: .venv/stamp
 	$(BIN)/ruff check .

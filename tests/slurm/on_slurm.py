@@ -1,8 +1,10 @@
-"""Runs on a real SLURM, which tests/slurm/cluster starts: `make test-slurm`. The name keeps it out of other calls of pytest.
+"""Runs on a real SLURM, which tests/slurm/cluster starts: `make test-slurm`. Its name keeps it out of `make test`.
 
 A copy of the repository runs locally, its twin through profiles/slurm; both end with the same bits.
 """
 
+import importlib.util
+import itertools
 import json
 import re
 import subprocess
@@ -44,6 +46,8 @@ def cluster(command: str, place: Path) -> None:
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cluster of one node with two GPUs that are none."""
+    if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
+        pytest.fail(f"SLURM's plugin is missing: {sys.executable} -m pip install -e '.[slurm]'", pytrace=False)
     place = tmp_path_factory.mktemp("slurm")
     cluster("start", place)
     try:
@@ -120,7 +124,7 @@ def check_losses(faults: list[Fault], lines: Lines) -> None:
     """Hold what the logs say to what the faults did."""
     for log in {fault.log for fault in faults}:
         steps = lines.steps(log)
-        for (word, step), (then, next_step) in zip(steps, steps[1:], strict=False):
+        for (word, step), (then, next_step) in itertools.pairwise(steps):
             if (word, then) == ("stopped", "resumed"):
                 assert next_step == step, f"{log}: stopped at step {step}, resumed at {next_step}"
         resumed = [step for word, step in steps if word == "resumed"]
@@ -148,9 +152,8 @@ def test_chaos_ends_with_the_same_bits(slurm: Path, tmp_path: Path) -> None:
     controller.join()
     lines.ended.set()
     for fault in faults:
-        print(
-            f"{fault.kind:28} {fault.log.relative_to(stormy)}: {fault.seconds:5.1f} s after a save, left step {fault.step}"
-        )
+        name = fault.log.relative_to(stormy / "logs")
+        print(f"{fault.kind:28} {fault.seconds:5.1f} s after a save, left step {fault.step:4} of {name}")
     assert len(faults) == len(KINDS), "the run ended before all faults had happened"
     check_losses(faults, lines)
     same_bits(stormy, quiet)

@@ -8,6 +8,7 @@ rule reconstruct:
     benchmark:
         "logs/{run}/benchmarks/reconstruct/{dataset}/{variant}/seed{seed}.tsv"
     threads: 1
+    # In small: at most 1.0 GB and a minute. ImageNet is not measured.
     resources:
         mem_mb=4000,
         runtime="4h",
@@ -52,6 +53,7 @@ rule fid:
     benchmark:
         "logs/{run}/benchmarks/fid/{dataset}/{variant}/seed{seed}.tsv"
     threads: 1
+    # Not measured with the real weights
     resources:
         mem_mb=6000,
         runtime="1d",

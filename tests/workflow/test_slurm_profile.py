@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 from layout import KINDS
+from ruamel.yaml import YAML
 
-from patchvae.config import read_yaml
+
+def entries(root: Path, name: str) -> dict[str, Any]:
+    content: dict[str, Any] = YAML(typ="safe").load(root / "profiles" / name / "config.yaml")
+    return content
 
 
 @pytest.fixture
 def profile(root: Path) -> dict[str, Any]:
-    return read_yaml(root / "profiles/slurm/config.yaml")
+    return entries(root, "slurm")
 
 
 def test_it_names_rules_that_there_are(profile: dict[str, Any]) -> None:
@@ -29,4 +33,4 @@ def test_the_rules_with_a_gpu_are_those_of_the_partition_with_gpus(root: Path, p
 
 def test_the_default_profile_overrides_none_of_it(root: Path, profile: dict[str, Any]) -> None:
     """Snakemake reads both, and where they differ the default profile wins."""
-    assert not set(profile) & set(read_yaml(root / "profiles/default/config.yaml"))
+    assert not set(profile) & set(entries(root, "default"))

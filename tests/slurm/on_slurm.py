@@ -6,7 +6,6 @@ A copy of the repository runs locally, its twin through profiles/slurm; both end
 import importlib.util
 import itertools
 import json
-import re
 import subprocess
 import sys
 import threading
@@ -56,13 +55,20 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         cluster("stop", place)
 
 
-def checkout(place: Path) -> Path:
-    """A copy of the repository in which trainings save more often, so that a kill comes after many saves."""
+def replaced(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+def copy_that_saves_often(place: Path, slow: bool) -> Path:
+    """A copy whose trainings save every few seconds; a slow one waits after each step, in what only watches it."""
     copy_checkout(place)
-    loop = place / "src/patchvae/training/loop.py"
-    text, count = re.subn(r"save_every: float = [\d.]+", f"save_every: float = {SAVE_EVERY}", loop.read_text())
-    assert count == 1
-    loop.write_text(text)
+    training = place / "src/patchvae/training"
+    replaced(training / "loop.py", "save_every: float = 60.0", f"save_every: float = {SAVE_EVERY}")
+    if slow:
+        update = "        self.bar.update()\n"
+        replaced(training / "watch.py", update, f"{update}        __import__('time').sleep(0.1)\n")
     return place
 
 
@@ -136,7 +142,7 @@ def check_losses(faults: list[Fault], lines: Lines) -> None:
 
 
 def test_chaos_ends_with_the_same_bits(slurm: Path, tmp_path: Path) -> None:
-    quiet, stormy = checkout(tmp_path / "quiet"), checkout(tmp_path / "stormy")
+    quiet, stormy = copy_that_saves_often(tmp_path / "quiet", False), copy_that_saves_often(tmp_path / "stormy", True)
     done = run_snakemake(quiet, "--cores", "2", "--configfile", *CHAOS)
     assert done.returncode == 0, done.stderr
     lines, ended = Lines(stormy), threading.Event()

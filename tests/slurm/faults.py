@@ -101,8 +101,10 @@ def strike(place: Path, training: Running, kind: str) -> Fault | None:
     before = state.stat().st_mtime if state else training.process.create_time()
     try:
         FAULTS[kind](training)
-        training.process.wait(180)
+        training.process.wait(300)
     except (psutil.NoSuchProcess, subprocess.CalledProcessError):
+        return None
+    if (place / training.metrics).exists():
         return None
     state = training.state(place)
     step = int(checkpoint.load(state)["step"]) if state else 0

@@ -117,12 +117,12 @@ def test_the_demo_gives_the_same_tables(slurm: Path, tmp_path: Path) -> None:
 
 
 def restart_controller(place: Path, after: list[float], ended: threading.Event) -> None:
-    """Kill the controller after so many seconds each and start it again half a minute later."""
+    """Kill the controller after so many seconds each and start it again a while later."""
     for seconds in after:
         if ended.wait(seconds):
             return
         cluster("kill-controller", place)
-        time.sleep(30)
+        time.sleep(15)
         cluster("start-controller", place)
 
 
@@ -147,7 +147,7 @@ def test_chaos_ends_with_the_same_bits(slurm: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines, ended = Lines(stormy), threading.Event()
     lines.start()
-    controller = threading.Thread(target=restart_controller, args=(slurm, [60, 120], ended))
+    controller = threading.Thread(target=restart_controller, args=(slurm, [90, 240], ended))
     controller.start()
     command = [*SNAKEMAKE, *ON_SLURM, "--configfile", *CHAOS]
     with open(tmp_path / "said", "w") as said:

@@ -216,3 +216,9 @@ onstart:
     # Its timer starts another one each time a job ends, and all of them look at the ready jobs' inputs every second:
     # a fifth of a core after seventy jobs, and a second at each exit. 100 jobs a second are never reached here.
     workflow.scheduler.job_rate_limiter = None
+    # SLURM's plugin asks the controller for this before each look at the jobs; without an answer it asks `sacct` until
+    # that answers, which on a cluster without accounting is never. The value does not change, so ask once.
+    slurm_plugin = sys.modules.get("snakemake_executor_plugin_slurm")
+    if slurm_plugin:
+        age = slurm_plugin.get_min_job_age()
+        slurm_plugin.get_min_job_age = lambda: age

@@ -124,7 +124,9 @@ def storm(place: Path, kinds: list[str], going_on: Callable[[], bool], seed: int
                 ready.append(training)
         if not ready:
             continue
-        fault = strike(place, chance.choice(ready), kinds[0])
+        training = chance.choice(ready)
+        time.sleep(chance.uniform(0, 5))  # at any moment between two saves
+        fault = strike(place, training, kinds[0])
         if fault:
             happened.append(fault)
             kinds.pop(0)

@@ -32,9 +32,11 @@ from engines import UNRECORDED, as_recorded, confirmed, cut_off, dvc_at_work, so
 
 # Jobs run with the Python that runs Snakemake, or with that of the Conda environment where `--sdm conda` asks for it,
 # and with this checkout's package, installed or not.
+# `exec` leaves no shell between Snakemake and the job: SLURM signals all processes, and an older bash would die at once,
+# while its training still saves its state.
 in_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 bin_folder = "" if in_conda else f"{shlex.quote(os.path.dirname(sys.executable))}:"
-shell.prefix(f"set -euo pipefail; export PATH={bin_folder}$PATH PYTHONPATH={shlex.quote(str(ROOT / 'src'))}; ")
+shell.prefix(f"set -euo pipefail; export PATH={bin_folder}$PATH PYTHONPATH={shlex.quote(str(ROOT / 'src'))}; exec ")
 
 
 # `dvc` is no parameter: a profile sets it.
@@ -310,3 +312,9 @@ onstart:
     # Its timer starts another one each time a job ends, and all of them look at the ready jobs' inputs every second:
     # a fifth of a core after seventy jobs, and a second at each exit. 100 jobs a second are never reached here.
     workflow.scheduler.job_rate_limiter = None
+    # SLURM's plugin asks the controller for this before each look at the jobs; without an answer it asks `sacct` until
+    # that answers, which on a cluster without accounting is never. The value does not change, so ask once.
+    slurm_plugin = sys.modules.get("snakemake_executor_plugin_slurm")
+    if slurm_plugin:
+        age = slurm_plugin.get_min_job_age()
+        slurm_plugin.get_min_job_age = lambda: age

@@ -8,6 +8,7 @@ rule download:
         "logs/data/benchmarks/download/{dataset}.tsv"
     wildcard_constraints:
         dataset=names(PARAMS["data"]["archives"]),
+    localrule: True
     threads: 1
     resources:
         mem_mb=500,
@@ -33,6 +34,7 @@ rule prepare:
     wildcard_constraints:
         dataset=names(PARAMS["data"]["archives"] + PARAMS["data"]["shared"]["datasets"]),
     threads: 8
+    # `python benchmarks/preparing.py`: 50 MB, however many images; the rest is for Places205's names
     resources:
         mem_mb=4000,
         runtime="1d",

@@ -8,6 +8,7 @@ rule reconstruct:
     benchmark:
         "logs/{run}/benchmarks/reconstruct/{dataset}/{variant}/seed{seed}.tsv"
     threads: 1
+    # In small: at most 1.0 GB and a minute. ImageNet is not measured.
     resources:
         mem_mb=4000,
         runtime="4h",
@@ -31,6 +32,7 @@ rule inception:
         "logs/data/inception.log",
     benchmark:
         "logs/data/benchmarks/inception.tsv"
+    localrule: True
     threads: 1
     resources:
         mem_mb=500,
@@ -53,6 +55,7 @@ rule fid:
     benchmark:
         "logs/{run}/benchmarks/fid/{dataset}/{variant}/seed{seed}.tsv"
     threads: 1
+    # Not measured with the real weights
     resources:
         mem_mb=6000,
         runtime="1d",

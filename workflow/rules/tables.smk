@@ -12,6 +12,7 @@ for _name, _report in REPORTS.items():
             layout.log_of(_name),
         benchmark:
             layout.benchmark_of(_name)
+        localrule: True
         threads: 1
         resources:
             mem_mb=_report.mem_mb,

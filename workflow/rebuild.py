@@ -22,8 +22,6 @@ from patchvae.report import readme
 from patchvae.report.job import writer
 from patchvae.resolve import resolve
 
-# What can do with fewer metrics files than a finished run has
-PARTIAL = ("table1", "claims", "probe_table", "lengths", "sensitivity")
 MEASURED = ("metrics_files", "finetune_files")  # inputs without which there is nothing to report
 
 
@@ -34,7 +32,7 @@ def report(overlays: list[str]) -> None:
     if not any((ROOT / "results" / run / "metrics").rglob("*.json")):
         raise PatchVAEError(f"results/{run}/metrics holds no metrics file: run it, or `dvc pull`")
     for name, job in jobs(params):
-        if name in PARTIAL:
+        if name in REPORTS and REPORTS[name].partial:
             remake(name, params, job)
     answer = ROOT / "results" / run / "tables/answer.md"
     if answer.is_file() and readme.BEGIN.format(name=run) in (ROOT / "README.md").read_text(encoding="utf-8"):

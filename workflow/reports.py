@@ -18,7 +18,8 @@ class Report(NamedTuple):
 
     title, category: in the page that `snakemake --report` makes; inputs: by parameter, where a folder stands for the
     metrics files (or tables) that jobs make in it, and a `?` before a file for one that need not exist; reads, each: as
-    of a stage in jobs.py, where a list in `each` that is no wildcard is one without which there is no such job.
+    of a stage in jobs.py, where a list in `each` that is no wildcard is one without which there is no such job;
+    partial: whether it can do with fewer metrics files than a finished run has, for which workflow/rebuild.py asks.
     """
 
     title: str
@@ -28,6 +29,7 @@ class Report(NamedTuple):
     reads: list[str]
     each: Mapping[str, Files] = {}
     mem_mb: int = 1000
+    partial: bool = False
 
 
 CLASSIFICATION = "Classification"
@@ -43,6 +45,7 @@ REPORTS = {
         inputs={"paper_csv": "paper/table1.csv", "metrics_files": [f"{TUNED}/table1"]},
         outputs=table("table1") | {"seeds_csv": "results/{run}/tables/table1_seeds.csv"},
         reads=[*PROTOCOL, *TABLE1],
+        partial=True,
     ),
     "claims": Report(
         "Claims",
@@ -57,6 +60,7 @@ REPORTS = {
         reads=[*PROTOCOL, *TABLE1],
         each={"when": "claims"},
         mem_mb=2000,
+        partial=True,
     ),
     "probe_table": Report(
         "Linear probe",
@@ -66,6 +70,7 @@ REPORTS = {
         reads=["run", "seeds", "probe.variants"],
         each={"dataset": "probe.datasets"},
         mem_mb=2000,
+        partial=True,
     ),
     "lengths": Report(
         "Length of pretraining",
@@ -78,6 +83,7 @@ REPORTS = {
         reads=[*PROTOCOL, "lengths.variants", "lengths.regime", "lengths.heads", "pretrain.snapshots"],
         each={"dataset": "lengths.datasets"},
         mem_mb=2000,
+        partial=True,
     ),
     "sensitivity": Report(
         "Open choices",
@@ -93,6 +99,7 @@ REPORTS = {
         ],
         each={"dataset": "sensitivity.datasets", "seed": ["{seeds.0}"]},  # of the first seed alone
         mem_mb=2000,
+        partial=True,
     ),
     "table2": Report(
         "Table 2",

@@ -1,6 +1,7 @@
 """The configuration of every job stays what it is, so that what was measured before stays valid.
 
-After an intended change: `python tests/unit/test_resolved.py`, and look at which lines of resolved.csv changed.
+After an intended change: `PYTHONPATH=tests:workflow python tests/unit/test_resolved.py`, and look at which lines of
+resolved.csv changed.
 """
 
 import csv

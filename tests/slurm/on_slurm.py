@@ -3,6 +3,7 @@
 A copy of the repository runs locally, its twin through profiles/slurm; both end with the same bits.
 """
 
+import csv
 import importlib.util
 import itertools
 import json
@@ -16,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from helpers import ROOT, SNAKEMAKE, copy_checkout, environment, run_snakemake
 
 sys.path.insert(0, str(Path(__file__).parent))
 from faults import SUDDEN, Fault, Lines, storm
+
+from patchvae import checkpoint
 
 os.environ["PATCHVAE_DEVICE"] = "cpu"  # the two GPUs are none, and a job that asked for one would refuse to go without
 CLUSTER = ROOT / "tests/slurm/cluster"
@@ -35,7 +39,10 @@ KINDS = [
     *("Snakemake of the job killed", "requeued", "cancelled", "training killed", "time limit", "requeued", "cancelled"),
     *("training killed", "Snakemake of the job killed", "requeued", "cancelled", "training killed", "requeued"),
 ]
-OF_THE_MACHINE = {"seconds", "images_per_second", "peak_memory_mb", "machines", "device", "commit"}
+OF_THE_MACHINE = {
+    *("seconds", "images_per_second", "peak_memory_mb", "machines", "device", "commit"),
+    *("checkpoint_sha256", "metrics_sha256"),
+}
 
 
 def cluster(command: str, place: Path) -> None:
@@ -74,15 +81,37 @@ def copy_that_saves_often(place: Path, slow: bool) -> Path:
     return place
 
 
+def numbers(value: Any) -> Any:
+    """What a checkpoint holds, in a form that can be compared: the bytes of its tensors."""
+    if isinstance(value, torch.Tensor):
+        return (value.dtype, tuple(value.shape), value.numpy().tobytes())
+    if isinstance(value, dict):
+        return {key: numbers(child) for key, child in value.items()}
+    return value
+
+
 def results(place: Path) -> dict[str, Any]:
-    """Every result by its file's name: a metrics file without what is of the machine, the bytes of all others."""
+    """Every result by its file's name, without what is of the machine.
+
+    A checkpoint's file holds the number of the process that wrote it. Tables as text say how long the run took; their
+    CSV has the same numbers.
+    """
     found: dict[str, Any] = {}
     for path in sorted((place / "results").rglob("*")):
         name = path.relative_to(place).as_posix()
-        if path.suffix == ".json" and "/metrics/" in name:
+        if path.suffix == ".pt":
+            found[name] = numbers(checkpoint.load(path))
+        elif "/metrics/" in name and path.is_file():
             content = json.loads(path.read_text())
-            content["pretraining"] = {**(content.get("pretraining") or {}), "seconds": 0}
-            found[name] = {key: value for key, value in content.items() if key not in OF_THE_MACHINE}
+            blocks = [content, content.get("pretraining") or {}]
+            found[name] = [{key: block[key] for key in block if key not in OF_THE_MACHINE} for block in blocks]
+            found[name][0].pop("pretraining", None)
+        elif "/tables/" in name and path.suffix == ".csv":
+            with open(path, newline="") as stream:
+                rows = list(csv.DictReader(stream))
+            found[name] = [{key: row[key] for key in row if key not in OF_THE_MACHINE} for row in rows]
+        elif "/tables/" in name:
+            found[name] = path.is_file()
         elif path.is_file():
             found[name] = path.read_bytes()
     return found

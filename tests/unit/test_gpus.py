@@ -18,9 +18,12 @@ from patchvae.errors import PatchVAEError
 from patchvae.gpus import Gpu
 
 UUIDS = [f"GPU-{number}d4c4a3e-0000-1111-2222-333344445555" for number in range(3)]
+# Who started the tests may have had SIGHUP or SIGINT ignored, as nohup does.
 JOB = """
-import sys
+import signal, sys
 from patchvae import gpus
+for number in (signal.SIGHUP, signal.SIGINT):
+    signal.signal(number, signal.SIG_DFL)
 gpus.lease(gpus.visible(), gpus.VISIBLE in gpus.os.environ)
 print(gpus.os.environ.get(gpus.VISIBLE), flush=True)
 sys.stdin.read()

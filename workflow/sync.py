@@ -21,6 +21,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -37,7 +38,7 @@ from engines import (  # first, as it says what to do where a package is missing
     stages,
     unrecorded,
 )
-from layout import METRICS, OUTPUTS, ROOT, jobs
+from layout import METRICS, OUTPUTS, ROOT, fingerprints, jobs
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 from stale import stale
@@ -122,6 +123,7 @@ def adopt() -> None:
     tracked()
     refuse_while_at_work()
     mend_dvc()  # the commit of a killed adopt may have been cut off
+    wanted = parameters_and_code()
     unfinished = snakemake_has_work()
     if unfinished:
         refuse("adopt: Snakemake has work left, so nothing was recorded: finish it with `snakemake` first", unfinished)
@@ -131,14 +133,20 @@ def adopt() -> None:
         done = run(*command)
         if done.returncode:
             refuse(f"adopt: `{' '.join(command)}` failed: mend it and run adopt again", done)
-    edited = snakemake_has_work()
-    if edited:  # DVC has taken these results for those of the edit
+    if parameters_and_code() != wanted:  # DVC has taken these results for those of the edit
         restore(lock, before)
-        refuse("adopt: parameters or code were edited meanwhile, so nothing was recorded: `snakemake` first", edited)
+        raise PatchVAEError(
+            "adopt: parameters or code were edited meanwhile, so nothing was recorded: `snakemake` first"
+        )
     changes = dvc_changes()
     if changes:
         refuse("adopt: DVC still sees changes, listed above", changes)
     UNRECORDED.unlink(missing_ok=True)
+
+
+def parameters_and_code() -> tuple[bytes, dict[str, Any]]:
+    """What results are wanted of: params.yaml as it is written, and the fingerprints of all code."""
+    return (ROOT / "params.yaml").read_bytes(), dict(fingerprints(tracked()))
 
 
 def restore(path: Path, content: bytes | None) -> None:

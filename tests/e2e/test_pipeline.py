@@ -136,6 +136,7 @@ def test_the_scheduler_sleeps_while_jobs_run(finished: Path) -> None:
     assert len(re.findall("^Ready jobs:", said, re.M)) <= ended
 
 
+@pytest.mark.slow
 def test_both_engines_train_the_same_after_an_edit(finished: Path, tmp_path: Path) -> None:
     measured = []
     for name, command in (("by_dvc", ["dvc", "repro"]), ("by_snakemake", ["snakemake", "--cores", "1", *UNRECORDED])):

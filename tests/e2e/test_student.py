@@ -39,6 +39,7 @@ def trainings(jobs: set[str]) -> set[str]:
     return {job for job in jobs if "/pretrain/" in job or "/finetune/" in job}
 
 
+@pytest.mark.slow
 def test_a_week_of_a_student(origin: Path, tmp_path: Path, from_scratch: Callable[[Path], dict[str, bytes]]) -> None:
     place = twin(origin, tmp_path / "clone")
     first = results(place)

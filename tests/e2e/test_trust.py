@@ -233,7 +233,7 @@ def lose_records_and_times(place: Path, overlays: list[str]) -> None:
 @pytest.mark.parametrize(
     ("edited", "forget"),
     [
-        ("masks", align_overlays),
+        pytest.param("masks", align_overlays, marks=pytest.mark.slow),
         pytest.param("code", lose_records_and_times, marks=pytest.mark.slow),
         pytest.param("code", align_overlays, marks=pytest.mark.slow),
         pytest.param("masks", lose_records_and_times, marks=pytest.mark.slow),

@@ -13,8 +13,8 @@ ADDED = ROOT / "tests/e2e/added"
 
 
 @pytest.mark.slow
-def test_a_table_is_one_module_one_entry_and_one_caption(origin: Path, tmp_path: Path) -> None:
-    place = twin(origin, tmp_path / "clone")
+def test_a_table_is_one_module_one_entry_and_one_caption(trained_origin: Path, tmp_path: Path) -> None:
+    place = twin(trained_origin, tmp_path / "clone")
     run(place, "git", "apply", str(ADDED / "table.diff"))
     run(place, "workflow/stages.py")
     ran = executed(place, "snakemake", "--cores", "1")

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +11,7 @@ try:
     from layout import ROOT
 
     from patchvae.errors import PatchVAEError
+    from patchvae.status import marker, record_of
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed for {sys.executable}: source .venv/bin/activate")
 
@@ -99,16 +99,9 @@ def as_recorded(name: str) -> bool | None:
         return None
 
 
-def record_of(name: str) -> Path:
-    """Where Snakemake keeps what it knows of a file, in its folders of records."""
-    key = urlsafe_b64encode(name.encode()).decode()
-    parts = [key[at : at + 254] for at in range(0, len(key), 254)]
-    return Path(*(f"@{part}" for part in parts[:-1]), parts[-1])
-
-
 def cut_off(name: str) -> bool:
     """Whether the job that makes a file was cut off."""
-    return (ROOT / ".snakemake/incomplete" / record_of(name)).exists()
+    return marker(ROOT, name).exists()
 
 
 def confirmed(names: Collection[str]) -> set[str]:

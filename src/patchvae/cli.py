@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from patchvae import __version__
 from patchvae.errors import PatchVAEError
+from patchvae.listed import Listed
 
 logger = logging.getLogger(__name__)
 
@@ -223,12 +224,12 @@ def checkout(name: str) -> Path:
     return folder
 
 
-def listing(params: dict[str, Any]) -> list[Any]:
+def listing(params: dict[str, Any]) -> list[Listed]:
     """Every job of a run, as workflow/layout.py lists them."""
     import importlib
 
     sys.path.insert(0, str(checkout("workflow")))
-    jobs: list[Any] = importlib.import_module("layout").listing(params)
+    jobs: list[Listed] = importlib.import_module("layout").listing(params)
     return jobs
 
 

@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json
+from patchvae.listed import Listed
 from patchvae.report.plain_text import columns
 from patchvae.training.states import JOB, STATE
 
@@ -29,19 +30,6 @@ _STEP = re.compile(r"(?:step|resumed at step) (\d+) of (\d+)")
 _EPOCH = re.compile(r"\{'epoch': (\d+)[,}]")
 _ENDED = re.compile(r"--log (\S+) .*(returned non-zero exit status \d+|died with .*?)\.?$")
 _NAMED = re.compile(r"^ +log: (.*?) \(check log file\(s\) for error details\)$")
-
-
-class Listed(Protocol):
-    """A job as workflow/layout.py lists it."""
-
-    @property
-    def rule(self) -> str: ...
-    @property
-    def wildcards(self) -> dict[str, Any]: ...
-    @property
-    def outputs(self) -> list[str]: ...
-    @property
-    def log(self) -> str: ...
 
 
 class Progress(NamedTuple):
@@ -72,11 +60,16 @@ def mtime(path: Path, empty: bool = True) -> float | None:
     return found.st_mtime if empty or found.st_size else None
 
 
-def marker(root: Path, output: str) -> Path:
-    """Where Snakemake notes that it started the job of an output and that the job has not ended."""
+def record_of(output: str) -> Path:
+    """Where Snakemake keeps what it knows of a file, in its folders of records."""
     key = urlsafe_b64encode(output.encode()).decode()
     parts = [key[at : at + 254] for at in range(0, len(key), 254)]
-    return root / ".snakemake/incomplete" / Path(*(f"@{part}" for part in parts[:-1]), parts[-1])
+    return Path(*(f"@{part}" for part in parts[:-1]), parts[-1])
+
+
+def marker(root: Path, output: str) -> Path:
+    """Where Snakemake notes that it started the job of an output and that the job has not ended."""
+    return root / ".snakemake/incomplete" / record_of(output)
 
 
 def external(root: Path, output: str) -> str:

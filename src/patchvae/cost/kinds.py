@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from patchvae.config import Params
 from patchvae.errors import PatchVAEError
@@ -14,23 +14,6 @@ KEPT_BYTES = 4 * 2**30  # finetune.CACHE_BYTES, which cannot be imported without
 PACKING = ("prepare", "digit_scenes", "masks")  # rules that make files of data/
 
 Config = Mapping[str, Any]
-
-
-class Listed(Protocol):
-    """A job as workflow/layout.py lists it."""
-
-    @property
-    def rule(self) -> str: ...
-    @property
-    def wildcards(self) -> dict[str, Any]: ...
-    @property
-    def inputs(self) -> list[str]: ...
-    @property
-    def outputs(self) -> list[str]: ...
-    @property
-    def benchmark(self) -> str: ...
-    @property
-    def title(self) -> str: ...
 
 
 class Images(NamedTuple):

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from patchvae.cost.kinds import PACKING, Config, Counts, Listed, Work, kind, work
+from patchvae.cost.kinds import PACKING, Config, Counts, Work, kind, work
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json
+from patchvae.listed import Listed
 
 MEASURING = ("pretrain", "finetune", "probe", "reconstruct", "fid", "parts")  # rules whose metrics tell the machine
 UNTOLD = ""  # in place of a machine: Snakemake's benchmark files do not tell it

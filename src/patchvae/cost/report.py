@@ -10,10 +10,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from patchvae.cost.kinds import PACKING, Config, Counts, Images, Listed, Work, kind, work
+from patchvae.cost.kinds import PACKING, Config, Counts, Images, Work, kind, work
 from patchvae.cost.measurements import MEASURING, UNTOLD, Estimate, Measured, benchmark_seconds, estimate, took
 from patchvae.errors import PatchVAEError
 from patchvae.files import canonical, read_json
+from patchvae.listed import Listed
 from patchvae.report.plain_text import WIDTH, columns
 
 NOTES = (

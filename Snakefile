@@ -24,6 +24,7 @@ rule all:
         every_output(),
 
 
-# What every job needs, built with `--sdm conda` only; otherwise jobs run with the Python that runs Snakemake.
+# What every job needs, with `--sdm conda` or `--sdm apptainer` only; otherwise jobs run with the Python of Snakemake.
 for each in workflow.rules:
     each.conda_env = str(ROOT / "workflow/envs/patchvae.yaml")
+    each.container_img = str(IMAGE)

@@ -30,12 +30,15 @@ from patchvae.training import states
 from patchvae.resolve import resolve
 from engines import UNRECORDED, as_recorded, confirmed, cut_off, dvc_at_work, some
 
-# Jobs run with the Python that runs Snakemake, or with that of the Conda environment where `--sdm conda` asks for it,
-# and with this checkout's package, installed or not.
+# Jobs run with the Python that runs Snakemake, or with that of the Conda environment or the container where `--sdm` asks
+# for one, and with this checkout's package, installed or not.
 # `exec` leaves no shell between Snakemake and the job: SLURM signals all processes, and an older bash would die at once,
 # while its training still saves its state.
-in_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-bin_folder = "" if in_conda else f"{shlex.quote(os.path.dirname(sys.executable))}:"
+deployed = {DeploymentMethod.CONDA, DeploymentMethod.APPTAINER} & {*workflow.deployment_settings.deployment_method}
+IMAGE = ROOT / "workflow/envs/patchvae.sif"
+if DeploymentMethod.APPTAINER in deployed and not IMAGE.exists():
+    sys.exit(f"{IMAGE} is missing: `apptainer build {IMAGE} {IMAGE.with_suffix('.def')}` in {ROOT}")
+bin_folder = "" if deployed else f"{shlex.quote(os.path.dirname(sys.executable))}:"
 shell.prefix(f"set -euo pipefail; export PATH={bin_folder}$PATH PYTHONPATH={shlex.quote(str(ROOT / 'src'))}; exec ")
 
 

@@ -158,6 +158,13 @@ def parts(args: argparse.Namespace) -> None:
     draw(args.checkpoint, args.images, args.out)
 
 
+def export(args: argparse.Namespace) -> None:
+    """Write the encoder of a checkpoint, without decoder and snapshots: all that `patchvae.load` and `parts` need."""
+    from patchvae.features import export
+
+    export(args.checkpoint, args.out)
+
+
 def parameters(args: argparse.Namespace) -> None:
     """Print the parameter counts of all networks as CSV."""
     from patchvae.models.parameters import write_csv
@@ -392,6 +399,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="what a PatchVAE's pretraining wrote (.pt)")
     sub.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="JPEG, PNG, GIF, BMP, WebP, PPM or TIFF")
     sub.add_argument("--out", type=Path, required=True, metavar="PATH", help="picture to write, .png or .pdf")
+    sub = command("export", export)
+    sub.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="what a pretraining wrote (.pt)")
+    sub.add_argument("--out", type=Path, required=True, metavar="PATH", help="file to write")
     text = "folder for states of interrupted trainings (default: scratch)"
     command("clean", clean).add_argument("--scratch", type=Path, default=Path("scratch"), metavar="DIR", help=text)
     command("parameters", parameters).add_argument(

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
-from patchvae.models.patchvae import PatchVAE
+from patchvae.models.patchvae import PatchEncoder
 from patchvae.models.resnet import Backbone
 from patchvae.models.scaling import Scaling
-from patchvae.pretrained import restored
+from patchvae.pretrained import ENCODER, restored_encoder
 
 ROUNDING = 1e-3  # tolerance around [0, 1]; resizing overshoots a little
 
@@ -83,12 +83,26 @@ def load(path: Path | str, epoch: int | None = None) -> Features:
     Raises PatchVAEError for a file that is missing, broken or no such checkpoint, and for an epoch that was not kept.
     """
     content = checkpoint.load_pretrained(path, {}, {})
-    model, config = restored(path, content), content["config"]
-    backbone = model.get_submodule("encoder.backbone")
+    encoder, config = restored_encoder(path, content), content["config"]
+    backbone = encoder.get_submodule("backbone")
     assert isinstance(backbone, Backbone)
-    head = model.encoder.occurrence if isinstance(model, PatchVAE) else None
+    head = encoder.occurrence if isinstance(encoder, PatchEncoder) else None
     if epoch is not None:
         head = None
         weights = checkpoint.backbone_weights(content, epoch)
         checkpoint.load_weights(backbone, weights, f"{config['variant']}, epoch {epoch}")
     return Features(backbone, head, config).requires_grad_(False).eval()
+
+
+def export(path: Path | str, out: Path | str) -> None:
+    """Write the encoder of a pretraining's checkpoint, which is what `load` needs, and where it comes from.
+
+    Raises PatchVAEError for a checkpoint that `load` refuses, and an `out` that is the checkpoint itself.
+    """
+    if Path(out).resolve() == Path(path).resolve():
+        raise PatchVAEError(f"--out: {out} is the checkpoint and would be overwritten")
+    content = checkpoint.load_pretrained(path, {}, {})
+    weights = restored_encoder(path, content).state_dict()
+    kept = {key: content[key] for key in ("config", "steps", "game", "code_sha256", "data_sha256")}
+    model = {ENCODER + key: value for key, value in weights.items()}
+    checkpoint.save(out, {**kept, "model": model, "snapshots": {}, "checkpoint_sha256": content["sha256"]})

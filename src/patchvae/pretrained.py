@@ -12,6 +12,8 @@ from patchvae.errors import PatchVAEError
 from patchvae.models.factory import build_model, network_of
 from patchvae.run_config import Measured
 
+ENCODER = "encoder."  # begins the names of the encoder's weights
+
 
 def load_model(
     path: Path, config: Measured, kinds: Sequence[str], device: torch.device | str
@@ -30,17 +32,33 @@ def load_model(
 
 def restored(path: Path | str, content: Mapping[str, Any]) -> nn.Module:
     """The model of a checkpoint's content; raises PatchVAEError where that is of no pretraining."""
-    config = content["config"]
+    model = untrained(path, content["config"])
+    checkpoint.load_weights(model, content["model"], content["config"]["variant"])
+    return model.eval()
+
+
+def restored_encoder(path: Path | str, content: Mapping[str, Any]) -> nn.Module:
+    """Its encoder alone, whether or not there are weights of anything else; errors as `restored`."""
+    encoder = untrained(path, content["config"]).get_submodule("encoder")
+    checkpoint.load_weights(encoder, encoder_weights(content["model"]), content["config"]["variant"])
+    return encoder.eval()
+
+
+def encoder_weights(model: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The encoder's among a model's weights, named as the encoder names them."""
+    return {key.removeprefix(ENCODER): value for key, value in model.items() if key.startswith(ENCODER)}
+
+
+def untrained(path: Path | str, config: Mapping[str, Any]) -> nn.Module:
+    """The model that a checkpoint's configuration describes; raises PatchVAEError where it describes none."""
     try:
-        size, variant, _ = (config[key] for key in ("image_size", "variant", "input_scaling"))
+        size, _, _ = (config[key] for key in ("image_size", "variant", "input_scaling"))
         with torch.random.fork_rng(devices=[]):  # the caller draws the same numbers as without this model
-            model = build_model(network_of(config["model"]), size)
+            return build_model(network_of(config["model"]), size)
     except (KeyError, AttributeError) as error:
         raise PatchVAEError(f"checkpoint {path} is of no pretraining: its config is incomplete") from error
     except PatchVAEError as error:
         raise PatchVAEError(f"checkpoint {path} is of no pretraining: {error}") from error
-    checkpoint.load_weights(model, content["model"], variant)
-    return model.eval()
 
 
 def for_measuring(model: nn.Module, device: torch.device | str) -> nn.Module:

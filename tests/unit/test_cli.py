@@ -92,6 +92,8 @@ def masks(config: str) -> list[str]:
         (masks("[]"), "--config"),
         (masks("{}"), "--config: "),
         (["score-parts", *TRAIN[1:]], "--config: "),
+        (["export", "gone.pt", "--out", "new/phi.pt"], "checkpoint gone.pt does not exist"),
+        (["export", "gone.pt", "--out", "gone.pt"], "--out: gone.pt is the checkpoint and would be overwritten"),
         (["parts", "gone.pt", "cat.jpg", "--out", "new/parts.png"], "checkpoint gone.pt does not exist"),
         (["parts", "gone.pt", "cat.jpg", "--out", "new/parts.svg"], "new/parts.svg is neither .png nor .pdf"),
         (masks("@missing.json"), "missing.json"),

@@ -15,9 +15,11 @@ from torch import Tensor
 
 from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
-from patchvae.features import load
+from patchvae.features import export, load
+from patchvae.files import file_digest
 from patchvae.models.factory import build_model, network_of
 from patchvae.models.scaling import Scaling
+from patchvae.pretrained import restored
 
 PARTS = {
     "num_parts": 3,
@@ -198,3 +200,26 @@ def test_the_lines_of_the_guide(save: Save, tmp_path: Path, monkeypatch: pytest.
     exec(lines, names)
     assert names["features"].shape == (1, 128, 4, 6)
     assert names["pooled"].shape == (1, 128)
+
+
+@pytest.mark.parametrize("kind", list(MODELS))
+def test_what_is_exported_is_smaller_and_says_the_same(save: Save, pixels: Tensor, tmp_path: Path, kind: str) -> None:
+    whole, small = save(kind), tmp_path / "small.pt"
+    export(whole, small)
+    images = pixels.permute(0, 3, 1, 2)
+    assert torch.equal(load(small)(images), load(whole)(images))
+    assert small.stat().st_size < whole.stat().st_size
+    if kind == "patchvae":
+        assert torch.equal(load(small).occurrence(images), load(whole).occurrence(images))
+    content = checkpoint.load_pretrained(small, {}, {})
+    assert content["config"] == checkpoint.load(whole)["config"]
+    assert content["checkpoint_sha256"] == file_digest(whole)
+
+
+def test_what_is_exported_reconstructs_nothing(save: Save, tmp_path: Path) -> None:
+    small = tmp_path / "small.pt"
+    export(save(), small)
+    with pytest.raises(PatchVAEError, match="the weights of patchvae do not fit the network"):
+        restored(small, checkpoint.load_pretrained(small, {}, {}))
+    with pytest.raises(PatchVAEError, match="no snapshot of epoch 1, only of none"):
+        load(small, epoch=1)

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 from helpers import OVERLAYS, ROOT, copy_checkout, environment
 
+from patchvae import checkpoint
 from patchvae.config import read_yaml
+from patchvae.files import read_json
+from patchvae.plan import PARTS_FIGURES
+
+FROM_WEIGHTS = tuple(f"{figure}_" for figure in PARTS_FIGURES)  # drawn from a checkpoint, not from metrics
 
 
 def git_files(*patterns: str) -> list[str]:
@@ -34,6 +39,7 @@ def test_there_is_a_committed_run() -> None:
 def test_what_is_committed_is_what_the_metrics_say(overlay: Path, tmp_path: Path) -> None:
     place, run = copy_checkout(tmp_path / "clone"), read_yaml(overlay)["run"]
     made = git_files(f"results/{run}/tables", f"results/{run}/figures", "README.md")
+    made = [name for name in made if not Path(name).name.startswith(FROM_WEIGHTS)]
     assert len(made) > 10
     before = {name: (place / name).read_bytes() for name in made}
     for name in made[1:]:
@@ -52,3 +58,16 @@ def test_a_run_without_metrics_is_one_sentence(tmp_path: Path) -> None:
     done = rebuild(place)
     assert done.returncode == 1
     assert done.stderr == "results/paper/metrics holds no metrics file: run it, or `dvc pull`\n"
+
+
+def test_committed_weights_are_those_that_committed_metrics_name() -> None:
+    found = git_files("results/*/phi/*.pt")
+    assert found
+    for name in found:
+        content = checkpoint.load_pretrained(ROOT / name, {}, {})
+        config, run = content["config"], Path(name).parts[1]
+        job = f"{config['dataset']}/{config['variant']}/seed{config['seed']}"
+        metrics = read_json(ROOT / f"results/{run}/metrics/pretrain/{job}.json")
+        assert content["checkpoint_sha256"] == metrics["checkpoint_sha256"]
+        assert Path(name).stem == config["variant"]
+        assert config == metrics["config"]

@@ -120,10 +120,20 @@ def test_without_the_weights_of_inception_only_fid_is_empty(finished: Path) -> N
 
 def test_the_report_is_one_file(snakemake: Run, finished: Path, tmp_path: Path) -> None:
     place = twin(finished, tmp_path / "clone")
+    # As of real data; this run's has no verdict
+    (place / "results/test/tables/answer.md").write_text("- **One claim: not run.** Why.\n\nTop-1\n")
     done = snakemake(place, "--report", "results/test/report.html")
     assert done.returncode == 0, done.stdout + done.stderr
     text = (place / "results/test/report.html").read_text()
-    for part in ("Classification", "Ablations", "Reconstruction", "Parameter counts", "figure4"):
+    for part in (
+        "One claim: not run.",
+        "The paper's Table 1 against ours",
+        "Classification",
+        "Ablations",
+        "Reconstruction",
+        "Parameter counts",
+        "figure4",
+    ):
         assert part in text
     assert re.findall(r'(?:src|href)="(?:https?:)?//[^"]*\.(?:js|css)"', text) == []
 

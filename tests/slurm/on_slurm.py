@@ -33,6 +33,7 @@ ON_SLURM = [
     *("--max-status-checks-per-second", "1", "--latency-wait", "20"),
 ]
 SAVE_EVERY = 5.0  # seconds, in the copies
+PAUSE, STORM = 0.4, "storm"  # seconds after each step, during the storm
 CHAOS = ["tests/e2e/engines.yaml", "tests/slurm/chaos.yaml"]
 KINDS = [
     *("cancelled", "requeued", "training killed", "time limit", "requeued", "cancelled", "training killed"),
@@ -71,13 +72,18 @@ def replaced(path: Path, old: str, new: str) -> None:
 
 
 def copy_that_saves_often(place: Path, slow: bool) -> Path:
-    """A copy whose trainings save every few seconds; a slow one waits after each step, in what only watches it."""
+    """A copy whose trainings save every few seconds.
+
+    Those of a slow one wait after each step as long as the file STORM is there, in what only watches them.
+    """
     copy_checkout(place)
     training = place / "src/patchvae/training"
     replaced(training / "loop.py", "save_every: float = 60.0", f"save_every: float = {SAVE_EVERY}")
     if slow:
         update = "        self.bar.update()\n"
-        replaced(training / "watch.py", update, f"{update}        __import__('time').sleep(0.1)\n")
+        pause = f"__import__('time').sleep({PAUSE} * __import__('os').path.exists('{STORM}'))"
+        replaced(training / "watch.py", update, f"{update}        {pause}\n")
+        (place / STORM).touch()
     return place
 
 
@@ -184,6 +190,7 @@ def test_chaos_ends_with_the_same_bits(slurm: Path, tmp_path: Path) -> None:
     with open(tmp_path / "said", "w") as said:
         running = subprocess.Popen(command, cwd=stormy, env=environment(), stdout=said, stderr=said)
         faults = storm(stormy, KINDS, lambda: running.poll() is None)
+        (stormy / STORM).unlink()
         assert running.wait(1800) == 0, (tmp_path / "said").read_text()[-3000:]
     ended.set()
     controller.join()

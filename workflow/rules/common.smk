@@ -1,6 +1,7 @@
 # Parameters, and the one helper per need that the other files use.
 
 import atexit
+import base64
 import importlib.util
 import os
 import re
@@ -70,6 +71,20 @@ TRACKED = (
     and importlib.util.find_spec("dvc") is not None
 )
 
+
+def answer_of_the_run():
+    """What the report's front page opens with, where the run has claims: the verdicts and the figure as a link."""
+    verdicts = ROOT / f"results/{PARAMS['run']}/tables/answer.md"
+    picture = ROOT / f"results/{PARAMS['run']}/figures/answer.png"
+    if not (verdicts.is_file() and picture.is_file()):
+        return {}
+    lines = verdicts.read_text(encoding="utf-8").splitlines()
+    answer = "\n".join(line for line in lines if line.startswith("- "))  # Table 1 stands further down
+    text = base64.encodebytes(picture.read_bytes()).decode().strip()  # in lines, since reStructuredText limits their length
+    return {"answer": answer, "picture": f"data:image/png;base64,{text}"}
+
+
+workflow.config.update(answer_of_the_run())  # all that workflow/report/front.rst sees of this file
 
 JOBS = list(layout.jobs(PARAMS))
 MADE_BY = {path.format(**job): (rule, job) for rule, job in JOBS for path in OUTPUTS[rule]}

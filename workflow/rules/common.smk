@@ -80,7 +80,8 @@ def answer_of_the_run():
         return {}
     lines = verdicts.read_text(encoding="utf-8").splitlines()
     answer = "\n".join(line for line in lines if line.startswith("- "))  # Table 1 stands further down
-    text = base64.encodebytes(picture.read_bytes()).decode().strip()  # in lines, since reStructuredText limits their length
+    # In lines, since reStructuredText limits their length
+    text = base64.encodebytes(picture.read_bytes()).decode().strip()
     return {"answer": answer, "picture": f"data:image/png;base64,{text}"}
 
 

@@ -33,7 +33,7 @@ ON_SLURM = [
     *("--max-status-checks-per-second", "1", "--latency-wait", "20"),
 ]
 SAVE_EVERY = 5.0  # seconds, in the copies
-PAUSE, STORM = 1.0, "storm"  # seconds after each step, during the storm
+PAUSE, STORM = 0.6, "storm"  # seconds after each step, during the storm
 CHAOS = ["tests/e2e/engines.yaml", "tests/slurm/chaos.yaml"]
 KINDS = [
     *("cancelled", "requeued", "training killed", "time limit", "requeued", "cancelled", "training killed"),

@@ -38,8 +38,8 @@ def test_the_citation_is_of_this_version(root: Path) -> None:
     assert str(read_yaml(root / "CITATION.cff")["version"]) == __version__
 
 
-def test_the_readme_installs_the_torch_of_the_lock(root: Path) -> None:
+def test_the_guide_installs_the_torch_of_the_lock(root: Path) -> None:
     pins = re.findall(r"^((?:torch|torchvision)==\S+)$", (root / "requirements.lock").read_text(encoding="utf-8"), re.M)
-    readme = (root / "README.md").read_text(encoding="utf-8")
+    guide = (root / "docs/running.md").read_text(encoding="utf-8")
     assert len(pins) == 2
-    assert [pin for pin in pins if f"{pin}+cu" not in readme] == []
+    assert [pin for pin in pins if f"{pin}+cu" not in guide] == []

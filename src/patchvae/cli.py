@@ -4,12 +4,13 @@ Subcommands import what they need themselves, so that `patchvae --help` does not
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -70,7 +71,8 @@ def pretrain(args: argparse.Namespace) -> None:
     wanted = data_as_wanted(args, args.data)
     paths = (local_data(args.data), local_masks(args.masks), args.checkpoint, args.metrics, args.scratch)
     watch = Watcher(args.live, "pretrain", Claim(args.scratch, [args.checkpoint, args.metrics]))
-    pretrain(args.config, *paths, args.device, args.threads, watch, wanted)
+    with unless_finished_by_another(args, [args.checkpoint, args.metrics]):
+        pretrain(args.config, *paths, args.device, args.threads, watch, wanted)
 
 
 def finetune(args: argparse.Namespace) -> None:
@@ -83,7 +85,28 @@ def finetune(args: argparse.Namespace) -> None:
     wanted = data_as_wanted(args, args.data)
     paths = (local_data(args.data), args.pretrained, args.metrics, args.scratch)
     watch = Watcher(args.live, "finetune", Claim(args.scratch, [args.metrics]))
-    finetune(args.config, *paths, args.device, args.threads, watch, wanted)
+    with unless_finished_by_another(args, [args.metrics]):
+        finetune(args.config, *paths, args.device, args.threads, watch, wanted)
+
+
+@contextlib.contextmanager
+def unless_finished_by_another(args: argparse.Namespace, outputs: Sequence[Path]) -> Iterator[None]:
+    """End a training well that was overtaken by a run which has written the outputs by now, of the same parameters.
+
+    With an error, this run's Snakemake would delete them.
+    """
+    from patchvae.files import read_json
+    from patchvae.provenance import config_sha256
+    from patchvae.training.claim import Overtaken
+
+    try:
+        yield
+    except Overtaken as error:
+        if not all(path.exists() for path in outputs):
+            raise
+        if read_json(args.metrics).get("config_sha256") != config_sha256(args.config.given):
+            raise
+        logger.warning("%s: it has written %s", error, args.metrics)
 
 
 def probe(args: argparse.Namespace) -> None:

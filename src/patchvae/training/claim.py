@@ -21,6 +21,10 @@ TOKEN = "token.json"
 SHARE = 0.01  # of a training's time that goes into looking at its tokens
 
 
+class Overtaken(PatchVAEError):
+    """Another run of this training goes on, or has ended and was accepted."""
+
+
 class Claim:
     """A run's claim on the states and outputs of its training."""
 
@@ -33,12 +37,12 @@ class Claim:
     def take(self, label: str) -> None:
         """Become the run that writes. Runs of the same job with other parameters or code lose the outputs, too.
 
-        Raises PatchVAEError where no state folder names the outputs any more.
+        Raises Overtaken where no state folder names the outputs any more.
         """
         self.label = label
         self.paths = [path.with_name(TOKEN) for path in self.scratch.glob(f"*/{JOB}") if self._names_ours(path)]
         if not self.paths:
-            raise PatchVAEError(f"{label}: another run of this training has just begun: this one stops")
+            raise Overtaken(f"{label}: another run of this training has just begun: this one stops")
         for path in self.paths:
             write_json(path, self.token)
         self.check()
@@ -49,18 +53,18 @@ class Claim:
             self.check()
 
     def check(self) -> None:
-        """Raise PatchVAEError if another run has begun since, or the outputs are accepted and the state is deleted."""
+        """Raise Overtaken if another run has begun since, or the outputs are accepted and the state is deleted."""
         began = time.monotonic()
         for path in self.paths:
             try:
                 newest = path.read_text(encoding="utf-8")
             except FileNotFoundError:
-                raise PatchVAEError(
+                raise Overtaken(
                     f"{self.label}: {path.parent} was deleted, as is done once a training's outputs are accepted:"
                     " this run stops and writes nothing more"
                 ) from None
             if self.token["run"] not in newest:
-                raise PatchVAEError(
+                raise Overtaken(
                     f"{self.label}: another run of this training has begun since ({path} tells where): this one stops"
                     " and writes nothing more"
                 )

@@ -1,5 +1,7 @@
 """Of two runs of one training at once, only the later one writes."""
 
+import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -12,10 +14,11 @@ import pytest
 import torch
 
 import patchvae
-from patchvae import checkpoint
+from patchvae import checkpoint, cli
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest, read_json, write_json
-from patchvae.training.claim import TOKEN, Claim
+from patchvae.provenance import config_sha256
+from patchvae.training.claim import TOKEN, Claim, Overtaken
 from patchvae.training.pretrain import pretrain
 from patchvae.training.states import state_path
 
@@ -64,12 +67,12 @@ def test_the_later_of_two_runs_writes_and_ends_in_the_bits_of_a_quiet_one(packed
             assert run.poll() is None, run.communicate()[1]
             time.sleep(0.02)
 
-    def stops(place: Path, run: "subprocess.Popen[str]") -> None:
+    def stops(place: Path, run: "subprocess.Popen[str]", status: int) -> None:
         """Without a write."""
         before = written(out)
         (place / "go").touch()
         said = run.communicate(timeout=100)[1]
-        assert run.returncode == 1 and "Traceback" not in said
+        assert run.returncode == status and "Traceback" not in said
         assert "another run of this training has begun since" in said.splitlines()[-1]
         assert written(out) == before
 
@@ -78,11 +81,11 @@ def test_the_later_of_two_runs_writes_and_ends_in_the_bits_of_a_quiet_one(packed
         held(*first)
         second = begun("second", 8)
         held(*second)
-        stops(*first)
+        stops(*first, status=1)
         assert not (out / "model.pt").exists()
         third = begun("third", -1)
         assert third[1].communicate(timeout=100) and third[1].returncode == 0
-        stops(*second)  # whose training has ended by now
+        stops(*second, status=0)  # the outputs are there by now, and Snakemake would delete them after an error
     finally:
         for _, run in filter(None, (first, second)):
             run.kill()
@@ -151,3 +154,18 @@ def test_looking_takes_a_hundredth_of_the_time(claim, monkeypatch) -> None:
         clock[0] += 0.01
         first.check_now_and_then()
     assert 40 <= len(looked) <= 51
+
+
+@pytest.mark.parametrize(
+    ("parameters", "outputs", "well"),
+    [({"seed": 0}, 2, True), ({"seed": 1}, 2, False), ({"seed": 0}, 1, False)],
+    ids=["the same training's", "another training's", "not yet there"],
+)
+def test_who_is_overtaken_ends_well_where_the_outputs_are_there(tmp_path, parameters, outputs, well) -> None:
+    paths = [tmp_path / "metrics.json", tmp_path / "model.pt"]
+    write_json(paths[0], {"config_sha256": config_sha256(parameters)})
+    for path in paths[1:outputs]:
+        path.touch()
+    args = argparse.Namespace(config=argparse.Namespace(given={"seed": 0}), metrics=paths[0])
+    with contextlib.nullcontext() if well else pytest.raises(Overtaken), cli.unless_finished_by_another(args, paths):
+        raise Overtaken("overtaken")

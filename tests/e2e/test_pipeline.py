@@ -243,14 +243,14 @@ def test_a_data_set_of_ones_own_takes_a_few_lines(snakemake: Run, root: Path, tm
                 pixels[..., number] += 150
                 Image.fromarray(pixels).save(folder / f"{index}.png")
     text = (root / "docs/adding-a-dataset.md").read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
-    overlay = tmp_path / "mine.yaml"
+    place = copy_checkout(tmp_path / "checkout")
+    overlay = place / "mine.yaml"  # beside params.yaml, as in the guide
     overlay.write_text(text.replace("/data/flowers", str(tmp_path / "flowers")).replace("_epochs: 90", "_epochs: 1"))
     small = tmp_path / "small.yaml"
     small.write_text(
         "{pretrain: {batch_size: 16}, finetune: {batch_size: 16}, table1: {variants: [patchvae, random],"
         " objectives: {plain: [patchvae], lw: [], gan: [], gan+lw: [], bigan: [], none: [random]}}}\n"
     )
-    place = copy_checkout(tmp_path / "checkout")
     done = snakemake(place, *CORES, "--configfile", overlay, small)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     with open(place / "results/mine/tables/table1.csv", newline="") as stream:

@@ -4,13 +4,12 @@ Subcommands import what they need themselves, so that `patchvae --help` does not
 """
 
 import argparse
-import contextlib
 import json
 import logging
 import re
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -64,49 +63,29 @@ def masks(args: argparse.Namespace) -> None:
 def pretrain(args: argparse.Namespace) -> None:
     """Pretrain one variant without labels."""
     from patchvae.data.local_copies import local_data, local_masks
-    from patchvae.training.claim import Claim
+    from patchvae.training.claim import Claim, unless_finished_by_another
     from patchvae.training.pretrain import pretrain
     from patchvae.training.watch import Watcher
 
     wanted = data_as_wanted(args, args.data)
     paths = (local_data(args.data), local_masks(args.masks), args.checkpoint, args.metrics, args.scratch)
     watch = Watcher(args.live, "pretrain", Claim(args.scratch, [args.checkpoint, args.metrics]))
-    with unless_finished_by_another(args, [args.checkpoint, args.metrics]):
+    with unless_finished_by_another(args.config.given, args.metrics, args.checkpoint):
         pretrain(args.config, *paths, args.device, args.threads, watch, wanted)
 
 
 def finetune(args: argparse.Namespace) -> None:
     """Train a classifier on a pretrained backbone, in one regime."""
     from patchvae.data.local_copies import local_data
-    from patchvae.training.claim import Claim
+    from patchvae.training.claim import Claim, unless_finished_by_another
     from patchvae.training.finetune import finetune
     from patchvae.training.watch import Watcher
 
     wanted = data_as_wanted(args, args.data)
     paths = (local_data(args.data), args.pretrained, args.metrics, args.scratch)
     watch = Watcher(args.live, "finetune", Claim(args.scratch, [args.metrics]))
-    with unless_finished_by_another(args, [args.metrics]):
+    with unless_finished_by_another(args.config.given, args.metrics):
         finetune(args.config, *paths, args.device, args.threads, watch, wanted)
-
-
-@contextlib.contextmanager
-def unless_finished_by_another(args: argparse.Namespace, outputs: Sequence[Path]) -> Iterator[None]:
-    """End a training well that was overtaken by a run which has written the outputs by now, of the same parameters.
-
-    With an error, this run's Snakemake would delete them.
-    """
-    from patchvae.files import read_json
-    from patchvae.provenance import config_sha256
-    from patchvae.training.claim import Overtaken
-
-    try:
-        yield
-    except Overtaken as error:
-        if not all(path.exists() for path in outputs):
-            raise
-        if read_json(args.metrics).get("config_sha256") != config_sha256(args.config.given):
-            raise
-        logger.warning("%s: it has written %s", error, args.metrics)
 
 
 def probe(args: argparse.Namespace) -> None:

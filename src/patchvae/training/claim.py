@@ -5,17 +5,22 @@ in the folder of the training's state, where the next one replaces it. No lock i
 them and a lock's owner may be gone. No result depends on it.
 """
 
+import contextlib
+import logging
 import os
 import socket
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json, write_json
+from patchvae.provenance import config_sha256
 from patchvae.training.states import JOB
+
+logger = logging.getLogger(__name__)
 
 TOKEN = "token.json"
 SHARE = 0.01  # of a training's time that goes into looking at its tokens
@@ -76,3 +81,19 @@ class Claim:
             return bool(set(self.outputs) & set(read_json(path)["outputs"]))
         except (PatchVAEError, KeyError, TypeError):  # cut off by a kill
             return False
+
+
+@contextlib.contextmanager
+def unless_finished_by_another(config: Mapping[str, Any], metrics: Path, *others: Path) -> Iterator[None]:
+    """Let a run that is overtaken end well, if another of the same configuration has written all outputs by now.
+
+    After an error, this run's Snakemake would delete them.
+    """
+    try:
+        yield
+    except Overtaken as error:
+        if not all(path.exists() for path in (metrics, *others)):
+            raise
+        if read_json(metrics).get("config_sha256") != config_sha256(config):
+            raise
+        logger.warning("%s: it has written %s", error, metrics)

@@ -1,6 +1,5 @@
 """Of two runs of one training at once, only the later one writes."""
 
-import argparse
 import contextlib
 import json
 import os
@@ -14,11 +13,11 @@ import pytest
 import torch
 
 import patchvae
-from patchvae import checkpoint, cli
+from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest, read_json, write_json
 from patchvae.provenance import config_sha256
-from patchvae.training.claim import TOKEN, Claim, Overtaken
+from patchvae.training.claim import TOKEN, Claim, Overtaken, unless_finished_by_another
 from patchvae.training.pretrain import pretrain
 from patchvae.training.states import state_path
 
@@ -166,6 +165,6 @@ def test_who_is_overtaken_ends_well_where_the_outputs_are_there(tmp_path, parame
     write_json(paths[0], {"config_sha256": config_sha256(parameters)})
     for path in paths[1:outputs]:
         path.touch()
-    args = argparse.Namespace(config=argparse.Namespace(given={"seed": 0}), metrics=paths[0])
-    with contextlib.nullcontext() if well else pytest.raises(Overtaken), cli.unless_finished_by_another(args, paths):
+    ends = contextlib.nullcontext() if well else pytest.raises(Overtaken)
+    with ends, unless_finished_by_another({"seed": 0}, *paths):
         raise Overtaken("overtaken")

@@ -10,7 +10,7 @@ import torch
 from patchvae.data.packed import check_arrays, load_manifest
 from patchvae.errors import PatchVAEError
 from patchvae.files import write_json
-from patchvae.hardware import describe, peak_memory, pick_device, pick_precision, set_threads
+from patchvae.hardware import describe, peak_memory, pick_device, pick_precision, set_convolutions, set_threads
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256, commit, config_sha256, versions
 from patchvae.run_config import Measured
@@ -118,6 +118,7 @@ def start(
     Raises PatchVAEError for a device that is not there, and for data of other sizes than the job's or the manifest's.
     """
     chosen = pick_device(device)
+    set_convolutions(chosen)
     manifest = load_manifest(data)
     if manifest["image_size"] != config.image_size:
         raise PatchVAEError(f"{data}: images of side {manifest['image_size']}, but image_size is {config.image_size}")

@@ -25,6 +25,11 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def memory_format(device: torch.device, precision: str) -> torch.memory_format:
+    """How networks and images lie in memory: channels last, where cuDNN has fast kernels for it (not for float32)."""
+    return torch.contiguous_format if device.type == "cuda" and precision == "fp32" else torch.channels_last
+
+
 def set_convolutions(device: torch.device) -> None:
     """Convolutions on a GPU: `fp32` is float32, and the fastest algorithm is looked for.
 

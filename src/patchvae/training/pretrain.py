@@ -12,7 +12,7 @@ from patchvae import checkpoint
 from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
-from patchvae.hardware import autocast
+from patchvae.hardware import autocast, memory_format
 from patchvae.models.factory import build_model
 from patchvae.models.kinds import KINDS
 from patchvae.models.network_config import Network
@@ -52,6 +52,7 @@ class PretrainTask:
         self.steps_per_epoch = self.order.steps_per_epoch
         self.images = self.epochs * self.steps_per_epoch * self.order.batch_size
         self.scaling = Scaling(config.input_scaling, device)
+        self.layout = memory_format(device, precision)
         model = seeded_model(config.model, config.image_size, config.seed)
         self.objective = objective_of(model, config, device, precision)
         self.snapshots: dict[int, dict[str, Tensor]] = {}
@@ -64,7 +65,8 @@ class PretrainTask:
         masks_or_labels = rest[0] if rest else None
         if masks_or_labels is not None and not self.labels:
             masks_or_labels = mirror(masks_or_labels, flips).permute(0, 3, 1, 2).float()
-        return self.objective.step(self.scaling(mirror(pixels, flips)), masks_or_labels, step)
+        images = self.scaling(mirror(pixels, flips)).contiguous(memory_format=self.layout)
+        return self.objective.step(images, masks_or_labels, step)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Keep phi at the epochs of `snapshots`; as the rate is constant, it is that of a shorter training."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from patchvae.hardware import autocast
+from patchvae.hardware import autocast, memory_format
 from patchvae.losses import fake_loss, real_loss
 from patchvae.seeding import seed_for
 from patchvae.training.optimizers import adam
@@ -24,8 +24,9 @@ class Objective:
         self.networks, self.optimizers = {}, {}
 
     def add(self, name: str, module: nn.Module, lr: float, betas: list[float]) -> None:
-        """Move a network to the device, in channels-last memory, and make its optimiser."""
-        module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        """Move a network to the device and make its optimiser."""
+        layout = memory_format(self.device, self.precision)
+        module.to(device=self.device, memory_format=layout)  # type: ignore[call-overload]
         module.train()
         self.networks[name] = module
         self.optimizers[name] = adam(module, lr, betas)

@@ -1,0 +1,45 @@
+"""How a GPU computes, as far as that shows on a machine without one."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from patchvae import hardware
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.fixture
+def cudnn() -> Iterator[Any]:
+    """cuDNN's settings, put back afterwards; no GPU is needed to read and write them."""
+    settings: Any = torch.backends.cudnn
+    before = settings.conv.fp32_precision, settings.benchmark
+    yield settings
+    settings.conv.fp32_precision, settings.benchmark = before
+
+
+def test_float32_on_a_gpu_is_not_tf32(cudnn: Any) -> None:
+    cudnn.conv.fp32_precision = "tf32"
+    hardware.set_convolutions(CPU)
+    assert cudnn.conv.fp32_precision == "tf32"
+    hardware.set_convolutions(GPU)
+    assert cudnn.conv.fp32_precision == "ieee"
+    assert cudnn.benchmark
+    assert torch.backends.cuda.matmul.fp32_precision in ("none", "ieee")
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "layout"),
+    [
+        (CPU, "fp32", torch.channels_last),
+        (CPU, "bf16", torch.channels_last),
+        (GPU, "bf16", torch.channels_last),
+        (GPU, "fp32", torch.contiguous_format),
+    ],
+)
+def test_channels_come_first_where_cudnn_wants_them_so(
+    device: torch.device, precision: str, layout: torch.memory_format
+) -> None:
+    assert hardware.memory_format(device, precision) == layout

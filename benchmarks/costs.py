@@ -27,7 +27,7 @@ from patchvae.cost.kinds import image_counts, kind
 from patchvae.cost.measurements import TABLE
 from patchvae.data.packed import save_array
 from patchvae.files import write_text
-from patchvae.hardware import describe, pick_device, pick_precision
+from patchvae.hardware import describe, pick_device, pick_precision, set_convolutions
 from patchvae.job_configs import check_config
 from patchvae.resolve import resolve
 from patchvae.run import Run
@@ -130,6 +130,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     device = pick_device(args.device)
+    set_convolutions(device)
     precision = pick_precision(args.precision, device)
     machine = {"device": describe(device), "threads": str(args.threads), "precision": precision}
     for (name, size), (rule, config) in jobs(checked_params(args.params)).items():

@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from patchvae.config import load_params
-from patchvae.hardware import describe, pick_device, pick_precision
+from patchvae.hardware import describe, pick_device, pick_precision, set_convolutions
 from patchvae.job_configs import check_config
 from patchvae.models.patchvae import PatchVAE
 from patchvae.resolve import resolve
@@ -105,6 +105,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     device = pick_device(args.device)
+    set_convolutions(device)
     precision = pick_precision("auto", device)
     count = args.batch_size * max(args.steps + 1, 8)
     pixels = torch.randint(0, 256, (count, 32, 32, 3), dtype=torch.uint8)

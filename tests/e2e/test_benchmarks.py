@@ -15,6 +15,12 @@ import pytest
         ("preparing.py", ["--repeats", "1"], "images/s"),
         ("startup.py", ["--repeats", "1", "--commands", "summary", "--no-engines"], "s of CPU"),
         pytest.param(
+            "sharing.py",
+            ["--jobs", "2", "--seconds", "0.1", "--device", "cpu"],
+            "2 at once",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
             "costs.py",
             ["--steps", "1", "-p", "params.yaml", "configs/test.yaml", "--out", "FOLDER/costs.csv"],
             "finetune conv1-5, resnet9, features kept, 32x32: ",

@@ -1,5 +1,6 @@
 """How a GPU computes, as far as that shows on a machine without one."""
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from patchvae import hardware
+from patchvae.models.resnet import Backbone
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -43,3 +45,15 @@ def test_channels_come_first_where_cudnn_wants_them_so(
     device: torch.device, precision: str, layout: torch.memory_format
 ) -> None:
     assert hardware.memory_format(device, precision) == layout
+
+
+@pytest.mark.gpu
+def test_phi_in_float32_agrees_with_float64(cudnn: Any) -> None:
+    """TF32 would be off by 1e-3."""
+    torch.manual_seed(0)
+    phi, images = Backbone("resnet9").train(), torch.rand(64, 3, 32, 32)
+    with torch.no_grad():
+        exact = copy.deepcopy(phi).double()(images.double())
+        hardware.set_convolutions(GPU)
+        found = phi.to(GPU)(images.to(GPU)).cpu().double()
+    assert (found - exact).norm() < 1e-5 * exact.norm()

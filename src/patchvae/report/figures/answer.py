@@ -22,6 +22,7 @@ from patchvae.report.tables.sheet import SYMBOL, SYMBOLS
 from patchvae.report.tables.words import (
     CONTROLS,
     LABELLED,
+    SHUFFLED,
     WHEN,
     dataset_name,
     display_name,
@@ -67,14 +68,14 @@ def name_of(model: str) -> str:
 
 
 def limits(printed: pd.Series, ours: pd.DataFrame) -> tuple[float, float]:
-    """Ends of an axis that shows all rows except LABELLED, which may lie far off, unless there are no others.
+    """Ends of an axis that shows all rows except those that labels put far off, unless there are no others.
 
     printed: the paper's numbers by model; ours: a panel's lines of `means`.
     """
     values = pd.concat([printed, *(ours.set_index("model")[key] for key in ("mean", "low", "high"))]).dropna()
     if values.empty:  # of a data set that the paper lacks, not run in this regime
         return 0.0, 100.0
-    others = values[~values.index.isin(list(LABELLED))]
+    others = values[~values.index.isin(LABELLED.keys() - {SHUFFLED})]
     values = values if others.empty else others
     low, high = float(values.min()), float(values.max())
     room = max(0.06 * (high - low), (SPAN - (high - low)) / 2)

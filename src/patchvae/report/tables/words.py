@@ -14,11 +14,12 @@ PROBE_HEAD = "probe"  # in place of a head where the linear probe is beside the 
 SHORT = {"random": "Random φ", "random+bn": "Random φ + BN"}
 MODELS = {"beta-vae": "β-VAE", "patchvae": "PatchVAE", "bigan": "BiGAN"}
 # Their φ saw labels: printed beside the others, never the best among them.
+SHUFFLED = "shuffled"
 LABELLED = {
     "imagenet-pretrained": "ImageNet-pretrained φ",
     "supervised": "Supervised",
     "labelled": "φ pretrained with its labels (control)",
-    "shuffled": "φ pretrained with shuffled labels (control)",
+    SHUFFLED: "φ pretrained with shuffled labels (control)",
 }
 DATASETS = {
     "cifar100": "CIFAR-100",

@@ -3,7 +3,7 @@
     python benchmarks/sharing.py [--jobs 1 4 8] [--precision auto] [--seconds 5] [--device auto]
 
 Each training is a process of its own on random images of CIFAR-100's size, with one CPU thread. All start at the same
-moment. NVIDIA's MPS is used if `nvidia-cuda-mps-control -d` was called before. Figures are in docs/running.md.
+moment. NVIDIA's MPS is used if `nvidia-cuda-mps-control -d` was called before.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from patchvae.training.pretrain import PretrainTask
 
 ROOT = Path(__file__).resolve().parents[1]
 JOB = {"dataset": "cifar100", "variant": "patchvae", "seed": 0}
+CONFIG: Any = check_config("pretrain", resolve(load_params([ROOT / "params.yaml"]), "pretrain", JOB))
 IMAGES, WARM = 2048, 20  # images to train on; steps before the clock starts, in which cuDNN looks for its algorithms
 WAIT = 300  # seconds for the others to be ready, unless one of them has failed
 
@@ -32,9 +33,8 @@ def rate(ready: Barrier, device_name: str, precision: str, seconds: float) -> fl
     torch.set_num_threads(1)
     device = pick_device(device_name)
     set_convolutions(device)
-    config: Any = check_config("pretrain", resolve(load_params([ROOT / "params.yaml"]), "pretrain", JOB))
     pixels = torch.randint(0, 256, (IMAGES, 32, 32, 3), dtype=torch.uint8, device=device)
-    task = PretrainTask(config, pixels, None, device, precision)
+    task = PretrainTask(CONFIG, pixels, None, device, precision)
 
     def run(first: int, steps: int) -> int:
         for step in range(first, first + steps):
@@ -70,14 +70,12 @@ def main() -> None:
     args = parser.parse_args()
     device = pick_device(args.device)
     precision = pick_precision(args.precision, device)
-    print(f"device {describe(device)}, {precision}, batch 128")
-    alone = 0.0
+    print(f"device {describe(device)}, {precision}, batch {CONFIG.batch_size}")
+    first = 0.0
     for jobs in args.jobs:
-        rates = together(jobs, args.device, precision, args.seconds)
-        alone = alone or sum(rates) / jobs
-        print(
-            f"{jobs:3} at once: {sum(rates):8.1f} steps/s, {sum(rates) / alone:.2f} times one of the first", flush=True
-        )
+        total = sum(together(jobs, args.device, precision, args.seconds))
+        first = first or total
+        print(f"{jobs:3} at once: {total:8.1f} steps/s, {total / first:.2f} times {args.jobs[0]} at once", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How a GPU computes, as far as that shows on a machine without one."""
+"""How a GPU computes; but for one test, as far as that shows on a machine without one."""
 
 import copy
 from collections.abc import Iterator

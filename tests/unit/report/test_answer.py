@@ -107,7 +107,7 @@ def test_every_number_stands_in_its_row(figures: list[Figure], tmp_path: Path) -
         "ours, classifier table12, 3 seeds",
         "ours, classifier authors, 1 seed",
         "95 % interval of the mean, within seeds",
-        "Random φ, BatchNorm of the data",
+        "the better φ without pretraining",
     ]
 
 
@@ -147,6 +147,20 @@ def test_only_controls(figures: list[Figure], tmp_path: Path) -> None:
     assert [label.get_text() for label in axes.get_yticklabels()] == names
     assert set(points(axes, "o")) == set(names[3:])
     assert len(bars(axes)) == 2
+
+
+def test_the_line_is_the_better_control_of_each_head(figures: list[Figure], tmp_path: Path) -> None:
+    one, other = {"random": [30.0, 31.0], "random+bn": [25.0, 25.5]}, {"random": [26.0], "random+bn": [28.0]}
+    drawn(tmp_path, [*contents(one), *contents(other, "authors")])
+    (axes,) = figures[0].axes
+    floor = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert {to_hex(line.get_color()): line.get_xdata()[0] for line in floor} == pytest.approx({BLUE: 30.5, ORANGE: 28})
+
+
+def test_shuffled_labels_are_inside_the_axis(figures: list[Figure], tmp_path: Path) -> None:
+    drawn(tmp_path, contents({**COLUMN, "shuffled": [15.0]}), variants=[*COLUMN, "shuffled"])
+    (axes,) = figures[0].axes
+    assert 14 < axes.get_xlim()[0] < 15 and axes.get_xlim()[1] < 30
 
 
 def test_a_panel_per_data_set_and_regime_that_was_run(figures: list[Figure], tmp_path: Path) -> None:

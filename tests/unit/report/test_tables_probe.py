@@ -73,7 +73,7 @@ def test_what_was_not_run_is_empty(config: dict[str, Any], tmp_path: Path) -> No
     for cell in (("bigan", "cifar100"), ("patchvae", "digits")):
         row = table[cell]
         assert (row["n"], row["mean"] + row["train_mean"] + row["lambdas"] + row["at_edge"]) == ("0", "")
-    assert lines(markdown)[2] == ["PatchVAE", "**40.00**", "50.00", "—", "—"]
+    assert lines(markdown)[2] == ["PatchVAE", "**40.00** [1]", "50.00", "—", "—"]
     assert lines(markdown)[4] == ["BiGAN", "—", "—", "—", "—"]
     assert "‡" not in markdown and "DEMO" not in markdown
 

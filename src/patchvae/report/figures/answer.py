@@ -37,7 +37,7 @@ SPAN = 2.0  # percentage points, the least an axis shows
 BAND = 0.72  # of a row's height, which the points of all heads share
 LOOSE = {"linestyle": "none", "markeredgewidth": 0.8}  # marks without a line between them
 OUTSIDE = 17  # points from one number beyond an axis to the next
-FLOOR = "random+bn"  # the control whose accuracy is drawn as a line
+FLOOR = "the better φ without pretraining"  # what the line of each head says; heads order the two controls differently
 FLOOR_LINE: Any = {"linewidth": 0.7, "linestyle": (0, (4, 2))}
 PAPER: Any = {"marker": "s", "markersize": 4.6, "color": "0.15", "markerfacecolor": "none"} | LOOSE
 # Colours (Okabe and Ito's, which colour-blind readers can tell apart) and marks of heads in their order
@@ -68,7 +68,7 @@ def name_of(model: str) -> str:
 
 
 def limits(printed: pd.Series, ours: pd.DataFrame) -> tuple[float, float]:
-    """Ends of an axis that shows all rows except those that labels put far off, unless there are no others.
+    """Ends of an axis that shows all rows except LABELLED without SHUFFLED, which lie far off, if there are others.
 
     printed: the paper's numbers by model; ours: a panel's lines of `means`.
     """
@@ -109,10 +109,12 @@ def draw_panel(axes: Axes, printed: pd.Series, ours: pd.DataFrame, models: Seque
         point(value, models.index(str(model)), 0, PAPER)
     for number, head in enumerate(heads):
         shift, style = (number - (len(heads) - 1) / 2) * BAND / len(heads), style_of(number)
-        for line in ours[ours["head"] == head].itertuples():
+        lines = ours[ours["head"] == head]
+        controls = lines[lines.model.isin(list(CONTROLS))]
+        if len(controls):
+            axes.axvline(controls["mean"].max(), color=style["color"], zorder=1, **FLOOR_LINE)
+        for line in lines.itertuples():
             row = models.index(line.model)
-            if line.model == FLOOR:
-                axes.axvline(line.mean, color=style["color"], zorder=1, **FLOOR_LINE)
             if not np.isnan(line.low):
                 axes.plot([line.low, line.high], [row + shift] * 2, color=style["color"], linewidth=0.9, zorder=3)
             point(line.mean, row, shift, style)
@@ -156,8 +158,8 @@ def legend(ours: pd.DataFrame, printed: bool, heads: Sequence[str]) -> list[Line
     if ours.low.notna().any():
         label = f"{100 * (1 - ALPHA):.0f} % interval of the mean, within seeds"
         handles.append(Line2D([], [], color="0.4", linewidth=0.9, label=label))
-    if (ours.model == FLOOR).any():
-        handles.append(Line2D([], [], color="0.4", label=name_of(FLOOR).replace("\n", " "), **FLOOR_LINE))
+    if ours.model.isin(list(CONTROLS)).any():
+        handles.append(Line2D([], [], color="0.4", label=FLOOR, **FLOOR_LINE))
     return handles
 
 

@@ -13,7 +13,7 @@ from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import CELL, accuracies, schedules
 from patchvae.report.tables.metrics import agreed, collect, stand_ins_of, summarise
 from patchvae.report.tables.probe_table import REGIME, method, probes
-from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
+from patchvae.report.tables.sheet import EMPTY, Sheet, fewer, ours, texts_of, write_texts
 from patchvae.report.tables.words import (
     CONTROL,
     PLAIN_CONTROL,
@@ -107,7 +107,7 @@ def layout(config: Mapping[str, Any], table: pd.DataFrame) -> list[list[str]]:
     for (_, head, variant), cells in table.assign(best=False).groupby(["dataset", "head", "variant"], sort=False):
         if head in run:
             row = texts.setdefault((head, variant), [f"{display_name(variant)}, {head_name(head)}"])
-            numbers = [ours(cell, 2) for cell in cells.itertuples()]
+            numbers = [ours(cell, 2, len(config["seeds"])) for cell in cells.itertuples()]
             row += numbers + [EMPTY] * (width - len(numbers))
     return list(texts.values())
 
@@ -168,6 +168,7 @@ def write(
         corner="Model, classifier",
         groups=groups,
         rows=layout(config, table),
+        notes=fewer(table, len(config["seeds"])),
         wide=True,
     )
     write_texts(texts_of(table, 2, sheet, csv, md, tex, html))

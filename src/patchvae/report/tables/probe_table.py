@@ -11,7 +11,7 @@ import pandas as pd
 from patchvae.report.tables.config import Report
 from patchvae.report.tables.finetunings import pretrained_with_labels, schedules
 from patchvae.report.tables.metrics import Row, agreed, best, collect, distinct, number, stand_ins_of, summarise
-from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
+from patchvae.report.tables.sheet import EMPTY, Sheet, fewer, ours, texts_of, write_texts
 from patchvae.report.tables.words import (
     PROBE_HEAD,
     bold,
@@ -73,12 +73,12 @@ def method(results: pd.DataFrame) -> str:
     )
 
 
-def layout(table: pd.DataFrame) -> list[list[str]]:
-    """Rows of texts: name, then test and training accuracy per data set."""
+def layout(table: pd.DataFrame, seeds: int) -> list[list[str]]:
+    """Rows of texts: name, then test and training accuracy per data set; seeds: of a whole cell."""
     texts: dict[str, list[str]] = {}
     for row in table.assign(best=best(table, ["dataset"], 2)).itertuples():
         mark, train = ("‡" if row.at_edge == "true" else ""), EMPTY if not row.n else f"{row.train_mean:.2f}"
-        texts.setdefault(row.model, [display_name(row.model)]).extend([ours(row, 2) + mark, train])
+        texts.setdefault(row.model, [display_name(row.model)]).extend([ours(row, 2, seeds) + mark, train])
     return list(texts.values())
 
 
@@ -126,8 +126,8 @@ def write(
         caption=caption(config, results),
         corner="Model",
         groups=[(dataset_name(dataset, stand_ins), ["test", "training"]) for dataset in datasets],
-        rows=layout(table),
-        notes=[AT_EDGE] if (table.at_edge == "true").any() else [],
+        rows=layout(table, len(config["seeds"])),
+        notes=[*([AT_EDGE] if (table.at_edge == "true").any() else []), *fewer(table, len(config["seeds"]))],
         wide=len(datasets) > 1,
     )
     write_texts(texts_of(table, 2, sheet, csv, md, tex, html))

@@ -14,6 +14,7 @@ import pandas as pd
 from patchvae.files import atomic
 
 EMPTY = "—"
+FEWER = "[n]: of n seeds so far, where others have more."
 BOLD, END = "\0", "\1"  # not touched by escaping
 LATEX = {character: "\\" + character for character in "{}&%$#_"} | {
     "\\": r"\textbackslash{}",
@@ -140,12 +141,21 @@ def hypertext(text: str) -> str:
     return escape_html(text).replace(BOLD, "<b>").replace(END, "</b>")
 
 
-def ours(row: Any, digits: int) -> str:
-    """`mean ± std` of a cell with `mean`, `std`, `n` and `best`, or a dash where nothing was run."""
+def ours(row: Any, digits: int, seeds: int = 0) -> str:
+    """`mean ± std` of a cell with `mean`, `std`, `n` and `best`, or a dash where nothing was run.
+
+    seeds: how many a cell should have; where it has fewer, their number is printed, which FEWER explains.
+    """
     if not row.n:
         return EMPTY
     text = f"{row.mean:.{digits}f}" + ("" if pd.isna(row.std) else f" ± {row.std:.{digits}f}")
-    return f"{BOLD}{text}{END}" if row.best else text
+    text = f"{BOLD}{text}{END}" if row.best else text
+    return text if row.n >= seeds else f"{text} [{row.n}]"
+
+
+def fewer(table: pd.DataFrame, seeds: int) -> list[str]:
+    """The note of a table with a column `n`, if `ours` prints a number of seeds anywhere."""
+    return [FEWER] if ((table.n > 0) & (table.n < seeds)).any() else []
 
 
 def signed(value: float) -> str:

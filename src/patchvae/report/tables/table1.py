@@ -18,7 +18,7 @@ from patchvae.report.tables.finetunings import (
     selection,
 )
 from patchvae.report.tables.metrics import best, comparable, read_paper, stand_ins_of, summarise
-from patchvae.report.tables.sheet import EMPTY, Sheet, ours, texts_of, write_texts
+from patchvae.report.tables.sheet import EMPTY, Sheet, fewer, ours, texts_of, write_texts
 from patchvae.report.tables.words import bold, dataset_name, demo_line, display_name, in_order, measured, regime_name
 from patchvae.types import Name, Regime, RowName, Some
 
@@ -35,17 +35,17 @@ class Table1(Selected):
     heads: Some[Name]
 
 
-def layout(table: pd.DataFrame, marked: Mapping[tuple[str, ...], str]) -> list[list[str]]:
+def layout(table: pd.DataFrame, marked: Mapping[tuple[str, ...], str], seeds: int) -> list[list[str]]:
     """Rows of texts: name, then `ours ± std (paper)` per data set and regime. A model without any number is left out.
 
-    marked: see `finetunings.marks`. There is no room for columns of the paper's numbers.
+    table: of one head; marked: see `finetunings.marks`; seeds: of a whole cell. There is no room for columns of the
+    paper's numbers.
     """
     texts: dict[str, list[str]] = {}
-    table = table[table["head"] == table["head"].iloc[0]]
     for row in table.assign(best=best(table, ["dataset", "regime"], 2)).set_index("model").itertuples():
         paper = "" if pd.isna(row.paper) else f" ({row.paper:.2f})"
         mark = marked.get((str(row.Index), row.dataset, row.regime, row.head), "")
-        texts.setdefault(str(row.Index), [display_name(str(row.Index))]).append(ours(row, 2) + mark + paper)
+        texts.setdefault(str(row.Index), [display_name(str(row.Index))]).append(ours(row, 2, seeds) + mark + paper)
     return [row for row in texts.values() if any(text != EMPTY for text in row[1:])]
 
 
@@ -95,14 +95,18 @@ def write(
     cells = {"model": models, "dataset": datasets, "regime": regimes, "head": config["heads"]}
     by_head = pd.concat({head: comparable(paper, stand_ins) for head in config["heads"]}, names=["head"])
     table = summarise(results, by_head.reorder_levels(list(cells)), cells, **LEARNING)
+    printed = table[table["head"] == config["heads"][0]]
     sheet = Sheet(
         label="table1",
         warning=demo_line(datasets, stand_ins),
         caption=caption(config, results, bool(table.paper.notna().any())),
         corner="Model",
         groups=[(dataset_name(dataset, stand_ins), [*map(regime_name, regimes)]) for dataset in datasets],
-        rows=layout(table, marked),
-        notes=notes(text for cell, text in marked.items() if cell[-1] == config["heads"][0]),
+        rows=layout(printed, marked, len(config["seeds"])),
+        notes=[
+            *notes(text for cell, text in marked.items() if cell[-1] == config["heads"][0]),
+            *fewer(printed, len(config["seeds"])),
+        ],
         wide=len(datasets) > 1,
     )
     written = texts_of(table, 2, sheet, csv, md, tex, html)

@@ -13,8 +13,8 @@ CONTROL, PLAIN_CONTROL = "random+bn", "random"  # no pretraining: where every li
 PROBE_HEAD = "probe"  # in place of a head where the linear probe is beside the classifiers
 SHORT = {"random": "Random φ", "random+bn": "Random φ + BN"}
 MODELS = {"beta-vae": "β-VAE", "patchvae": "PatchVAE", "bigan": "BiGAN"}
-# Their φ saw labels: printed beside the others, never the best among them.
 SHUFFLED = "shuffled"
+# Their φ saw labels: printed beside the others, never the best among them.
 LABELLED = {
     "imagenet-pretrained": "ImageNet-pretrained φ",
     "supervised": "Supervised",

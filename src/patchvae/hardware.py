@@ -26,7 +26,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def memory_format(device: torch.device, precision: str) -> torch.memory_format:
-    """How a pretraining's networks and images lie in memory: channels last, unless in float32 on a GPU: slower there."""
+    """How a pretraining's networks and images lie in memory: channels last, but not in float32 on a GPU (slower)."""
     return torch.contiguous_format if device.type == "cuda" and precision == "fp32" else torch.channels_last
 
 

@@ -63,7 +63,12 @@ DRAWN = "results/{run}/checkpoints/pretrain/{dataset}/{figures.variant}/seed{see
 METRICS = {
     rule: f"results/{{run}}/metrics/{rule}/{{dataset}}/{{variant}}/seed{{seed}}.json"
     for rule in ("pretrain", "probe", "reconstruct", "fid", "parts")
-} | {"finetune": "results/{run}/metrics/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.json"}
+} | {
+    "finetune": "results/{run}/metrics/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
+    "rates": "results/{run}/metrics/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
+}
+# The rate of a head whose lr is `chosen`: that of the first seed
+RATES = METRICS["rates"].replace("{seed}", "{seeds.0}")
 
 
 def table(name: str) -> dict[str, Files]:
@@ -115,6 +120,9 @@ KINDS = {
     ),
     "finetune": Kind(
         "patchvae.training.finetune", {"data": DATA, "pretrained": PHI}, {"metrics": METRICS["finetune"]}, origin=phi
+    ),
+    "rates": Kind(
+        "patchvae.training.rates", {"data": DATA, "pretrained": PHI}, {"metrics": METRICS["rates"]}, origin=phi
     ),
     "probe": Kind(
         "patchvae.evaluation.probe", {"data": DATA, "pretrained": PHI}, {"metrics": METRICS["probe"]}, origin=phi
@@ -188,6 +196,7 @@ TABLE1 = of("table1", "regime", "head", "variant", "dataset")
 TABLE2 = {"regime": ["{table2.regime}"], "head": ["{table2.head}"], **of("table2", "variant", "dataset")}
 TABLE7 = {"dataset": "table2.datasets", "variant": "table7.variants", "seed": "seeds"}
 SHORTENED = {"variant": "{row}.epochs={epoch}", "phi_variant": "{row}"}
+SCALE_FREE = of("scale_free", "variant", "dataset")
 SWEPT = "{ablation_base.variant}.{key}={value}"
 FIGURES = of("figures", "dataset")
 
@@ -255,6 +264,16 @@ STAGES = {
         of("sensitivity", "head", "variant", "dataset") | {"seed": ["{seeds.0}"]},
         regime="{sensitivity.regime}",
     ),
+    "finetune_scale_free": tuned("scale_free", SCALE_FREE | {"head": "scale_free.heads"}, regime="{scale_free.regime}"),
+    "rates": classified(
+        "rates",
+        SCALE_FREE | {"head": "scale_free.tuned", "seed": ["{seeds.0}"]},
+        [*FINETUNED, "rates"],
+        regime="{scale_free.regime}",
+    ),
+    "finetune_tuned": tuned(
+        "scale_free", SCALE_FREE | {"head": "scale_free.tuned"}, regime="{scale_free.regime}"
+    )._replace(inputs=(RATES,)),
     "probe": classified("probe", of("probe", "variant", "dataset"), PROBED),
     "probe_lengths": classified(
         "probe",

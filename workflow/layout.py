@@ -11,7 +11,18 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import jobs as others
-from jobs import DATA_RECORD, MANIFEST, MASKS, MASKS_RECORD, METRICS, Files, Kind, Stage, Wildcards  # noqa: F401
+from jobs import (  # noqa: F401
+    DATA_RECORD,
+    MANIFEST,
+    MASKS,
+    MASKS_RECORD,
+    METRICS,
+    RATES,
+    Files,
+    Kind,
+    Stage,
+    Wildcards,
+)
 from reports import REPORTS, SHELL
 
 from patchvae.config import Params, get, sweeps, swept_path
@@ -149,6 +160,12 @@ def inputs(rule: str, params: Params, wildcards: Wildcards) -> dict[str, Files]:
     return found
 
 
+def rates_behind(rule: str, params: Params, wildcards: Wildcards) -> list[str]:
+    """The metrics file with the rate of a fine-tuning whose head has it chosen, else nothing."""
+    chosen = rule == "finetune" and params["heads"][wildcards["head"]].get("lr") == "chosen"
+    return [fill(RATES, params, wildcards)] if chosen else []
+
+
 def options(report: str, params: Params, wildcards: Wildcards) -> list[str]:
     """The files of a report's command."""
     found: list[str] = []
@@ -177,6 +194,7 @@ def listing(params: Params) -> list[Job]:
         needs = [path for files in inputs(rule, params, job).values() for path in paths(files)]
         if rule == "pretrain" and weighted(params, job["variant"]):
             needs.append(MASKS.format(**job))
+        needs += rates_behind(rule, params, job)
         title = REPORTS[rule].title.format(**job) if rule in REPORTS and REPORTS[rule].category else ""
         if rule.startswith("figure_"):
             title = "Figures"

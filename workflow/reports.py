@@ -101,6 +101,19 @@ REPORTS = {
         mem_mb=2000,
         partial=True,
     ),
+    "scale_free": Report(
+        "Heads without scale",
+        CLASSIFICATION,
+        inputs={
+            "metrics_files": [f"{TUNED}/scale_free"],
+            "rates_files": ["results/{run}/metrics/rates"],
+        },
+        outputs=table("scale_free_{dataset}"),
+        reads=[*PROTOCOL, *(f"scale_free.{key}" for key in ("variants", "regime", "heads", "tuned")), "heads"],
+        each={"dataset": "scale_free.datasets"},
+        mem_mb=2000,
+        partial=True,
+    ),
     "table2": Report(
         "Table 2",
         CLASSIFICATION,

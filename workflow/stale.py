@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engines import as_recorded
-from layout import DATA_RECORD, MANIFEST, MASKS_RECORD, METRICS, OUTPUTS, ROOT, code_of
+from layout import DATA_RECORD, MANIFEST, MASKS_RECORD, METRICS, OUTPUTS, ROOT, code_of, rates_behind
 
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json
@@ -25,7 +25,7 @@ MEASURED = [rule for rule in METRICS if rule != "pretrain"]
 def phi_of(params: Params, rule: str, job: Params) -> Params:
     """The wildcards of the pretraining behind a job on a pretrained model."""
     source = {"dataset": job["dataset"], "variant": job["variant"]}
-    if rule in ("finetune", "probe"):
+    if rule in ("finetune", "rates", "probe"):
         source = pretrained(params, job["dataset"], job["variant"])
     return source | {"run": job["run"], "seed": job["seed"]}
 
@@ -90,6 +90,9 @@ def differs(params: Params, rule: str, job: Params, paths: list[str]) -> str | N
                 return "data"
             if rule != "pretrain" and other_checkpoint(params, rule, job, record):
                 return "checkpoint"
+            for path in rates_behind(rule, params, job):
+                if (ROOT / path).is_file() and read_json(ROOT / path)["lr"] != record["lr"]:
+                    return "chosen rate"
             masks = ROOT / MASKS_RECORD.format(**job)
             if record.get("masks_sha256") and masks.is_file() and read_json(masks)["sha256"] != record["masks_sha256"]:
                 return "weight masks"

@@ -85,7 +85,21 @@ def finetune(args: argparse.Namespace) -> None:
     paths = (local_data(args.data), args.pretrained, args.metrics, args.scratch)
     watch = Watcher(args.live, "finetune", Claim(args.scratch, [args.metrics]))
     with unless_finished_by_another(args.config.given, args.metrics):
-        finetune(args.config, *paths, args.device, args.threads, watch, wanted)
+        finetune(args.config, *paths, args.device, args.threads, watch, wanted, args.rates)
+
+
+def rates(args: argparse.Namespace) -> None:
+    """Choose the learning rate of a classifier on training images."""
+    from patchvae.data.local_copies import local_data
+    from patchvae.training.claim import Claim, unless_finished_by_another
+    from patchvae.training.rates import choose_rate
+    from patchvae.training.watch import Watcher
+
+    wanted = data_as_wanted(args, args.data)
+    paths = (local_data(args.data), args.pretrained, args.metrics, args.scratch)
+    watch = Watcher(args.live, "rates", Claim(args.scratch, [args.metrics]))
+    with unless_finished_by_another(args.config.given, args.metrics):
+        choose_rate(args.config, *paths, args.device, args.threads, watch, wanted)
 
 
 def probe(args: argparse.Namespace) -> None:
@@ -361,18 +375,14 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--masks", type=Path, nargs="?", metavar="PATH", help="weight masks, for variants with L_w")
     training(sub)
     watched(sub)
-    sub = job(
-        "finetune",
-        finetune,
-        data="packed data set",
-        pretrained="pretrained weights",
-        metrics="JSON to write",
-        scratch=state,
-    )
-    training(sub)
-    watched(sub)
-    sub = job("probe", probe, data="packed data set", pretrained="pretrained weights", metrics="JSON to write")
-    training(compared(sub))
+    on_phi = {"data": "packed data set", "pretrained": "pretrained weights", "metrics": "JSON to write"}
+    for name, function in (("finetune", finetune), ("rates", rates)):
+        sub = job(name, function, **on_phi, scratch=state)
+        if function is finetune:  # as with `--masks`, none for most classifiers
+            sub.add_argument("--rates", type=Path, nargs="?", metavar="PATH", help="metrics of `rates`, if lr is chosen")
+        training(sub)
+        watched(sub)
+    training(compared(job("probe", probe, **on_phi)))
 
     measured = {"data": "packed data set", "checkpoint": "pretrained weights", "metrics": "JSON to write"}
     training(compared(job("reconstruct", reconstruct, **measured)))

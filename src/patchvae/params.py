@@ -19,7 +19,7 @@ from patchvae.models.beta_vae_config import BetaVAETerms
 from patchvae.models.patchvae_config import NumParts, PatchVAETerms
 from patchvae.models.random_config import BatchNormStatistics
 from patchvae.report.figures.survey_config import Shown
-from patchvae.training.finetune_config import FinetuneRecipe
+from patchvae.training.finetune_config import FinetuneRecipe, RateSearch
 from patchvae.training.head_config import HeadSettings
 from patchvae.training.objectives.supervised_config import Labels
 from patchvae.training.objectives.vae_config import Gan
@@ -105,6 +105,20 @@ def of_table1(key: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def rate(chosen: bool) -> AfterValidator:
+    """A head whose rate is chosen on training images, or one with a rate of its own."""
+
+    def check(name: str, info: ValidationInfo) -> str:
+        is_chosen = _found(info.context, "heads", name, "lr") == "chosen"
+        if is_chosen and not chosen:
+            _refuse(f"{name} has no rate of its own (lr: chosen), which only scale_free.tuned allows")
+        if chosen and not is_chosen:
+            _refuse(f"{name} has a rate of its own: put it into scale_free.heads, or set heads.{name}.lr to chosen")
+        return name
+
+    return AfterValidator(check)
+
+
 def no_scenes(name: str, info: ValidationInfo) -> str:
     if _found(info.context, "datasets", name, "format") == "digit-scenes":
         _refuse(f"{name} is of format digit-scenes, see data.scenes")
@@ -132,7 +146,8 @@ VAE = Annotated[Variant, of_model("beta-vae", "patchvae")]
 BiGAN = Annotated[Variant, of_model("bigan")]
 Supervised = Annotated[Variant, of_model("supervised")]
 Control = Annotated[Variant, of_model("random")]
-HeadName = Annotated[str, key_of("heads", "head")]
+HeadName = Annotated[str, key_of("heads", "head"), rate(chosen=False)]
+TunedHead = Annotated[str, key_of("heads", "head"), rate(chosen=True)]
 Column = Annotated[str, of_table1("datasets")]
 Row = Annotated[str, of_table1("variants")]
 
@@ -353,6 +368,12 @@ class Sensitivity(RowsOfTable1):
         return self
 
 
+class ScaleFree(RowsOfTable1):
+    regime: Regime  # which first stages stay frozen
+    heads: Unique[HeadName]  # keys of `heads` that standardise
+    tuned: Unique[TunedHead]  # keys of `heads` whose rate is chosen for each row
+
+
 class Table7(Strict):
     variants: Some[str]  # rows of the table
 
@@ -396,6 +417,7 @@ class Parameters(Strict):
     claims: AtMostOne[Location]  # file of claims (CSV), or none
     lengths: Lengths  # accuracy against the length of pretraining
     sensitivity: Sensitivity  # other settings of the classifier, one at a time
+    scale_free: ScaleFree  # classifiers that the scale of phi's features does not decide on
     probe: RowsOfTable1  # ridge regression on the features of the frozen phi
     table7: Table7  # what Table 7 holds
     parts: Parts  # what the table of part discovery holds
@@ -429,6 +451,7 @@ class Parameters(Strict):
     heads: Annotated[
         dict[Name, HeadSettings], Field(min_length=1)
     ]  # settings of the classifier by name, laid over finetune
+    rates: RateSearch  # how a head's rate is chosen
     ridge: Ridge  # of the linear probe
     reconstruction: Sampling  # of Table 7
     inception: Inception  # the weights that FID is computed with

@@ -15,7 +15,7 @@ PARTS_FIGURES = {
 }
 
 # Tables that have fine-tunings made for them, besides those of swept keys
-FINETUNED = ("table1", "table2", "lengths", "sensitivity")
+FINETUNED = ("table1", "table2", "lengths", "sensitivity", "scale_free")
 
 
 def models(params: Params) -> Iterator[tuple[str, str]]:

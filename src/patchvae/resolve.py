@@ -169,6 +169,11 @@ def _finetune(params: Params, wildcards: Mapping[str, Any]) -> Params:
     }
 
 
+def _rates(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    search = params["rates"]
+    return _finetune(params, wildcards) | {key: search[key] for key in ("grid", "epochs", "held_out")}
+
+
 def _phi(params: Params, dataset: str, variant: str) -> Params:
     """The pretraining that phi comes from, and its epoch."""
     return pretrained(params, dataset, variant) | {"snapshot": variants(params)[variant].snapshot}
@@ -229,6 +234,17 @@ def _sensitivity(params: Params, wildcards: Mapping[str, Any]) -> Params:
     }
 
 
+def _scale_free(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    table = params["scale_free"]
+    heads = [*table["heads"], *table["tuned"]]
+    return {key: params[key] for key in ("run", "seeds", "select")} | {
+        "datasets": [wildcards["dataset"]],
+        **{key: table[key] for key in ("variants", "regime")},
+        "heads": heads,
+        "settings": {head: params["heads"][head] for head in heads},
+    }
+
+
 def _table2(params: Params, wildcards: Mapping[str, Any]) -> Params:
     table = params["table2"]
     dataset, supervised = _only(params, "table2", "datasets"), _only(params, "table2", "supervised")
@@ -280,6 +296,7 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "masks": _masks,
     "pretrain": _pretrain,
     "finetune": _finetune,
+    "rates": _rates,
     "probe": _probe,
     "reconstruct": _reconstruct,
     "inception": _inception,
@@ -290,6 +307,7 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "probe_table": _probe_table,
     "lengths": _lengths,
     "sensitivity": _sensitivity,
+    "scale_free": _scale_free,
     "table2": _table2,
     "sweep": _sweep,
     "table7": _table7,
@@ -306,8 +324,9 @@ WILDCARDS: dict[str, tuple[str, ...]] = dict.fromkeys(RESOLVERS, ("run",)) | {
     **dict.fromkeys(("download", "prepare", "digit_scenes", "masks"), ("dataset",)),
     **dict.fromkeys(("pretrain", "probe", "reconstruct", "fid", "parts"), MODEL),
     "finetune": (*MODEL, "regime", "head", "table"),
+    "rates": (*MODEL, "regime", "head"),
     "inception": (),
     "sweep": ("run", "key"),
-    **dict.fromkeys(("figure_masks", "probe_table", "lengths", "sensitivity"), ("run", "dataset")),
+    **dict.fromkeys(("figure_masks", "probe_table", "lengths", "sensitivity", "scale_free"), ("run", "dataset")),
     "figure_parts": ("run", "dataset", "figure"),
 }

@@ -51,7 +51,7 @@ class Run:
         """The same job with the code of a model's kind counted in, which only the checkpoint tells."""
         return replace(self, code=code_sha256(self.module, *modules(kind)))
 
-    def state_path(self, scratch: Path, outputs: Sequence[Path], **inputs: str) -> Path:
+    def state_path(self, scratch: Path, outputs: Sequence[Path], **inputs: str | float) -> Path:
         """Where an interrupted job finds its state, see `states`.
 
         The key holds the precision, which never changes within a training. It holds no machine, threads or versions: a

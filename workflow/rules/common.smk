@@ -272,6 +272,11 @@ def mask_files(wildcards):
     return MASKS if variants.weighted(PARAMS, wildcards.variant) else []
 
 
+def rate_files(wildcards):
+    """The metrics file with a fine-tuning's chosen rate, else nothing."""
+    return layout.rates_behind("finetune", PARAMS, dict(wildcards))
+
+
 def label_files(wildcards):
     """The labels of a variant trained with them, else nothing."""
     return LABELS[0] if variants.supervised(PARAMS, wildcards.variant) else []

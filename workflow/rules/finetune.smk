@@ -1,6 +1,7 @@
 rule finetune:
     input:
         unpack(inputs_of("finetune")),
+        rates=rate_files,
     output:
         **outputs_of("finetune"),
     log:
@@ -21,10 +22,38 @@ rule finetune:
         "Fine-tune {wildcards.variant} on {wildcards.dataset}, {wildcards.regime}, head {wildcards.head}, seed {wildcards.seed}"
     shell:
         "python -m patchvae.cli finetune --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
-        " --data data/packed/{wildcards.dataset:q} --pretrained {input.pretrained:q}"
+        " --data data/packed/{wildcards.dataset:q} --pretrained {input.pretrained:q} --rates {input.rates:q}"
         " --metrics {output:q} --scratch scratch --threads {threads}"
         " --live logs/{wildcards.run:q}/live/finetune/"
         "{wildcards.table:q}/{wildcards.regime:q}/{wildcards.head:q}/{wildcards.variant:q}/{wildcards.dataset:q}/seed{wildcards.seed}"
+
+
+rule rates:
+    input:
+        unpack(inputs_of("rates")),
+    output:
+        **outputs_of("rates"),
+    log:
+        "logs/{run}/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}.log",
+    benchmark:
+        "logs/{run}/benchmarks/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}.tsv"
+    threads: 1
+    # Five to nine trainings, one after the other; each as one of `finetune`.
+    resources:
+        mem_mb=8000,
+        runtime="2d",
+        gpu=1,
+    params:
+        **told("rates"),
+        wanted=wanted_inputs,
+    message:
+        "Choose the rate of head {wildcards.head} on {wildcards.variant}, {wildcards.dataset}, {wildcards.regime}"
+    shell:
+        "python -m patchvae.cli rates --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
+        " --data data/packed/{wildcards.dataset:q} --pretrained {input.pretrained:q}"
+        " --metrics {output:q} --scratch scratch --threads {threads}"
+        " --live logs/{wildcards.run:q}/live/rates/"
+        "{wildcards.regime:q}/{wildcards.head:q}/{wildcards.variant:q}/{wildcards.dataset:q}/seed{wildcards.seed}"
 
 
 rule probe:

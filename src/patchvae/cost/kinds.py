@@ -108,6 +108,8 @@ def images_per_epoch(rule: str, config: Config, images: Images | None) -> int | 
         count = min(count, config["labels_per_class"] * config["num_classes"])
     batch = min(config["batch_size"], count)
     given = count if config["epoch_images"] == "dataset" else int(config["epoch_images"])
+    if config.get("last_batch") == "keep":
+        return given
     return max(given // batch, 1) * batch
 
 

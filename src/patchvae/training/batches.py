@@ -41,17 +41,30 @@ class Feed:
 class Order:
     """The order of training images: a permutation per pass, from the seed alone, so that any step can be resumed."""
 
-    def __init__(self, images: Tensor, batch_size: int, epoch_images: int | str, flip: bool, seed: int) -> None:
-        """images: indices (n,) of the training images."""
+    def __init__(
+        self,
+        images: Tensor,
+        batch_size: int,
+        epoch_images: int | str,
+        flip: bool,
+        seed: int,
+        last_batch: str = "drop",
+    ) -> None:
+        """images: indices (n,) of the training images; last_batch: of a pass, where it is smaller: drop or keep."""
         self.images, self.flip, self.seed = images, flip, seed
         self.batch_size = min(batch_size, len(images))
-        self.steps_per_pass = len(images) // self.batch_size
+        self.last_batch = last_batch
+        self.steps_per_pass = self.steps(len(images))
         # deviation E39: the authors' epoch is 50,000 images for every data set
         per_epoch = len(images) if epoch_images == "dataset" else int(epoch_images)
-        self.steps_per_epoch = max(per_epoch // self.batch_size, 1)
+        self.steps_per_epoch = max(self.steps(per_epoch), 1)
         self._pass = -1
         self._permutation = torch.empty(0)
         self._flips = torch.empty(0)
+
+    def steps(self, images: int) -> int:
+        """Batches in so many images."""
+        return -(-images // self.batch_size) if self.last_batch == "keep" else images // self.batch_size
 
     def tell_if_clipped(self, wanted: int, label: str, watch: Watch) -> None:
         """Note that a batch has all images, if there are fewer than `wanted`."""
@@ -59,7 +72,10 @@ class Order:
             watch.note(f"{label}: a batch is all {self.batch_size} images, fewer than batch_size {wanted}")
 
     def batch(self, step: int) -> tuple[Tensor, Tensor | None]:
-        """Indices (B,) of a step's images, and which of them (B,) are mirrored (None without flips, E43)."""
+        """Indices (B,) of a step's images, and which of them (B,) are mirrored (None without flips, E43).
+
+        B is `batch_size`, and less in a last batch that is kept.
+        """
         number, position = divmod(step, self.steps_per_pass)
         if number != self._pass:
             generator = torch.Generator().manual_seed(seed_for(self.seed, "order", number))

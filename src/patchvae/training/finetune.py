@@ -13,6 +13,7 @@ from patchvae import checkpoint
 from patchvae.bits import packed_bits
 from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
+from patchvae.files import read_json
 from patchvae.hardware import autocast
 from patchvae.models.resnet import Classifier
 from patchvae.models.scaling import Scaling
@@ -37,8 +38,20 @@ class FinetuneTask:
     With flips, or where frozen BatchNorm statistics move (deviation E53), the stages run in every step.
     """
 
-    def __init__(self, run: Run, config: Finetune, pretrained: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        config: Finetune,
+        pretrained: dict[str, Any],
+        lr: float | None = None,
+        held_out: int = 0,
+        cache: dict[str, Tensor] | None = None,
+    ) -> None:
+        """lr: by default config.lr; held_out: so many training images are left out of the training and measured in place of the test images;
+        cache: kept features of a task with the same phi.
+        """
         self.run, self.config, self.device = run, config, run.device
+        self.lr = float(config.lr if lr is None else lr)
         torch.manual_seed(seed_for(config.seed, "classifier"))
         network = Classifier(
             config.backbone,
@@ -62,20 +75,27 @@ class FinetuneTask:
                     module.requires_grad_(False)
         self.set_mode(training=True)
         parameters = [p for p in self.trained.parameters() if p.requires_grad]
-        self.optimizer = sgd(parameters, config.lr, config.momentum, config.weight_decay)
+        self.optimizer = sgd(parameters, self.lr, config.momentum, config.weight_decay)
         self.scaling = Scaling(config.input_scaling, self.device)
         self.pixels = {split: open_array(run.data / f"{split}_images.npy", self.device) for split in ("train", "test")}
         self.labels = {split: open_array(run.data / f"{split}_labels.npy", self.device) for split in ("train", "test")}
         labelled = chosen_images(self.labels["train"].cpu(), config.labels_per_class, config.seed)
-        self.order = Order(labelled, config.batch_size, config.epoch_images, config.flip, config.seed)
+        self.split, self.measured = "test", torch.arange(len(self.labels["test"]))
+        if held_out:
+            self.split = "train"
+            labelled, self.measured = parted(labelled, held_out, config.seed)
+        self.order = Order(
+            labelled, config.batch_size, config.epoch_images, config.flip, config.seed, config.last_batch
+        )
         self.epochs, self.steps_per_epoch = config.epochs, self.order.steps_per_epoch
         self.images = self.epochs * self.steps_per_epoch * self.order.batch_size
         self.right: Tensor | None = None
-        self.cache: dict[str, Tensor] = {}
-        if cut and not config.flip and config.frozen_batch_norm == "eval":
-            self.fill_cache()
-        if config.standardise:
-            self.standardise()
+        self.cache: dict[str, Tensor] = cache or {}
+        if not self.cache:
+            if cut and not config.flip and config.frozen_batch_norm == "eval":
+                self.fill_cache()
+            if config.standardise:
+                self.standardise()
         arrays = [self.cache.get("train", self.pixels["train"]), self.labels["train"]]
         self.feed = Feed(self.order, arrays, self.device)
         torch.manual_seed(seed_for(config.seed, "finetune"))
@@ -130,7 +150,7 @@ class FinetuneTask:
         (rows, labels), flips = self.feed(step)
         epoch = step // self.steps_per_epoch
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.lr * 0.1 ** (epoch // self.config.decay_every)
+            group["lr"] = self.lr * 0.1 ** (epoch // self.config.decay_every)
         logits = self.classify(mirror(rows, flips))
         loss = F.cross_entropy(logits, labels)
         self.optimizer.zero_grad(set_to_none=True)
@@ -140,18 +160,18 @@ class FinetuneTask:
         return {"loss": loss, "train_top1": 100 * correct}
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """Top-1 and top-5 accuracy on the whole test split, percent; remembers which images were right."""
+        """Top-1 and top-5 accuracy on all measured images, percent; remembers which of them were right."""
         self.set_mode(training=False)
-        rows, labels = self.cache.get("test", self.pixels["test"]), self.labels["test"]
-        self.right = torch.zeros(len(labels), 2, dtype=torch.bool)  # among the best one, among the best five
-        for first in range(0, len(labels), TEST_BATCH):
-            chosen = slice(first, first + TEST_BATCH)
+        rows, labels = self.cache.get(self.split, self.pixels[self.split]), self.labels[self.split]
+        found = []
+        for index in self.measured.split(TEST_BATCH):
             with torch.no_grad():
-                best = self.classify(rows[chosen]).topk(min(5, self.config.num_classes)).indices
-            hits = best == labels[chosen, None].to(self.device)
-            self.right[chosen] = torch.stack([hits[:, 0], hits.any(1)], dim=1).cpu()
+                best = self.classify(rows[index.to(rows.device)]).topk(min(5, self.config.num_classes)).indices
+            hits = best == labels[index.to(labels.device), None].to(self.device)
+            found.append(torch.stack([hits[:, 0], hits.any(1)], dim=1).cpu())
+        self.right = torch.cat(found)  # (n, 2): among the best one, among the best five
         self.set_mode(training=True)
-        top1, top5 = (100 * count / len(labels) for count in self.right.sum(0).tolist())
+        top1, top5 = (100 * count / len(self.right) for count in self.right.sum(0).tolist())
         return {"test_top1": top1, "test_top5": top5}
 
     def tensors(self) -> list[Tensor]:
@@ -192,6 +212,33 @@ def chosen_images(labels: Tensor, per_class: int | str, seed: int) -> Tensor:
     return torch.cat(found).sort().values
 
 
+def parted(images: Tensor, held_out: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices of labelled images (n,) to train on, and of `held_out` drawn ones to measure, both ascending.
+
+    Raises PatchVAEError unless fewer are held out than there are.
+    """
+    if held_out >= len(images):
+        raise PatchVAEError(f"held_out: {held_out}, but there are {len(images)} labelled training images")
+    generator = torch.Generator().manual_seed(seed_for(seed, "held out"))
+    shuffled = images[torch.randperm(len(images), generator=generator)]
+    return shuffled[held_out:].sort().values, shuffled[:held_out].sort().values
+
+
+def chosen_rate(path: Path | None, config: Finetune) -> float:
+    """The rate in the metrics file of a job `rates`, of any seed; raises PatchVAEError for one of another classifier."""
+    if path is None:
+        raise PatchVAEError("--rates: lr is chosen, which needs the file of the rates that were tried")
+    found = read_json(path)
+    try:
+        rate, settings = float(found["lr"]), found["config"]
+        for key, value in config.given.items():
+            if key not in ("seed", "epochs") and settings[key] != value:
+                raise PatchVAEError(f"{path}: rates of another classifier: its {key} is {settings[key]!r}, not {value!r}")
+    except (KeyError, TypeError, ValueError) as error:
+        raise PatchVAEError(f"{path}: not the metrics of a job `rates`: {error}") from error
+    return rate
+
+
 def finetune(
     config: Finetune,
     data: Path,
@@ -202,18 +249,23 @@ def finetune(
     threads: int | None = None,
     watch: Watch | None = None,
     wanted: Mapping[str, str] | None = None,
+    rates: Path | None = None,
 ) -> None:
     """Fine-tune one regime from one pretrained phi and write the metrics; a second call resumes an interrupted one.
 
     data: a packed data set; pretrained: a pretraining checkpoint of the same variant; watch: follows the training;
-    wanted: see `records`.
+    wanted: see `records`; rates: metrics of a job `rates`, where config.lr is `chosen`.
     Raises PatchVAEError for broken inputs, a checkpoint of another model, and NaN.
     """
     watch, wanted = watch or Watch(), wanted or {}
     run = start("finetune", __name__, config, data, device, threads)
     content = checkpoint.load_phi(pretrained, config, wanted, run.data_sha256)
-    state_path = run.state_path(scratch, [metrics], pretrained=content["sha256"])
-    task = FinetuneTask(run, config, content)
+    lr, chosen = config.lr, {}
+    if lr == "chosen":
+        lr = chosen_rate(rates, config)
+        chosen = {"lr": lr}
+    state_path = run.state_path(scratch, [metrics], pretrained=content["sha256"], **chosen)
+    task = FinetuneTask(run, config, content, lr)
     task.order.tell_if_clipped(config.batch_size, run.label, watch)
     training = train(task, state_path, run.device, run.label, run.machine, watch)
     history = training.history
@@ -230,6 +282,7 @@ def finetune(
         "history": history,
         "epochs": task.epochs,
         "batch_size": task.order.batch_size,
+        **chosen,
     }
     run.finish(metrics, record, training.seconds, task.images, training.machines)
 

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from patchvae.models.network_config import refuse_stride
 from patchvae.run_config import OnPhi
-from patchvae.training.head_config import FrozenNorm, Head, WeightDecay
+from patchvae.training.head_config import Chosen, FrozenNorm, Head, WeightDecay
 from patchvae.types import (
     BatchSize,
     EpochImages,
@@ -17,6 +17,7 @@ from patchvae.types import (
     Name,
     Regime,
     Share,
+    Some,
     Strict,
     Width,
 )
@@ -29,6 +30,7 @@ class FinetuneRecipe(Strict):
     momentum: Share  # of SGD
     weight_decay: WeightDecay  # of SGD
     epoch_images: EpochImages  # dataset or a number of images per epoch (at least 1)
+    last_batch: Literal["drop", "keep"]  # of a pass, where it has fewer images than batch_size
     hidden_dim: Width  # width of the head's hidden layer
     standardise: bool  # frozen features to mean 0 and deviation 1
     labels_per_class: (
@@ -39,6 +41,7 @@ class FinetuneRecipe(Strict):
 
 
 class Finetune(OnPhi, FinetuneRecipe, Head):
+    lr: LearningRate | Chosen  # type: ignore[assignment]  # chosen: the one that a job `rates` has found
     regime: Regime
     head: Name
     flip: bool
@@ -50,3 +53,14 @@ class Finetune(OnPhi, FinetuneRecipe, Head):
     def strides_fit(self) -> Self:
         refuse_stride(self.image_size, self.backbone)
         return self
+
+
+class RateSearch(Strict):
+    grid: Annotated[Some[LearningRate], Field(min_length=2)]  # rates to try; goes on where an end is best
+    epochs: Epochs  # of each training
+    held_out: Annotated[int, Field(ge=1, le=100_000_000)]  # training images that the rate is chosen on
+
+
+class Rates(Finetune):
+    grid: Annotated[Some[LearningRate], Field(min_length=2)]
+    held_out: Annotated[int, Field(ge=1, le=100_000_000)]

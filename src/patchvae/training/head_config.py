@@ -8,6 +8,7 @@ from patchvae.types import ABSENT, AS_WRITTEN, BatchSize, Epochs, LearningRate, 
 
 WeightDecay = Annotated[float, Field(ge=0, le=10), AS_WRITTEN]
 FrozenNorm = Literal["eval", "train"]
+Chosen = Literal["chosen"]
 
 
 class Head(Strict):
@@ -17,7 +18,7 @@ class Head(Strict):
 
 class HeadSettings(Head):
     batch_size: BatchSize = ABSENT  # images per step
-    lr: LearningRate = ABSENT  # initial learning rate
+    lr: LearningRate | Chosen = ABSENT  # initial learning rate, or chosen: on training images, see `rates`
     decay_every: Epochs = ABSENT  # epochs between divisions of lr by 10
     momentum: Share = ABSENT  # of SGD
     weight_decay: WeightDecay = ABSENT  # of SGD

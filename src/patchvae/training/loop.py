@@ -69,6 +69,10 @@ class Training(NamedTuple):
     machines: list[dict[str, Any]]  # on which it ran, in their order
 
 
+class Diverged(PatchVAEError):
+    """The loss or a weight stopped being finite."""
+
+
 class Interrupted(SystemExit):
     """Raised after SIGTERM or SIGINT at the end of a step, once the state is saved."""
 
@@ -145,7 +149,7 @@ def train(
     machine: a description of this one, kept with the state; watch: follows the training. The state is saved at
     `state_path` every `save_every` seconds, on SIGTERM or SIGINT, and at the end, so that a finished training whose
     outputs are lost need not run again. On the CPU a resumed run gives the same bits as an uninterrupted one. A state
-    that cannot be read is replaced. Raises PatchVAEError naming the step at which the loss stopped being finite; the
+    that cannot be read is replaced. Raises Diverged naming the step at which the loss stopped being finite; the
     state saved before it is kept.
     """
     watch = watch or Watch()
@@ -172,12 +176,12 @@ def train(
         bad = -1 if losses.first_bad is None else int(losses.first_bad)
         if bad >= 0:
             kept = f"the last good state is kept in {state_path}" if state_path.exists() else "no state was saved yet"
-            raise PatchVAEError(f"{label}: the loss is NaN or infinite at step {bad + 1} of {total}; {kept}")
+            raise Diverged(f"{label}: the loss is NaN or infinite at step {bad + 1} of {total}; {kept}")
 
     def save(step: int) -> float:
         check()
         if not all_finite(task.tensors()):
-            raise PatchVAEError(f"{label}: a weight is NaN or infinite after step {step} of {total}")
+            raise Diverged(f"{label}: a weight is NaN or infinite after step {step} of {total}")
         seconds = time.monotonic() - began
         content = {"task": task.state(), "losses": losses.state(), "history": history, "step": step}
         content |= {"seconds": seconds, "machines": machines, "random": random_state()}

@@ -109,6 +109,7 @@ def finetune_config():
             "momentum": 0.9,
             "weight_decay": 1e-4,
             "epoch_images": "dataset",
+            "last_batch": "drop",
             "hidden_dim": 16,
             "head_relu": True,
             "head_pool": "flatten",

@@ -1,0 +1,96 @@
+"""The learning rate of a classifier, chosen once per row, on training images.
+
+Features of different scale have different best rates, so one rate for all rows is a choice between rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from patchvae import checkpoint
+from patchvae.run import start
+from patchvae.training.finetune import FinetuneTask
+from patchvae.training.finetune_config import Rates
+from patchvae.training.loop import Diverged, Watch, train
+
+EXTENSIONS = 4  # of the grid, at most
+
+
+def next_rate(tried: Mapping[float, float]) -> float | None:
+    """The rate that continues the grid where an end is best, with one significant digit, or None.
+
+    tried: accuracies (%) by rate, two or more. Of equal accuracies the smaller rate is the better one.
+    """
+    rates = sorted(tried)
+    choice = best(tried)
+    if choice not in (rates[0], rates[-1]):
+        return None
+    neighbour = rates[1] if choice == rates[0] else rates[-2]
+    rate = choice * choice / neighbour
+    rounded = float(f"{rate:.1g}")
+    return rounded if min(rates) > rounded or rounded > max(rates) else rate
+
+
+def best(tried: Mapping[float, float]) -> float:
+    """The smallest of the rates with the best accuracy."""
+    return min(tried, key=lambda rate: (-tried[rate], rate))
+
+
+def choose_rate(
+    config: Rates,
+    data: Path,
+    pretrained: Path,
+    metrics: Path,
+    scratch: Path,
+    device: str = "auto",
+    threads: int | None = None,
+    watch: Watch | None = None,
+    wanted: Mapping[str, str] | None = None,
+) -> None:
+    """Train the classifier at each rate without `held_out` training images, and write which rate is best on those.
+
+    A second call goes on where an interrupted one stopped. No test image is read. Accuracies are those after the last
+    epoch; a training that diverges counts as 0 %. Other arguments and errors are those of `finetune`, except NaN.
+    """
+    watch, wanted = watch or Watch(), wanted or {}
+    run = start("rates", __name__, config, data, device, threads)
+    content = checkpoint.load_phi(pretrained, config, wanted, run.data_sha256)
+    cache: dict[str, Tensor] = {}
+    tried: dict[float, float] = {}
+    lines: list[dict[str, float | None]] = []
+    seconds, images, extensions = 0.0, 0, 0
+    machines: list[Mapping[str, object]] = []
+    queue: Sequence[float] = sorted(config.grid)
+    while queue:
+        for rate in queue:
+            task = FinetuneTask(run, config, content, rate, config.held_out, cache)
+            cache = task.cache
+            state = run.state_path(scratch, [metrics], pretrained=content["sha256"], rate=rate)
+            try:
+                training = train(task, state, run.device, f"{run.label} lr {rate:g}", run.machine, watch)
+            except Diverged as error:
+                watch.note(str(error))
+                tried[rate] = 0.0
+                lines.append({"lr": rate, "held_out_top1": None, "train_top1": None})
+                continue
+            last = training.history[-1]
+            tried[rate] = last["test_top1"]
+            lines.append({"lr": rate, "held_out_top1": last["test_top1"], "train_top1": last["train_top1"]})
+            seconds, images = seconds + training.seconds, images + task.images
+            machines += [machine for machine in training.machines if machine not in machines]
+        following = next_rate(tried)
+        queue = [] if following is None or extensions == EXTENSIONS else [following]
+        extensions += 1
+    record = {
+        "pretraining": checkpoint.pretraining_record(content, config.pretrained.snapshot),
+        "split": "train",
+        "count": config.held_out,
+        "train_images": len(task.order.images),
+        "lr": best(tried),
+        "at_edge": next_rate(tried) is not None,
+        "rates": sorted(lines, key=lambda line: line["lr"] or 0.0),
+        "epochs": task.epochs,
+        "batch_size": task.order.batch_size,
+    }
+    run.finish(metrics, record, seconds, images, machines)

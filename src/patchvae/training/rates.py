@@ -6,6 +6,7 @@ Features of different scale have different best rates, so one rate for all rows 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from patchvae import checkpoint
@@ -15,6 +16,7 @@ from patchvae.training.finetune_config import Rates
 from patchvae.training.loop import Diverged, Watch, train
 
 EXTENSIONS = 4  # of the grid, at most
+POWER_STEPS = 100  # of the power iteration
 
 
 def next_rate(tried: Mapping[float, float]) -> float | None:
@@ -35,6 +37,21 @@ def next_rate(tried: Mapping[float, float]) -> float | None:
 def best(tried: Mapping[float, float]) -> float:
     """The smallest of the rates with the best accuracy."""
     return min(tried, key=lambda rate: (-tried[rate], rate))
+
+
+def scale_of(features: Tensor) -> dict[str, float]:
+    """How large features (n, ...) are: their mean absolute value, and the largest eigenvalue of their second moment.
+
+    The eigenvalue is the largest curvature that a linear layer on them meets, up to that of the loss, and a rate acts
+    relative to it.
+    """
+    rows = features.flatten(1).float()
+    vector = torch.ones(rows.shape[1], device=rows.device)
+    largest = 0.0
+    for _ in range(POWER_STEPS):
+        vector = rows.T @ (rows @ (vector / vector.norm().clamp_min(1e-30))) / len(rows)
+        largest = float(vector.norm())
+    return {"mean_abs": float(rows.abs().mean()), "largest_eigenvalue": largest}
 
 
 def choose_rate(
@@ -83,6 +100,7 @@ def choose_rate(
         queue = [] if following is None or extensions == EXTENSIONS else [following]
         extensions += 1
     record = {
+        "features": scale_of(cache["train"]) if cache else None,
         "pretraining": checkpoint.pretraining_record(content, config.pretrained.snapshot),
         "split": "train",
         "count": config.held_out,

@@ -14,7 +14,7 @@ from patchvae.job_configs import check_config
 from patchvae.training.batches import Order
 from patchvae.training.finetune import finetune, parted
 from patchvae.training.pretrain import pretrain
-from patchvae.training.rates import best, choose_rate, next_rate
+from patchvae.training.rates import best, choose_rate, next_rate, scale_of
 
 GRID = [0.001, 0.003, 0.01, 0.03, 0.1]
 
@@ -123,3 +123,12 @@ def test_a_last_batch_that_is_kept():
     assert sorted(seen.tolist()) == images.tolist() and len(kept.batch(2)[0]) == 2
     assert kept.batch(3)[0].tolist() != kept.batch(0)[0].tolist()  # the next pass
     assert [len(dropped.batch(step)[0]) for step in range(4)] == [4] * 4
+
+
+def test_the_scale_of_features():
+    features = torch.randn(500, 2, 2, 3, generator=torch.Generator().manual_seed(0)) * 3 + 1
+    rows = features.flatten(1).double()
+    found = scale_of(features)
+    assert found["mean_abs"] == pytest.approx(float(rows.abs().mean()), rel=1e-5)
+    assert found["largest_eigenvalue"] == pytest.approx(float(torch.linalg.eigvalsh(rows.T @ rows / 500)[-1]), rel=1e-3)
+    assert scale_of(10 * features)["largest_eigenvalue"] == pytest.approx(100 * found["largest_eigenvalue"], rel=1e-4)

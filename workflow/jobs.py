@@ -268,7 +268,7 @@ STAGES = {
     "rates": classified(
         "rates",
         SCALE_FREE | {"head": "scale_free.tuned", "seed": ["{seeds.0}"]},
-        [*FINETUNED, "rates"],
+        [key for key in FINETUNED if not key.endswith("finetune_epochs")] + ["rates"],
         regime="{scale_free.regime}",
     ),
     "finetune_tuned": tuned(

@@ -109,7 +109,7 @@ REPORTS = {
             "rates_files": ["results/{run}/metrics/rates"],
         },
         outputs=table("scale_free_{dataset}"),
-        reads=[*PROTOCOL, *(f"scale_free.{key}" for key in ("variants", "regime", "heads", "tuned")), "heads"],
+        reads=[*PROTOCOL, *(f"scale_free.{key}" for key in ("variants", "regime", "heads", "tuned"))],
         each={"dataset": "scale_free.datasets"},
         mem_mb=2000,
         partial=True,

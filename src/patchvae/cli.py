@@ -379,7 +379,9 @@ def parser() -> argparse.ArgumentParser:
     for name, function in (("finetune", finetune), ("rates", rates)):
         sub = job(name, function, **on_phi, scratch=state)
         if function is finetune:  # as with `--masks`, none for most classifiers
-            sub.add_argument("--rates", type=Path, nargs="?", metavar="PATH", help="metrics of `rates`, if lr is chosen")
+            sub.add_argument(
+                "--rates", type=Path, nargs="?", metavar="PATH", help="metrics of `rates`, where lr is chosen"
+            )
         training(sub)
         watched(sub)
     training(compared(job("probe", probe, **on_phi)))

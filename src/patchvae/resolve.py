@@ -236,12 +236,10 @@ def _sensitivity(params: Params, wildcards: Mapping[str, Any]) -> Params:
 
 def _scale_free(params: Params, wildcards: Mapping[str, Any]) -> Params:
     table = params["scale_free"]
-    heads = [*table["heads"], *table["tuned"]]
     return {key: params[key] for key in ("run", "seeds", "select")} | {
         "datasets": [wildcards["dataset"]],
-        **{key: table[key] for key in ("variants", "regime")},
-        "heads": heads,
-        "settings": {head: params["heads"][head] for head in heads},
+        **{key: table[key] for key in ("variants", "regime", "tuned")},
+        "heads": [*table["heads"], *table["tuned"]],
     }
 
 

@@ -47,8 +47,8 @@ class FinetuneTask:
         held_out: int = 0,
         cache: dict[str, Tensor] | None = None,
     ) -> None:
-        """lr: by default config.lr; held_out: so many training images are left out of the training and measured in place of the test images;
-        cache: kept features of a task with the same phi.
+        """lr: by default config.lr; held_out: so many training images are left out and measured in place of the test
+        images; cache: kept features of a task with the same phi.
         """
         self.run, self.config, self.device = run, config, run.device
         self.lr = float(config.lr if lr is None else lr)
@@ -225,7 +225,10 @@ def parted(images: Tensor, held_out: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def chosen_rate(path: Path | None, config: Finetune) -> float:
-    """The rate in the metrics file of a job `rates`, of any seed; raises PatchVAEError for one of another classifier."""
+    """The rate in the metrics file of a job `rates`; raises PatchVAEError unless it is of the classifier of `config`.
+
+    Its seed may be another one, as a rate is chosen once for all seeds.
+    """
     if path is None:
         raise PatchVAEError("--rates: lr is chosen, which needs the file of the rates that were tried")
     found = read_json(path)
@@ -233,7 +236,9 @@ def chosen_rate(path: Path | None, config: Finetune) -> float:
         rate, settings = float(found["lr"]), found["config"]
         for key, value in config.given.items():
             if key not in ("seed", "epochs") and settings[key] != value:
-                raise PatchVAEError(f"{path}: rates of another classifier: its {key} is {settings[key]!r}, not {value!r}")
+                raise PatchVAEError(
+                    f"{path}: rates of another classifier: its {key} is {settings[key]!r}, not {value!r}"
+                )
     except (KeyError, TypeError, ValueError) as error:
         raise PatchVAEError(f"{path}: not the metrics of a job `rates`: {error}") from error
     return rate

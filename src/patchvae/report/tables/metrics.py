@@ -15,6 +15,7 @@ Row = dict[str, Any]
 Readers = Mapping[str, Callable[[Row], Iterable[Row]]]
 RULES = {
     "finetune": "a fine-tuning",
+    "rates": "a search for a rate",
     "probe": "a linear probe",
     "reconstruct": "reconstructions",
     "fid": "an FID",

@@ -73,7 +73,7 @@ def test_tables_and_figures_are_there(finished: Path) -> None:
             (variant, "table12", "0") for variant in TINY
         }
     assert (results / "tables/answer.md").stat().st_size > 0
-    by_dataset = [f"{name}_digits-tiny" for name in ("probe", "lengths", "sensitivity")]
+    by_dataset = [f"{name}_digits-tiny" for name in ("probe", "lengths", "sensitivity", "scale_free")]
     tables = [
         "parts",
         "claims",

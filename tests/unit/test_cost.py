@@ -53,6 +53,10 @@ def test_work_counts_the_images_that_a_training_sees(params: Params) -> None:
     assert images_per_epoch("finetune", tuned | {"labels_per_class": 10}, CIFAR) == 7 * 128
     assert images_per_epoch("finetune", tuned | {"epoch_images": 1280}, CIFAR) == 1280
     assert images_per_epoch("finetune", tuned, Images(14_280, 5_360, 1_340)) == 5_360 // 128 * 128
+    assert images_per_epoch("finetune", tuned | {"last_batch": "keep"}, CIFAR) == 50_000
+    searched = resolve(params, "rates", FINETUNE | {"head": "tuned"})
+    assert work("rates", searched, CIFAR) == Work(5 * 30 * (45_000 // 128 * 128), 32)
+    assert kind("rates", {}, searched, CIFAR) == kind("finetune", {}, tuned, CIFAR)
     assert work("fid", {"image_size": 224}, CIFAR) == Work(10_000, 1)
     assert work("masks", {"image_size": 64}, CIFAR) == Work(50_000, 64)
     assert work("pretrain", pretrain(params), None) is None and work("table1", {}, None) == Work()

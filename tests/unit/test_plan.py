@@ -111,6 +111,12 @@ MORE: dict[str, Any] = {
         "variants": ["patchvae", "random"],
         "heads": ["authors", "linear", "authors-rate", "authors-norm", "standardised"],
     },
+    "scale_free": {
+        "datasets": ["cifar100"],
+        "variants": ["patchvae", "random"],
+        "heads": ["standardised", "standardised-dropout"],
+        "tuned": ["tuned"],
+    },
     "probe": {"datasets": ["cifar100"], "variants": ["patchvae", "random"]},
     "pretrain": {"snapshots": [3]},
 }
@@ -230,11 +236,11 @@ def test_a_value_touches_exactly_the_jobs_that_read_it(small: Params, key: str, 
         ("ridge/lambdas", {"probe *"}),
         (
             "datasets/cifar100/num_classes",
-            {"prepare cifar100", "pretrain cifar100/[ls]*", "finetune */cifar100/*", "probe *"},
+            {"prepare cifar100", "pretrain cifar100/[ls]*", "finetune */cifar100/*", "rates *", "probe *"},
         ),
         (
             "model/backbone",
-            {"pretrain [cd]*", "pretrain imagenet64/*", "finetune [!t]*", "finetune table1/*", "probe *"},
+            {"pretrain [cd]*", "pretrain imagenet64/*", "finetune [!t]*", "finetune table1/*", "rates *", "probe *"},
         ),
         # A head is laid over `finetune`, in its own jobs alone, and the table names what it sets.
         ("heads/authors/head_dropout", {"finetune sensitivity/*/authors/*", "sensitivity *"}),
@@ -246,9 +252,16 @@ def test_a_value_touches_exactly_the_jobs_that_read_it(small: Params, key: str, 
         (
             "finetune/lr",
             {"finetune table[12]/*", "finetune num_parts/*", "finetune lengths/*", "finetune sensitivity/*/[ls]*"}
-            | {"finetune sensitivity/*/authors/*", "finetune sensitivity/*/authors-norm/*"},
+            | {"finetune sensitivity/*/authors/*", "finetune sensitivity/*/authors-norm/*"}
+            | {"finetune scale_free/*/standardised*"},  # not those whose rate is chosen
         ),
-        ("select", {f"{table} *" for table in ("table1", "claims", "table2", "sweep", "lengths", "sensitivity")}),
+        ("rates/grid", {"rates *"}),
+        ("rates/epochs", {"rates *"}),
+        ("heads/tuned/head_dropout", {"rates *", "finetune scale_free/*/tuned/*"}),
+        (
+            "select",
+            {f"{table} *" for table in ("table1", "claims", "table2", "sweep", "lengths", "sensitivity", "scale_free")},
+        ),
     ],
 )
 def test_a_value_touches_exactly_the_jobs_beside_table_1_that_read_it(

@@ -52,7 +52,7 @@ def kind(rule: str, wildcards: Config, config: Config, images: Images | None) ->
             words += ["L_w"] if config.get("weighted_loss") else []
             words += [f"GAN, {config['gan']['generator_step']} step"] if config.get("gan") else []
             return ", ".join(words)
-        case "finetune":
+        case "finetune" | "rates":
             frozen = "features kept" if kept(config, images) else "frozen stages in each step"
             frozen = frozen if REGIMES[config["regime"]] else "nothing frozen"
             return f"finetune {config['regime']}, {config['backbone']}, {frozen}"
@@ -82,10 +82,11 @@ def kept(config: Config, images: Images | None) -> bool:
 def work(rule: str, config: Config, images: Images | None) -> Work | None:
     """How much a job does; None where nobody knows how many images there are."""
     side = config.get("image_size", 1)
-    if rule in ("pretrain", "finetune"):
+    if rule in ("pretrain", "finetune", "rates"):
         if "epochs" in config:
             seen = images_per_epoch(rule, config, images)
-            return None if seen is None else Work(config["epochs"] * seen, side)
+            trainings = len(config["grid"]) if rule == "rates" else 1  # more where an end of the grid is best
+            return None if seen is None else Work(trainings * config["epochs"] * seen, side)
         if config["model"]["statistics"] == "initial":  # the control whose weights are only drawn
             return Work()
     counted = ("pretrain", "probe", "reconstruct", "fid", "parts", *PACKING)
@@ -103,9 +104,10 @@ def images_per_epoch(rule: str, config: Config, images: Images | None) -> int | 
     """The images of one epoch of a training, as training.batches.Order has them."""
     if images is None:
         return None
-    count = images.labelled if rule == "finetune" or config.get("labels") else images.train
+    count = images.labelled if rule in ("finetune", "rates") or config.get("labels") else images.train
     if config.get("labels_per_class", "all") != "all":
         count = min(count, config["labels_per_class"] * config["num_classes"])
+    count -= config.get("held_out", 0)
     batch = min(config["batch_size"], count)
     given = count if config["epoch_images"] == "dataset" else int(config["epoch_images"])
     if config.get("last_batch") == "keep":

@@ -25,6 +25,7 @@ rule all:
 
 
 # What every job needs, with `--sdm conda` or `--sdm apptainer` only; otherwise jobs run with the Python of Snakemake.
+# Without being asked for an image, Snakemake refuses one in a path with a space all the same.
 for each in workflow.rules:
     each.conda_env = str(ROOT / "workflow/envs/patchvae.yaml")
-    each.container_img = str(IMAGE)
+    each.container_img = str(IMAGE) if DeploymentMethod.APPTAINER in deployed else None

@@ -1,10 +1,11 @@
 """Reads the overlays of `snakemake --configfile` and the values of --config, and ends in one sentence if one is broken.
 
 The default profile runs this before Snakemake reads them itself, which for some ends in a traceback, and whose words do
-not name the file.
+not name the file. It also gives caches another place where the home folder cannot be written to.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -38,4 +39,22 @@ def refuse_broken(arguments: list[str]) -> None:
         sys.exit(f"{source}: Snakemake cannot read it: {' '.join(str(error).split()) or type(error).__name__}")
 
 
+def move_caches() -> None:
+    """Have Snakemake and its jobs' Matplotlib keep their caches in .snakemake where they cannot in the home folder.
+
+    Snakemake ends in a traceback there, and Matplotlib warns and scans all fonts again in every job.
+    """
+    try:
+        usual = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+        usual.mkdir(parents=True, exist_ok=True)
+        usable = os.access(usual, os.W_OK)
+    except (OSError, RuntimeError):  # the latter without any home folder
+        usable = False
+    if not usable:
+        here = Path(__file__).resolve().parents[1] / ".snakemake/cache"
+        os.environ["XDG_CACHE_HOME"] = str(here)
+        os.environ.setdefault("MPLCONFIGDIR", str(here / "matplotlib"))
+
+
+move_caches()
 refuse_broken(sys.argv[1:])

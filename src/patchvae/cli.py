@@ -216,8 +216,14 @@ def status(args: argparse.Namespace) -> None:
 
 def explain(args: argparse.Namespace) -> None:
     """Print all that is recorded of one cell of a table, and the command that makes it again."""
-    from patchvae.explain import explain
+    from patchvae.explain import explain, wanted_cell
 
+    if args.phi is not None:
+        from patchvae.from_phi import from_phi
+
+        wanted = wanted_cell(args.variant, args.dataset, args.regime, args.head)
+        print(from_phi(args.phi, args.results, args.run, wanted, args.seed, args.params or ()))
+        return
     cell = args.variant, args.dataset, args.regime, args.head, args.seed
     print(explain(args.results, args.run, *cell, args.params or ()))
 
@@ -430,6 +436,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--run", required=True, help="folder below --results")
     sub.add_argument("--head", help="the classifier's settings (default: table12)")
     sub.add_argument("--seed", type=int, help="(default: all that were run)")
+    text = "print instead the commands that make the cell again from this phi, such as results/cifar100/phi/patchvae.pt"
+    sub.add_argument("--from", type=Path, dest="phi", metavar="FILE", help=text)
     text = "folder of the runs (default: results)"
     sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help=text)
     parameterised(sub, "params.yaml, with the one of configs/*.yaml that names the run")

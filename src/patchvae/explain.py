@@ -56,6 +56,13 @@ def cells(metrics: Path) -> Iterator[tuple[Cell, int, Path]]:
             yield cell, int(seed[1]), path
 
 
+def wanted_cell(model: str, dataset: str, regime: str, head: str | None) -> dict[str, str]:
+    """What `find` looks for; regime: of a fine-tuning, or PROBE, for which a head is refused; head: see `explain`."""
+    if regime == PROBE and head is not None:
+        raise PatchVAEError(f"--head {head}: a linear probe has no head")
+    return {"model": model, "dataset": dataset, "regime": regime, "head": "" if regime == PROBE else head or FIRST_HEAD}
+
+
 def find(results: Path, run: str, wanted: Mapping[str, str], seed: int | None) -> dict[int, tuple[Cell, Path]]:
     """The metrics files, by seed, of the cell with the wanted model, dataset, regime and head.
 
@@ -156,10 +163,7 @@ def explain(
     all; params: see `overlays`. Raises PatchVAEError for a name that the run does not have, a cell or seed that was not
     run, and a file that holds other metrics.
     """
-    if regime == PROBE and head is not None:
-        raise PatchVAEError(f"--head {head}: a linear probe has no head")
-    head = "" if regime == PROBE else head or FIRST_HEAD
-    files = find(results, run, {"model": model, "dataset": dataset, "regime": regime, "head": head}, seed)
+    files = find(results, run, wanted_cell(model, dataset, regime, head), seed)
     paths, made = [path for _, path in files.values()], {number: cell for number, (cell, _) in files.items()}
     cell, metrics = next(iter(made.values())), results / run / "metrics"
     found: dict[int, Row] = {}

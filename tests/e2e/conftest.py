@@ -11,9 +11,9 @@ from helpers import ROOT, copy_checkout
 
 
 def made_once(factory: pytest.TempPathFactory, worker: str, name: str, make: Callable[[Path], None]) -> Path:
-    """A folder that the first worker who needs it makes; nobody changes it afterwards."""
+    """A folder that the first worker who needs it makes; nobody changes it afterwards. Its path has a space."""
     base = factory.getbasetemp()
-    folder = (base if worker == "master" else base.parent) / name
+    folder = (base if worker == "master" else base.parent) / f"the {name}"
     with FileLock(f"{folder}.lock"):
         if not (folder / "made").exists():
             shutil.rmtree(folder, ignore_errors=True)

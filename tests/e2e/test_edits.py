@@ -187,8 +187,8 @@ def row_after(name: str, origin: Path, folder: Path) -> str:
     if name in FIRST:
         origin = twin(origin, folder / "origin")
         FIRST[name](origin)
-    by_dvc = twin(origin, folder / "by_dvc")
-    by_snakemake = twin(origin, folder / "by_snakemake")
+    by_dvc = twin(origin, folder / "by dvc")  # a path with a space, as some have
+    by_snakemake = twin(origin, folder / "by snakemake")
     change(by_dvc)
     change(by_snakemake)
     with ThreadPoolExecutor() as pool:

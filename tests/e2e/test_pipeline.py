@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clones import UNRECORDED, edit, executed, twin
+from clones import UNRECORDED, edit, executed, run, twin
 from helpers import SNAKEMAKE, copy_checkout, environment, read_metrics
 from PIL import Image
 
@@ -144,6 +144,20 @@ def test_the_scheduler_sleeps_while_jobs_run(finished: Path) -> None:
     ended = len(re.findall("^Finished jobid", said, re.M))
     assert ended > 30
     assert len(re.findall("^Ready jobs:", said, re.M)) <= ended
+
+
+@pytest.mark.parametrize("regime", ["probe", "conv1-5"])
+def test_the_commands_from_a_phi_end_in_the_cells_number(finished: Path, tmp_path: Path, regime: str) -> None:
+    place = twin(finished, tmp_path / "clone")
+    package = ("env", "PYTHONPATH=src")
+    run(place, *package, "patchvae", "export", CHECKPOINT, "--out", "phi.pt")
+    cell = ("patchvae", "digits-tiny", regime, "--run", "test")
+    run(place, *package, "bash", "-ec", run(place, *package, "patchvae", "explain", *cell, "--from", "phi.pt"))
+    folder = {"probe": "probe/digits-tiny/patchvae", "conv1-5": "finetune/table1/conv1-5/table12/patchvae/digits-tiny"}
+    expected = read_metrics(place / "results/test/metrics" / folder[regime] / "seed0.json")
+    again = read_metrics(place / "again.json")
+    for key in ("config", "top1", "top5", "right", "train_top1"):
+        assert again[key] == expected[key]
 
 
 @pytest.mark.slow

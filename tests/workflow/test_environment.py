@@ -48,3 +48,17 @@ def test_jobs_run_in_the_image_with_its_python(tmp_path: Path) -> None:
     assert f"{place}/workflow/envs/patchvae.sif" in called
     assert "export PATH=$PATH " in called  # not the Python that runs Snakemake
     assert (place / target).exists()
+
+    moved = place.rename(tmp_path / "a clone")
+    done = subprocess.run(command, cwd=moved, env=env, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert f"{moved}: " in done.stderr and "space" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_without_a_home_folder_caches_are_kept_in_the_checkout(tmp_path: Path) -> None:
+    place = copy_checkout(tmp_path / "a clone")
+    env = {key: value for key, value in environment().items() if key not in ("XDG_CACHE_HOME", "MPLCONFIGDIR")}
+    command = [*SNAKEMAKE, "--configfile", "configs/test.yaml", "-n", "--", "results/test/tables/table8.md"]
+    done = subprocess.run(command, cwd=place, env=env | {"HOME": "/dev/null"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (place / ".snakemake/cache").is_dir()

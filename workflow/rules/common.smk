@@ -37,6 +37,8 @@ from engines import UNRECORDED, as_recorded, confirmed, cut_off, dvc_at_work, so
 # while its training still saves its state.
 deployed = {DeploymentMethod.CONDA, DeploymentMethod.APPTAINER} & {*workflow.deployment_settings.deployment_method}
 IMAGE = ROOT / "workflow/envs/patchvae.sif"
+if DeploymentMethod.APPTAINER in deployed and re.search(r"\s", str(IMAGE)):
+    sys.exit(f"{ROOT}: Snakemake takes no image from a path with a space in it: `--sdm apptainer` needs another folder")
 if DeploymentMethod.APPTAINER in deployed and not IMAGE.exists():
     sys.exit(f"{IMAGE} is missing: `apptainer build {IMAGE} {IMAGE.with_suffix('.def')}` in {ROOT}")
 bin_folder = "" if deployed else f"{shlex.quote(os.path.dirname(sys.executable))}:"

@@ -18,7 +18,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.evaluation.reconstruction_config import Reconstruct
 from patchvae.hardware import autocast
 from patchvae.models.beta_vae import BetaVAE
-from patchvae.models.patchvae import PatchVAE, patch_code, sample_occurrence
+from patchvae.models.patchvae import PatchVAE, patch_code
 from patchvae.models.scaling import IMAGENET_MEAN, IMAGENET_STD, Scaling
 from patchvae.pretrained import load_model
 from patchvae.run import Run, start
@@ -42,7 +42,7 @@ def decode(model: nn.Module, images: Tensor, temperature: float, sample: bool) -
         return model.decoder(model.encoder(images)[0])
     assert isinstance(model, PatchVAE)
     logits, mean, _ = model.encoder(images)
-    occurrence = sample_occurrence(logits, temperature, hard=True) if model.hard_occurrence else torch.sigmoid(logits)
+    occurrence = (logits > 0).to(logits.dtype) if model.hard_occurrence else torch.sigmoid(logits)
     return model.decoder(patch_code(occurrence, mean))
 
 

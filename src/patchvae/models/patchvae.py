@@ -41,13 +41,12 @@ def pool_appearance(logits: Tensor, mean: Tensor, log_variance: Tensor, detach: 
 def sample_occurrence(logits: Tensor, temperature: float, hard: bool = False) -> Tensor:
     """Draw from the relaxed Bernoulli: logits (B, N, h, w) -> z_occ in (0, 1) of the same shape (Sec. 3.3).
 
-    deviation E9: `hard` thresholds the logit instead and passes the relaxed gradient straight through.
+    deviation E9: `hard` gives 1 where the logit is above 0 and else 0, with the gradient of the relaxed draw, noise
+    included: at low temperatures it is large only where the draw is near 1/2, and its mean stays near p (1 - p).
     """
-    if hard:
-        soft = torch.sigmoid(logits / temperature)
-        return (logits > 0).to(soft.dtype) + soft - soft.detach()
     uniform = torch.rand_like(logits).clamp(EPSILON, 1 - EPSILON)
-    return torch.sigmoid((logits + torch.logit(uniform)) / temperature)
+    soft = torch.sigmoid((logits + torch.logit(uniform)) / temperature)
+    return (logits > 0).to(soft.dtype) + (soft - soft.detach()) if hard else soft
 
 
 def patch_code(occurrence: Tensor, appearance: Tensor) -> Tensor:

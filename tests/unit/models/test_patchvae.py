@@ -84,15 +84,37 @@ def test_relaxed_samples_follow_torch_distributions(temperature):
     torch.testing.assert_close((ours > 0.5).float().mean(0), torch.sigmoid(logits), atol=0.005, rtol=0)
 
 
-def test_relaxed_samples_carry_a_gradient_and_hard_ones_are_binary():
-    logits = torch.randn(2, 3, 4, 4, requires_grad=True)
-    sample_occurrence(logits, 0.5).sum().backward()
-    assert logits.grad is not None and (logits.grad > 0).all()
-    logits.grad = None
-    hard = sample_occurrence(logits, 0.5, hard=True)
-    torch.testing.assert_close(hard, (logits > 0).float())
-    hard.sum().backward()
-    assert (logits.grad > 0).all()
+def gradient_of_occurrence(logits, temperature, hard):
+    """The drawn occurrences, all with the same noise, and the gradient of their sum."""
+    torch.manual_seed(0)
+    logits = logits.clone().requires_grad_()
+    drawn = sample_occurrence(logits, temperature, hard)
+    drawn.sum().backward()
+    return drawn.detach(), logits.grad
+
+
+def test_hard_occurrences_are_thresholded_logits_with_the_gradient_of_the_relaxed_draw():
+    logits = torch.randn(2, 3, 4, 4)
+    _, relaxed = gradient_of_occurrence(logits, 0.5, hard=False)
+    drawn, gradient = gradient_of_occurrence(logits, 0.5, hard=True)
+    assert (relaxed > 0).all() and torch.equal(gradient, relaxed)
+    assert torch.equal(drawn, (logits > 0).float())
+
+
+def mean_gradient(logit, temperature):
+    """Of the relaxed Bernoulli, over its noise: the density at -logit of L + T L' with two logistic variables L, L'."""
+    x, density = abs(logit), math.exp(-abs(logit)) / (1 + math.exp(-abs(logit))) ** 2
+    if temperature == 1:
+        return math.exp(x) * ((x - 2) * math.exp(x) + x + 2) / math.expm1(x) ** 3
+    # T L' has variance (pi T)^2 / 3: to second order in T
+    return density * (1 + (math.pi * temperature) ** 2 / 6 * (1 - 6 * density))
+
+
+@pytest.mark.parametrize(("logit", "temperature"), [(-2.7, 0.1), (1.0, 0.1), (-2.7, 1.0), (1.0, 1.0)])
+@pytest.mark.parametrize("hard", [False, True])
+def test_the_mean_gradient_of_an_occurrence_does_not_vanish_at_low_temperatures(logit, temperature, hard):
+    _, gradient = gradient_of_occurrence(torch.full((1_000_000,), logit), temperature, hard)
+    assert gradient.mean().item() == pytest.approx(mean_gradient(logit, temperature), abs=0.002)
 
 
 def test_patch_code_copies_the_appearance_where_the_part_occurs():

@@ -13,6 +13,7 @@ import pytest
 from scipy import stats
 from table_files import Content, finetuning, lines, rows, write
 
+from patchvae.bits import BY_DIGEST
 from patchvae.errors import PatchVAEError
 from patchvae.report.tables.claims import paper_spread, read_claims
 from patchvae.report.tables.claims import write as write_claims
@@ -53,7 +54,8 @@ def outcome(variant: str, seed: int, correct: int, regime: str = "conv1-5", **ch
     """A fine-tuning that gets so many images right, others with each seed and variant."""
     content = finetuning(variant, changes.get("dataset", "cifar100"), regime, seed, 100 * correct / COUNT)
     right = np.random.default_rng([seed, correct]).permutation(COUNT) < correct
-    return {**content, "count": COUNT, "right": base64.b64encode(np.packbits(right)).decode(), **changes}
+    bits = {"right": base64.b64encode(np.packbits(right)).decode(), "right_order": BY_DIGEST}
+    return {**content, "count": COUNT, **bits, **changes}
 
 
 def contents(**changes: Any) -> list[Content]:

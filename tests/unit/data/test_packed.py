@@ -56,7 +56,9 @@ def test_round_trip(tmp_path: Path) -> None:
     digest = hashlib.sha256((tmp_path / "train_images.npy").read_bytes()).hexdigest()
     manifest = load_manifest(tmp_path)
     labels = hashlib.sha256((tmp_path / "train_labels.npy").read_bytes()).hexdigest()
-    each = [hashlib.sha256(image.tobytes() + int(label).to_bytes(8, "little")) for image, label in rows(splits["train"])]
+    each = [
+        hashlib.sha256(image.tobytes() + int(label).to_bytes(8, "little")) for image, label in rows(splits["train"])
+    ]
     digests = [image.digest() for image in each]
     assert manifest["splits"]["train"] == {
         "count": 6,

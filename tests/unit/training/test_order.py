@@ -23,10 +23,8 @@ from patchvae.run import start
 from patchvae.training.finetune import finetune
 from patchvae.training.pretrain import pretrain
 
-TRAIN, TEST = 1000, 500
-# Points of top-1: orders change which images share a batch, as seeds do. docs/data-sets.md states both and what they
-# were measured on.
-HEAD_TOLERANCE, PROBE_TOLERANCE = 5.0, 2.0
+TRAIN, TEST = 2000, 1000
+TOLERANCE = 3.0  # points of top-1 on these scenes, stated in docs/data-sets.md: another order makes other batches
 SOURCE = {"dataset": "digits", "variant": "patchvae", "snapshot": None}
 MASKS = {"image_size": 32, "patch_size": 8, "per_channel": True, "normalise": "mean-one"}
 Packed = dict[str, Path]
@@ -106,20 +104,24 @@ def test_digests_of_the_set_and_of_the_order(packed: Packed) -> None:
     assert found["a label"]["train"]["sha256"] == found["drawn"]["train"]["sha256"]
 
 
-def test_bits_of_the_same_predictions_are_the_same_bits(packed: Packed, head: Any) -> None:
+def test_the_same_predictions_make_the_same_bits_and_intervals(packed: Packed, head: Any) -> None:
     def run(name: str) -> Any:
         return start("finetune", "patchvae.training.finetune", head, packed[name], "cpu", 1)
 
-    def predicted(name: str) -> torch.Tensor:
+    def predicted(name: str, divisor: int) -> torch.Tensor:
         """Right or wrong by the pixels alone, in the packed order."""
         images = np.load(packed[name] / "test_images.npy").reshape(TEST, -1)
-        return torch.from_numpy(images.sum(1, dtype=np.int64) % 3 == 0)
+        return torch.from_numpy(images.sum(1, dtype=np.int64) % divisor == 0)
 
-    first, second = predicted("drawn"), predicted("reordered")
+    first, second, other = predicted("drawn", 3), predicted("reordered", 3), predicted("drawn", 2)
     assert not torch.equal(first, second) and 0 < first.sum() < TEST
-    bits = run("drawn").right(first)
-    assert bits == run("reordered").right(second)
-    assert unpacked_bits(bits["right"], TEST).sum() == first.sum()
+    bits = [run("drawn").right(first), run("reordered").right(second)]
+    assert bits[0] == bits[1]
+    ours, theirs, beside = (unpacked_bits(found["right"], TEST) for found in (*bits, run("drawn").right(other)))
+    assert ours.sum() == first.sum()
+    interval = over_images({0: ours}, {0: beside}, 0.95)
+    assert interval == over_images({0: theirs}, {0: beside}, 0.95)
+    assert interval == pytest.approx(over_images({0: first.numpy()}, {0: other.numpy()}, 0.95))
     # A state of one order is not found by the other.
     places = {run(name).state_path(packed[name] / "scratch", []).parent.name for name in ("drawn", "reordered")}
     assert len(places) == 2
@@ -128,7 +130,7 @@ def test_bits_of_the_same_predictions_are_the_same_bits(packed: Packed, head: An
 def test_a_head_on_the_same_phi(
     packed: Packed, phi: Path, head: Any, ridge: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Heads within their tolerance, probes within theirs, and the paired interval of the two."""
+    """Heads and probes agree within the tolerance, and the probes image by image."""
     heads, probes = {}, {}
     for name in ("drawn", "reordered"):
         with caplog.at_level(logging.WARNING):
@@ -138,16 +140,11 @@ def test_a_head_on_the_same_phi(
         assert caplog.text.count("was pretrained on the data set's images in another order") == 2 * (name != "drawn")
     assert heads["drawn"]["pretraining"] == heads["reordered"]["pretraining"]
     top1 = {name: content["top1"]["last"] for name, content in heads.items()}
-    assert min(top1.values()) > 10 + HEAD_TOLERANCE  # chance is 10 %
-    assert abs(top1["drawn"] - top1["reordered"]) <= HEAD_TOLERANCE
-    assert abs(probes["drawn"]["top1"] - probes["reordered"]["top1"]) <= PROBE_TOLERANCE
-    # The two probes agree image by image, and those of the other order stay paired with the heads of the first.
-    rights = {name: unpacked_bits(content["right"], TEST) for name, content in probes.items()}
-    assert (rights["drawn"] == rights["reordered"]).mean() > 0.95
-    tuned_right = {0: unpacked_bits(heads["drawn"]["right"], TEST)}
-    intervals = [over_images({0: right}, tuned_right, 0.95) for right in rights.values()]
-    assert None not in intervals
-    np.testing.assert_allclose(intervals[0], intervals[1], atol=PROBE_TOLERANCE)
+    assert min(top1.values()) > 30  # chance is 10 %
+    assert abs(top1["drawn"] - top1["reordered"]) <= TOLERANCE
+    assert abs(probes["drawn"]["top1"] - probes["reordered"]["top1"]) <= TOLERANCE
+    ours, theirs = (unpacked_bits(content["right"], TEST) for content in probes.values())
+    assert (ours == theirs).mean() > 0.8 > (ours == np.roll(theirs, 1)).mean()
 
 
 @pytest.mark.parametrize("name", ["a pixel", "a label"])

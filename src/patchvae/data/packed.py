@@ -168,8 +168,8 @@ def write_manifest(
             "labelled": int((labels >= 0).sum()),
             "sha256": images_sha256,
             "labels_sha256": file_digest(out_dir / f"{split}_labels.npy"),
-            "set_sha256": hashlib.sha256(np.sort(digests.view(ROW)[:, 0])).hexdigest(),
-            "order_sha256": hashlib.sha256(digests.reshape(-1)).hexdigest(),
+            "set_sha256": hashlib.sha256(np.sort(digests.view(ROW), axis=0).tobytes()).hexdigest(),
+            "order_sha256": hashlib.sha256(digests.tobytes()).hexdigest(),
         }
         if (out_dir / f"{split}_occurrence.npy").exists():
             entries[split]["occurrence_sha256"] = file_digest(out_dir / f"{split}_occurrence.npy")

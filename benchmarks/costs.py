@@ -85,7 +85,7 @@ def finetuning(
         | {"variant": "random", "model": network},
     )
     weights = seeded_model(variant.model, size, config.seed).state_dict()
-    run = Run("finetune", "", config, device, precision, torch.get_num_threads(), folder, {}, {}, {}, "")
+    run = Run("finetune", "", config, device, precision, torch.get_num_threads(), folder, {}, {}, "")
     finetune.CACHE_BYTES = 2**40 if kept else 0
     step: Callable[[int], Any] = finetune.FinetuneTask(run, config, {"model": weights}).step
     return step

@@ -12,7 +12,7 @@ from layout import DATA_RECORD, MANIFEST, MASKS_RECORD, METRICS, OUTPUTS, ROOT, 
 
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json
-from patchvae.records import digest, other_data, recorded
+from patchvae.records import OTHER, differing_data, digest, recorded
 from patchvae.resolve import resolve
 from patchvae.variants import pretrained, sources
 
@@ -86,7 +86,7 @@ def differs(params: Params, rule: str, job: Params, paths: list[str]) -> str | N
             record = read_json(ROOT / paths[-1])
             if recorded(record) != wanted(params, rule, job):
                 return "parameters"
-            if other_data(record, ROOT / "data/packed"):
+            if OTHER in differing_data(record, ROOT / "data/packed").values():
                 return "data"
             if rule != "pretrain" and other_checkpoint(params, rule, job, record):
                 return "checkpoint"

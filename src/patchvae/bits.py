@@ -6,6 +6,17 @@ import binascii
 import numpy as np
 import numpy.typing as npt
 
+BY_DIGEST = "image digest"  # the order of bits by image in metrics files: ascending by `packed.image_digests`
+
+
+def by_digest(bools: npt.ArrayLike, digests: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """`bools` (n,) of images in the order BY_DIGEST, which is the same in whatever order the images come.
+
+    digests: (n, 32) of `packed.image_digests`. Equal images are interchangeable: their bits are sorted.
+    """
+    bits = np.asarray(bools, dtype=np.bool_)
+    return bits[np.lexsort((bits, *digests.T[::-1]))]
+
 
 def packed_bits(bools: npt.ArrayLike) -> str:
     """Base64 of the bits of `bools` (n,), eight to a byte, highest bit first; the last byte is padded with zeros."""

@@ -1,5 +1,6 @@
 """Checkpoints: the weights a job hands on, and the state with which an interrupted job goes on."""
 
+import logging
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from torch import nn
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, file_digest
 from patchvae.provenance import config_sha256
-from patchvae.records import AGAIN, refuse_other_config
+from patchvae.records import AGAIN, DIGESTS, OTHER, WITHIN, difference, refuse_other_config
 from patchvae.run_config import Measured, OnPhi
 
 FORMAT = 4
@@ -20,6 +21,8 @@ FORMAT = 4
 IDENTITY = ("dataset", "variant", "seed", "image_size", "input_scaling")
 # What a pretraining's checkpoint holds at least
 FORM = {"model": dict, "config": dict, "snapshots": dict, "steps": int, "code_sha256": str, "data_sha256": dict}
+
+log = logging.getLogger(__name__)
 
 
 def save(path: Path | str, content: dict[str, Any]) -> None:
@@ -52,11 +55,12 @@ def load_pretrained(
     path: Path | str,
     expected: Mapping[str, Any],
     wanted: Mapping[str, str],
-    data_sha256: Mapping[str, str] | None = None,
+    data: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
     """Read the checkpoint of a pretraining and check that its config agrees with `expected`, key by key.
 
-    wanted: see `records`; data_sha256: digests by split of the images that it must have been pretrained on, or None.
+    wanted: see `records`; data: `records.data_digests` of the images that it must have been pretrained on, or None. The
+    same images in another order are accepted, with a note in the log.
     Raises PatchVAEError naming the first key that differs, so that one model's weights never pass for another's.
     """
     content = load(path)
@@ -71,25 +75,36 @@ def load_pretrained(
                 f"checkpoint {path} is of another model: its {key} is {config.get(key)!r}, not {value!r}"
             )
     refuse_other_config(f"checkpoint {path}", config, wanted.get("pretrained"))
-    if data_sha256 is not None and content["data_sha256"].get("train") != data_sha256["train"]:
+    how = None if data is None else difference(trained_on(content), data)
+    if how == OTHER:
         raise PatchVAEError(f"checkpoint {path} was pretrained on other images than the data set holds: {AGAIN}")
+    if how is not None:
+        log.warning("checkpoint %s was pretrained on the data set's images in another order; %s", path, WITHIN)
     return content
 
 
+def trained_on(content: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The DIGESTS, of the training split alone, in the checkpoint of a pretraining; early ones hold only one."""
+    return {key: {"train": content[key].get("train")} for key in DIGESTS if key in content}
+
+
 def load_identified(
-    path: Path | str, config: Measured, wanted: Mapping[str, str], data_sha256: Mapping[str, str] | None = None
+    path: Path | str,
+    config: Measured,
+    wanted: Mapping[str, str],
+    data: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
     """`load_pretrained` for a job on the whole model: the keys of IDENTITY must agree."""
-    return load_pretrained(path, {key: getattr(config, key) for key in IDENTITY}, wanted, data_sha256)
+    return load_pretrained(path, {key: getattr(config, key) for key in IDENTITY}, wanted, data)
 
 
 def load_phi(
-    path: Path | str, config: OnPhi, wanted: Mapping[str, str], data_sha256: Mapping[str, str]
+    path: Path | str, config: OnPhi, wanted: Mapping[str, str], data: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Any]:
-    """`load_pretrained` for a job on phi alone; data_sha256: of the job's data, where phi may not have been trained."""
+    """`load_pretrained` for a job on phi alone; data: the job's, where phi may not have been trained."""
     source = config.pretrained
     expected = {"dataset": source.dataset, "variant": source.variant, "seed": config.seed}
-    return load_pretrained(path, expected, wanted, data_sha256 if source.dataset == config.dataset else None)
+    return load_pretrained(path, expected, wanted, data if source.dataset == config.dataset else None)
 
 
 def pretraining_record(content: dict[str, Any], snapshot: int | None = None) -> dict[str, Any]:
@@ -105,7 +120,7 @@ def pretraining_record(content: dict[str, Any], snapshot: int | None = None) -> 
         "config_sha256": config_sha256(config),
         "code_sha256": content["code_sha256"],
         "checkpoint_sha256": content["sha256"],
-        "data_sha256": {"train": content["data_sha256"]["train"]},
+        **trained_on(content),
     }
 
 

@@ -275,10 +275,10 @@ def checkpoint_as_wanted(args: argparse.Namespace) -> None:
     """Refuse data or a checkpoint that are not as `--wanted` says, and a checkpoint of other data."""
     from patchvae.checkpoint import load_identified
     from patchvae.data.packed import load_manifest
+    from patchvae.records import data_digests
 
     wanted = data_as_wanted(args, args.data)
-    splits = load_manifest(args.data)["splits"]
-    load_identified(args.checkpoint, args.config, wanted, {split: splits[split]["sha256"] for split in splits})
+    load_identified(args.checkpoint, args.config, wanted, data_digests(load_manifest(args.data)["splits"]))
 
 
 def json_or_file(text: str) -> dict[str, Any]:

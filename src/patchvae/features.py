@@ -13,6 +13,7 @@ from patchvae.models.patchvae import PatchEncoder
 from patchvae.models.resnet import Backbone
 from patchvae.models.scaling import Scaling
 from patchvae.pretrained import ENCODER, restored_encoder
+from patchvae.records import DIGESTS
 
 ROUNDING = 1e-3  # tolerance around [0, 1]; resizing overshoots a little
 
@@ -103,6 +104,6 @@ def export(path: Path | str, out: Path | str) -> None:
         raise PatchVAEError(f"--out: {out} is the checkpoint and would be overwritten")
     content = checkpoint.load_pretrained(path, {}, {})
     weights = restored_encoder(path, content).state_dict()
-    kept = {key: content[key] for key in ("config", "steps", "game", "code_sha256", "data_sha256")}
+    kept = {key: content[key] for key in ("config", "steps", "game", "code_sha256", *DIGESTS) if key in content}
     model = {ENCODER + key: value for key, value in weights.items()}
     checkpoint.save(out, {**kept, "model": model, "snapshots": {}, "checkpoint_sha256": content["sha256"]})

@@ -5,6 +5,7 @@ job depends on that file, so the same pixels made in another way cause no new tr
 configurations that the inputs must have been made with; the caller, who knows the parameters, passes them along.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,17 @@ from patchvae.provenance import config_sha256
 
 RECORD = "record.json"
 AGAIN = "`snakemake` (with the --configfile of the run, if it has one) or `dvc repro` makes it again"
+# Key of metrics files and checkpoints -> key of a split in the manifest of packed data
+DIGESTS = {
+    "data_sha256": "sha256",
+    "labels_sha256": "labels_sha256",
+    "set_sha256": "set_sha256",
+    "order_sha256": "order_sha256",
+}
+OTHER, REORDERED = "other images or labels", "the same images in another order"
+WITHIN = "numbers then agree within the tolerance that docs/data-sets.md states"
+
+log = logging.getLogger(__name__)
 
 
 def digest(config: Mapping[str, Any]) -> str:
@@ -58,8 +70,9 @@ def check_masks(masks: Path, images_sha256: str, wanted: Mapping[str, str]) -> s
         made_of, sha256 = record["images_sha256"], str(record["sha256"])
     except (KeyError, TypeError) as error:
         raise PatchVAEError(f"{masks.parent / RECORD}: not the record of weight masks") from error
+    # A mask belongs to the image of its row, so the same images in another order are others here.
     if made_of != images_sha256:
-        raise PatchVAEError(f"{masks} are masks of other images than the data set's: {AGAIN}")
+        raise PatchVAEError(f"{masks} are masks of other images than the data set's, or in another order: {AGAIN}")
     refuse_other_config(masks, record.get("config"), wanted.get("masks"))
     return sha256
 
@@ -72,31 +85,52 @@ def recorded(metrics: Mapping[str, Any]) -> str:
     return "/".join(digests)
 
 
-def other_data(metrics: Mapping[str, Any], packed: Path) -> str | None:
-    """The data set below `packed` whose images or labels are not those that a metrics file measured, or None.
+def data_digests(splits: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The DIGESTS of packed data by key and split; splits: of their manifest."""
+    return {key: {split: entry.get(name, "") for split, entry in splits.items()} for key, name in DIGESTS.items()}
 
-    Data sets that are not there and digests that the metrics file lacks are not compared.
+
+def difference(made_of: Mapping[str, Any], here: Mapping[str, Mapping[str, str]]) -> str | None:
+    """How data that a result was made of differ from those here: OTHER, REORDERED, or None.
+
+    made_of: the result's DIGESTS by key and split, maybe of fewer splits; here: `data_digests`. Early results have no
+    `set_sha256`: they are compared file by file, so that another order counts as other images.
+    """
+
+    def differs(key: str) -> bool:
+        return any(value != here[key].get(split) for split, value in made_of.get(key, {}).items())
+
+    if "set_sha256" not in made_of:
+        return OTHER if differs("data_sha256") or differs("labels_sha256") else None
+    if differs("set_sha256"):
+        return OTHER
+    return REORDERED if differs("order_sha256") else None
+
+
+def differing_data(metrics: Mapping[str, Any], packed: Path) -> dict[str, str]:
+    """The `difference` of each data set below `packed` that is not as a metrics file measured it.
+
+    Data sets that are not there are not compared.
     """
     blocks = [(metrics["dataset"], metrics)]
     if metrics.get("pretraining") is not None:
         blocks.append((metrics["pretraining"]["dataset"], metrics["pretraining"]))
+    found: dict[str, str] = {}
     for dataset, block in blocks:
         path = packed / dataset / "manifest.json"
-        if not path.is_file():
-            continue
-        splits = read_json(path)["splits"]
-        for key, name in (("data_sha256", "sha256"), ("labels_sha256", "labels_sha256")):
-            for split, value in block.get(key, {}).items():
-                if value != splits[split].get(name):
-                    return str(dataset)
-    return None
+        how = difference(block, data_digests(read_json(path)["splits"])) if path.is_file() else None
+        if how is not None and found.get(dataset) != OTHER:
+            found[dataset] = how
+    return found
 
 
 def check_metrics(files: Sequence[Path], wanted: Sequence[str], packed: Path | None) -> None:
     """Raise PatchVAEError naming a metrics file of other parameters, or of other data than those in `packed`.
 
-    wanted: what `recorded` must return for each file; an empty list accepts any.
+    wanted: what `recorded` must return for each file; an empty list accepts any. The same images in another order are
+    accepted, with one note in the log.
     """
+    reordered: list[str] = []
     if wanted and len(wanted) != len(files):
         raise PatchVAEError(f"--wanted: {len(wanted)} digests for {len(files)} metrics files")
     for number, path in enumerate(files):
@@ -104,8 +138,13 @@ def check_metrics(files: Sequence[Path], wanted: Sequence[str], packed: Path | N
             metrics = read_json(path)
             if wanted and recorded(metrics) != wanted[number]:
                 raise PatchVAEError(f"{path} was measured with other parameters than those asked for: {AGAIN}")
-            dataset = None if packed is None else other_data(metrics, packed)
+            differing = {} if packed is None else differing_data(metrics, packed)
         except (KeyError, TypeError, AttributeError) as error:
             raise PatchVAEError(f"{path}: not a metrics file: {error}") from error
-        if dataset is not None:
-            raise PatchVAEError(f"{path} was measured on other data than {packed}/{dataset} holds: {AGAIN}")
+        for dataset, how in differing.items():
+            if how == OTHER:
+                raise PatchVAEError(f"{path} was measured on other data than {packed}/{dataset} holds: {AGAIN}")
+            reordered.append(f"{path} was measured on the images of {packed}/{dataset} in another order")
+    if reordered:
+        others = f", and so were {len(reordered) - 1} other files" if len(reordered) > 1 else ""
+        log.warning("%s%s; %s", reordered[0], others, WITHIN)

@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 
-from patchvae.data.packed import check_arrays, load_manifest
+from patchvae.bits import BY_DIGEST, by_digest, packed_bits
+from patchvae.data.packed import check_arrays, image_digests, load_manifest
 from patchvae.errors import PatchVAEError
 from patchvae.files import write_json
 from patchvae.hardware import describe, peak_memory, pick_device, pick_precision, set_convolutions, set_threads
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256, commit, config_sha256, versions
+from patchvae.records import data_digests
 from patchvae.run_config import Measured
 from patchvae.training.states import state_path
 
@@ -30,8 +32,7 @@ class Run:
     precision: str
     threads: int
     data: Path
-    data_sha256: dict[str, str]
-    labels_sha256: dict[str, str]
+    digests: dict[str, dict[str, str]]  # `records.data_digests` of the data
     counts: dict[str, int]
     code: str
 
@@ -61,11 +62,21 @@ class Run:
             "rule": self.rule,
             "config": self.config.given,
             "code": self.code,
-            "data": [self.data_sha256, self.labels_sha256],
+            # Of the files: another order of the images makes other batches, so a state of one is none of the other.
+            "data": [self.digests["data_sha256"], self.digests["labels_sha256"]],
             "precision": self.precision,
             **inputs,
         }
         return state_path(scratch, key, self.label, outputs)
+
+    def right(self, right: torch.Tensor) -> dict[str, str]:
+        """What metrics files say of which test images were right: (count,) bool, in the packed order.
+
+        They are stored in an order that the images define, so that pairs of images stay pairs where the data were
+        packed in another one.
+        """
+        _, digests = image_digests(self.data, "test")
+        return {"right": packed_bits(by_digest(right.cpu().numpy(), digests)), "right_order": BY_DIGEST}
 
     def finish(
         self,
@@ -88,8 +99,7 @@ class Run:
                 "config_sha256": config_sha256(config),
                 "code_sha256": self.code,
                 "commit": commit(),
-                "data_sha256": self.data_sha256,
-                "labels_sha256": self.labels_sha256,
+                **self.digests,
                 "versions": machines[-1]["versions"],
                 "device": "; ".join(dict.fromkeys(machine["device"] for machine in machines)),
                 "machines": machines,
@@ -133,8 +143,7 @@ def start(
         precision=pick_precision(config.precision, chosen),
         threads=set_threads(threads),
         data=data,
-        data_sha256={split: entry["sha256"] for split, entry in splits.items()},
-        labels_sha256={split: entry["labels_sha256"] for split, entry in splits.items()},
+        digests=data_digests(splits),
         counts={split: entry["count"] for split, entry in splits.items()},
         code=code_sha256(module, *(modules(kind) if kind else ())),
     )

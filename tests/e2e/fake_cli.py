@@ -15,7 +15,7 @@ from typing import Any
 
 from patchvae.files import canonical, file_digest, read_json, write_json, write_text
 from patchvae.provenance import PACKAGE, config_sha256
-from patchvae.records import RECORD
+from patchvae.records import DIGESTS, RECORD, data_digests
 
 sys.path.append(str(PACKAGE.parents[1] / "workflow"))
 
@@ -138,8 +138,7 @@ class Job:
     def data_sha256(self) -> dict[str, dict[str, str]]:
         """Digests of the data among the inputs, by split."""
         splits = read_json(Path(self.given["data"][0]) / "manifest.json")["splits"]
-        keys = {"data_sha256": "sha256", "labels_sha256": "labels_sha256"}
-        return {name: {split: entry[key] for split, entry in splits.items()} for name, key in keys.items()}
+        return data_digests(splits)
 
     def packed(self, folder: Path) -> dict[Path, Any]:
         """Arrays of both splits, and the manifest that says so."""
@@ -150,6 +149,8 @@ class Job:
                 "count": self.config.get(f"{split}_images", 1),
                 "sha256": hashlib.sha256(f"{arrays[split, 'images']}\n".encode()).hexdigest(),
                 "labels_sha256": hashlib.sha256(f"{arrays[split, 'labels']}\n".encode()).hexdigest(),
+                "set_sha256": hashlib.sha256(f"{arrays[split, 'images']} in any order\n".encode()).hexdigest(),
+                "order_sha256": hashlib.sha256(f"{arrays[split, 'images']} in this order\n".encode()).hexdigest(),
             }
             for split in SPLITS
         }
@@ -177,7 +178,7 @@ class Job:
         }
         if self.command != "pretrain":
             made = self.checkpoint()
-            found["pretraining"] = {key: made[key] for key in ("config_sha256", "code_sha256", "data_sha256")}
+            found["pretraining"] = {key: made[key] for key in ("config_sha256", "code_sha256", *DIGESTS)}
             found["pretraining"]["dataset"] = made["config"]["dataset"]
         elif self.paths("masks"):
             found["masks_sha256"] = read_json(self.paths("masks")[0].with_name(RECORD))["sha256"]

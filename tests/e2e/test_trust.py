@@ -80,7 +80,7 @@ def test_results_of_other_data_are_made_again(origin: Path, tmp_path: Path) -> N
         path = place / f"data/packed/small/{name}.json"
         content = read_json(path)
         if key == "splits":
-            content["splits"]["test"]["sha256"] = "0" * 64
+            content["splits"]["test"]["set_sha256"] = "0" * 64
         else:
             content["config"]["seed"] = 7
         write_json(path, content)

@@ -5,7 +5,7 @@ import base64
 import numpy as np
 import pytest
 
-from patchvae.bits import packed_bits, unpacked_bits
+from patchvae.bits import by_digest, packed_bits, unpacked_bits
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 10_000])
@@ -14,6 +14,17 @@ def test_there_and_back(count):
     text = packed_bits(bits)
     assert text.isascii() and len(text) == 4 * -(-count // 24)
     assert np.array_equal(unpacked_bits(text, count), bits)
+
+
+def test_an_order_that_the_images_define():
+    digests = np.array([[2, 0], [1, 9], [1, 8], [2, 0], [0, 255]], dtype=np.uint8)
+    bits = np.array([True, False, True, False, True])
+    # Ascending: 4, 2, 1, then the equal images 0 and 3, whose bits are sorted
+    assert by_digest(bits, digests).tolist() == [True, True, False, False, True]
+    generator = np.random.default_rng(0)
+    for _ in range(5):
+        rows = generator.permutation(5)
+        assert np.array_equal(by_digest(bits[rows], digests[rows]), by_digest(bits, digests))
 
 
 def test_by_hand():

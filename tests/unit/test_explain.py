@@ -21,7 +21,9 @@ def record(content: Content, **more: Any) -> Content:
     """A metrics file with all that the explanation reads."""
     machine = {**MACHINE, "versions": VERSIONS}
     origin = {"code_sha256": "c" * 64, "commit": "0123456789ab", "versions": VERSIONS, "machines": [machine]}
-    return {**content, **origin, "labels_sha256": {"train": "1" * 64, "test": "2" * 64}, **more}
+    digests = {"labels_sha256": "12", "order_sha256": "34", "set_sha256": "56"}
+    data = {key: {"train": train * 64, "test": test * 64} for key, (train, test) in digests.items()}
+    return {**content, **origin, **data, **more}
 
 
 def tuned(variant: str, seed: int, top1: float, head: str = "table12", epochs: int = 2, **more: Any) -> Content:
@@ -136,6 +138,10 @@ Data (SHA-256)
   images.train:  {"a" * 64}
   labels.test:   {"2" * 64}
   labels.train:  {"1" * 64}
+  order.test:    {"4" * 64}
+  order.train:   {"3" * 64}
+  set.test:      {"6" * 64}
+  set.train:     {"5" * 64}
 
 Metrics files
   {path}

@@ -30,11 +30,12 @@ def metrics(path: Path, **changes: Any) -> Path:
     return path
 
 
-def packed(folder: Path, dataset: str, train: str, test: str) -> None:
-    (folder / dataset).mkdir()
+def packed(folder: Path, dataset: str, train: str, test: str, **more: str) -> None:
+    """A manifest; more: further digests, a letter for each split."""
+    (folder / dataset).mkdir(exist_ok=True)
     splits = {
-        "train": {"sha256": train, "labels_sha256": "c"},
-        "test": {"sha256": test, "labels_sha256": "d"},
+        "train": {"sha256": train, "labels_sha256": "c", **{key: value[0] for key, value in more.items()}},
+        "test": {"sha256": test, "labels_sha256": "d", **{key: value[1] for key, value in more.items()}},
     }
     (folder / dataset / "manifest.json").write_text(json.dumps({"splits": splits}))
 
@@ -75,6 +76,35 @@ def test_metrics_of_other_data_are_refused(tmp_path: Path) -> None:
     metrics(path, pretraining={"dataset": "other", "config_sha256": "0" * 64, "data_sha256": {"train": "x"}})
     with pytest.raises(PatchVAEError, match="/other holds"):
         check_metrics([path], [], tmp_path)
+
+
+def reorderable(path: Path, **changes: Any) -> Path:
+    """Metrics that know the set of their images; the files of both data sets below are others than theirs."""
+    sets = {"set_sha256": {"train": "s", "test": "t"}, "order_sha256": {"train": "o", "test": "p"}}
+    behind = {key: {"train": value["train"]} for key, value in sets.items()} | {"data_sha256": {"train": "e"}}
+    pretraining = {"dataset": "other", "config_sha256": config_sha256(PRETRAINED), **behind}
+    return metrics(path, **{**sets, "pretraining": pretraining, **changes})
+
+
+def test_metrics_of_the_same_images_in_another_order_are_accepted_with_one_note(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = [reorderable(tmp_path / f"{number}.json") for number in range(3)]
+    for dataset in ("small", "other"):
+        packed(tmp_path, dataset, "a", "b", set_sha256="st", order_sha256="op")
+    check_metrics(files, [], tmp_path)
+    assert caplog.text == ""  # the files are not compared where the sets are known
+    packed(tmp_path, "small", "a", "b", set_sha256="st", order_sha256="oq")
+    check_metrics(files, [], tmp_path)
+    (record,) = caplog.records
+    assert "0.json was measured on the images of " in record.message and "2 other files" in record.message
+    packed(tmp_path, "small", "a", "b", set_sha256="su", order_sha256="oq")
+    with pytest.raises(PatchVAEError, match=r"0\.json was measured on other data than .*/small holds"):
+        check_metrics(files, [], tmp_path)
+    packed(tmp_path, "small", "a", "b", set_sha256="st", order_sha256="op")
+    packed(tmp_path, "other", "e", "b", set_sha256="xt", order_sha256="op")
+    with pytest.raises(PatchVAEError, match="/other holds"):
+        check_metrics(files, [], tmp_path)
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "{", "null", '{"config": 1}'])

@@ -1,6 +1,7 @@
 """The packed form of a data set: uint8 arrays that training maps into memory, and a manifest with their digests."""
 
 import contextlib
+import hashlib
 import io
 import itertools
 import math
@@ -20,6 +21,7 @@ MANIFEST = "manifest.json"
 SPLITS = ("train", "test")
 UNLABELLED = -1
 HASHED = 2**30  # bytes, a second or less
+ROW = "S32"  # a SHA-256 as one value, to be sorted; all have this length, so it matters nothing that it drops zeros
 _OTHER = ": the files of two data sets or versions lie there, pack it again"
 
 
@@ -152,16 +154,22 @@ def write_manifest(
 ) -> None:
     """Write the manifest of the arrays in `out_dir`.
 
+    Of each split, `sha256` and `labels_sha256` are of the files. `set_sha256` is of the set of images with their labels
+    (SHA-256 of their sorted `image_digests`), the same in whatever order they are packed; `order_sha256` is of the same
+    digests in the packed order.
     `skipped` are the images that could not be decoded; `ignored` counts files that are in no split, by kind.
     """
     entries = {}
     for split in SPLITS:
         labels = load_array(out_dir / f"{split}_labels.npy")
+        images_sha256, digests = image_digests(out_dir, split)
         entries[split] = {
             "count": len(labels),
             "labelled": int((labels >= 0).sum()),
-            "sha256": file_digest(out_dir / f"{split}_images.npy"),
+            "sha256": images_sha256,
             "labels_sha256": file_digest(out_dir / f"{split}_labels.npy"),
+            "set_sha256": hashlib.sha256(np.sort(digests.view(ROW), axis=0).tobytes()).hexdigest(),
+            "order_sha256": hashlib.sha256(digests.tobytes()).hexdigest(),
         }
         if (out_dir / f"{split}_occurrence.npy").exists():
             entries[split]["occurrence_sha256"] = file_digest(out_dir / f"{split}_occurrence.npy")
@@ -178,6 +186,24 @@ def write_manifest(
     write_json(out_dir / MANIFEST, manifest)
 
 
+def image_digests(data_dir: Path | str, split: str) -> tuple[str, npt.NDArray[np.uint8]]:
+    """SHA-256 of {split}_images.npy as a file, and of each image's pixels and label: (n, 32), in the packed order.
+
+    The label counts as eight bytes, the lowest first. The images are read once, from front to back, and not kept.
+    """
+    path, labels = Path(data_dir) / f"{split}_images.npy", load_array(Path(data_dir) / f"{split}_labels.npy")
+    images, digests, whole = load_array(path), np.empty((len(labels), 32), np.uint8), hashlib.sha256()
+    with open(path, "rb") as stream:
+        whole.update(stream.read(path.stat().st_size - images.nbytes))
+        for row, label in enumerate(labels.astype("<i8")):
+            pixels = stream.read(images[0].nbytes)
+            whole.update(pixels)
+            image = hashlib.sha256(pixels)
+            image.update(label.tobytes())
+            digests[row] = np.frombuffer(image.digest(), np.uint8)
+    return whole.hexdigest(), digests
+
+
 def load_manifest(data_dir: Path | str) -> dict[str, Any]:
     """The manifest of a packed data set; raises PatchVAEError when it is missing, broken or of an older version."""
     path = Path(data_dir) / MANIFEST
@@ -189,7 +215,7 @@ def load_manifest(data_dir: Path | str) -> dict[str, Any]:
         entry = manifest["splits"].get(split) if isinstance(manifest["splits"], dict) else None
         if not isinstance(entry, dict) or not {"count", "sha256"} <= entry.keys():
             raise PatchVAEError(f"{path} lacks the count or sha256 of the split {split}")
-        if "labels_sha256" not in entry:
+        if not {"labels_sha256", "set_sha256", "order_sha256"} <= entry.keys():
             raise PatchVAEError(
                 f"{path} is of an older version: pack the data set again with `snakemake --force {path}`, and the"
                 " --configfile of your run, if it has one"

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from patchvae import checkpoint
-from patchvae.bits import packed_bits
 from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.probe_config import Probe
@@ -89,7 +88,7 @@ def probe(
     Raises PatchVAEError for broken inputs, a checkpoint of another model, and features that are not finite.
     """
     run = start("probe", __name__, config, data, device, threads)
-    content = checkpoint.load_phi(pretrained, config, wanted or {}, run.data_sha256)
+    content = checkpoint.load_phi(pretrained, config, wanted or {}, run.digests)
     features, classes = FrozenFeatures(run, config, content), config.num_classes
     fitted, held = parted(features.labels["train"], config.holdout, config.seed)
     began = time.perf_counter()
@@ -119,7 +118,7 @@ def probe(
         "at_edge": choice.at_edge,
         "features": len(ridge.mean),
         "constant_features": int((ridge.scale == 0).sum()),
-        "right": packed_bits(on_test[:, 0].cpu().numpy()),
+        **run.right(on_test[:, 0]),
     }
     run.finish(metrics, record, time.perf_counter() - began, len(labelled) + len(on_test))
 

@@ -127,8 +127,8 @@ def made(found: Metrics) -> list[str]:
 
 
 def data(found: Metrics) -> list[str]:
-    """Digests of the packed images and labels."""
-    keys = {"images": "data_sha256", "labels": "labels_sha256"}
+    """Digests of the packed images and labels, and of the set of images and its order."""
+    keys = {"images": "data_sha256", "labels": "labels_sha256", "set": "set_sha256", "order": "order_sha256"}
     blocks = {seed: {name: content.get(key, UNTOLD) for name, key in keys.items()} for seed, content in found.items()}
     return pairs(told(blocks))
 

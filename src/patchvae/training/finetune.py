@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from patchvae import checkpoint
-from patchvae.bits import packed_bits
 from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json
@@ -264,7 +263,7 @@ def finetune(
     """
     watch, wanted = watch or Watch(), wanted or {}
     run = start("finetune", __name__, config, data, device, threads)
-    content = checkpoint.load_phi(pretrained, config, wanted, run.data_sha256)
+    content = checkpoint.load_phi(pretrained, config, wanted, run.digests)
     lr, chosen = config.lr, {}
     if lr == "chosen":
         lr = chosen_rate(rates, config)
@@ -283,7 +282,7 @@ def finetune(
         "top5": last_and_best([record["test_top5"] for record in history]),
         "train_top1": history[-1]["train_top1"],
         "train_images": len(task.order.images),
-        "right": packed_bits(task.right[:, 0].numpy()),
+        **run.right(task.right[:, 0]),
         "history": history,
         "epochs": task.epochs,
         "batch_size": task.order.batch_size,

@@ -192,14 +192,14 @@ def pretrain(
 
     data: a packed data set; masks: its weight masks or None; watch: follows the training; wanted: see `records`. The
     checkpoint holds the weights (`model`), phi's at the epochs of `snapshots`, the number of `steps`, how the `game`
-    with a discriminator ended, `config`, `code_sha256` and `data_sha256`.
+    with a discriminator ended, `config`, `code_sha256` and the digests of its data.
     Raises PatchVAEError for broken inputs and for NaN.
     """
     watch, wanted = watch or Watch(), wanted or {}
     run = start("pretrain", __name__, config, data, device, threads, config.model.name)
     masks_sha256 = ""
     if weighted(config) and masks is not None:
-        masks_sha256 = check_masks(masks, run.data_sha256["train"], wanted)
+        masks_sha256 = check_masks(masks, run.digests["data_sha256"]["train"], wanted)
     training, batch, seen, steps = Training([], 0.0, []), 0, 0, 0
     snapshots: dict[int, dict[str, Tensor]] = {}
     fresh: float | None = None
@@ -224,7 +224,7 @@ def pretrain(
     if task is not None:
         fresh = task.fresh_accuracy()
     game = None if fresh is None else {"accuracy": loss["discriminator_accuracy"], "fresh": fresh}
-    content |= {"game": game, "code_sha256": run.code, "data_sha256": run.data_sha256}
+    content |= {"game": game, "code_sha256": run.code, **run.digests}
     checkpoint.save(output, content)
     record = {"loss": loss, "history": history, "epochs": len(history), "batch_size": batch}
     record |= {"game": game, "masks_sha256": masks_sha256, "checkpoint_sha256": file_digest(output)}

@@ -72,7 +72,7 @@ def choose_rate(
     """
     watch, wanted = watch or Watch(), wanted or {}
     run = start("rates", __name__, config, data, device, threads)
-    content = checkpoint.load_phi(pretrained, config, wanted, run.data_sha256)
+    content = checkpoint.load_phi(pretrained, config, wanted, run.digests)
     cache: dict[str, Tensor] = {}
     tried: dict[float, float] = {}
     lines: list[dict[str, float | None]] = []

@@ -1,5 +1,5 @@
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,10 @@ def write(out: Path, **changes: Any) -> dict[str, PackedSplit]:
     return splits
 
 
+def rows(data: PackedSplit) -> Iterator[tuple[Any, Any]]:
+    return zip(data.images, data.labels, strict=True)
+
+
 def test_round_trip(tmp_path: Path) -> None:
     splits = write(tmp_path)
     for name, data in splits.items():
@@ -52,8 +56,18 @@ def test_round_trip(tmp_path: Path) -> None:
     digest = hashlib.sha256((tmp_path / "train_images.npy").read_bytes()).hexdigest()
     manifest = load_manifest(tmp_path)
     labels = hashlib.sha256((tmp_path / "train_labels.npy").read_bytes()).hexdigest()
-    expected = {"count": 6, "labelled": 6, "sha256": digest, "labels_sha256": labels}
-    assert manifest["splits"]["train"] == expected
+    each = [
+        hashlib.sha256(image.tobytes() + int(label).to_bytes(8, "little")) for image, label in rows(splits["train"])
+    ]
+    digests = [image.digest() for image in each]
+    assert manifest["splits"]["train"] == {
+        "count": 6,
+        "labelled": 6,
+        "sha256": digest,
+        "labels_sha256": labels,
+        "set_sha256": hashlib.sha256(b"".join(sorted(digests))).hexdigest(),
+        "order_sha256": hashlib.sha256(b"".join(digests)).hexdigest(),
+    }
     assert {key: manifest[key] for key in ("dataset", "classes", "image_size", "source")} == {
         "dataset": "pets",
         "classes": CLASSES,
@@ -203,10 +217,11 @@ def test_occurrence_of_an_earlier_data_set_does_not_stay(tmp_path: Path) -> None
     assert load_split(tmp_path, "train").occurrence is None and not list(tmp_path.glob("*occurrence*"))
 
 
-def test_manifest_of_an_older_version(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["labels_sha256", "set_sha256", "order_sha256"])
+def test_manifest_of_an_older_version(tmp_path: Path, key: str) -> None:
     write(tmp_path)
     manifest = read_json(tmp_path / "manifest.json")
-    del manifest["splits"]["train"]["labels_sha256"]
+    del manifest["splits"]["train"][key]
     write_json(tmp_path / "manifest.json", manifest)
     again = f"pack the data set again with `snakemake --force {tmp_path}/manifest.json`"
     with pytest.raises(PatchVAEError, match=f"manifest.json is of an older version: {again}"):

@@ -86,7 +86,8 @@ def test_rows_are_in_the_order_of_the_lists(raw: Raw, out: Path, archive: str, t
     manifest = load_manifest(out)
     digest = hashlib.sha256((out / "train_images.npy").read_bytes()).hexdigest()
     labels = hashlib.sha256((out / "train_labels.npy").read_bytes()).hexdigest()
-    assert manifest["splits"]["train"] == {"count": 8, "labelled": 8, "sha256": digest, "labels_sha256": labels}
+    expected = {"count": 8, "labelled": 8, "sha256": digest, "labels_sha256": labels}
+    assert manifest["splits"]["train"].items() >= expected.items()
     assert manifest["classes"] == ["cat", "dog"] and manifest["skipped"] == []
     assert left(out) == [
         "manifest.json",

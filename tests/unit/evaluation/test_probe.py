@@ -8,8 +8,8 @@ import torch
 from helpers import read_metrics, untrained
 from sklearn import linear_model
 
-from patchvae.bits import unpacked_bits
-from patchvae.data.packed import PackedSplit, load_manifest, write_manifest, write_packed
+from patchvae.bits import by_digest, unpacked_bits
+from patchvae.data.packed import PackedSplit, image_digests, load_manifest, write_manifest, write_packed
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.probe import BATCH, FrozenFeatures, parted, probe
 from patchvae.run import start
@@ -104,7 +104,8 @@ def test_a_direct_computation(squares, weights, pretrained, probe_config, tmp_pa
     targets, labels = np.eye(3)[np.arange(TRAIN) % 3], np.arange(TEST) % 3
     theirs = linear_model.Ridge(alpha=TRAIN * record["lambda"]).fit(train, targets)
     assert record["features"] == train.shape[1] == 512
-    assert np.array_equal(unpacked_bits(record["right"], TEST), theirs.predict(test).argmax(1) == labels)
+    theirs_right = by_digest(theirs.predict(test).argmax(1) == labels, image_digests(squares, "test")[1])
+    assert np.array_equal(unpacked_bits(record["right"], TEST), theirs_right)
     assert record["train_top1"] == pytest.approx(100 * (theirs.predict(train).argmax(1) == targets.argmax(1)).mean())
 
 

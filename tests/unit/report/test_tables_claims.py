@@ -13,6 +13,7 @@ import pytest
 from scipy import stats
 from table_files import Content, finetuning, lines, rows, write
 
+from patchvae.bits import BY_DIGEST
 from patchvae.errors import PatchVAEError
 from patchvae.report.tables.claims import paper_spread, read_claims
 from patchvae.report.tables.claims import write as write_claims
@@ -53,7 +54,8 @@ def outcome(variant: str, seed: int, correct: int, regime: str = "conv1-5", **ch
     """A fine-tuning that gets so many images right, others with each seed and variant."""
     content = finetuning(variant, changes.get("dataset", "cifar100"), regime, seed, 100 * correct / COUNT)
     right = np.random.default_rng([seed, correct]).permutation(COUNT) < correct
-    return {**content, "count": COUNT, "right": base64.b64encode(np.packbits(right)).decode(), **changes}
+    bits = {"right": base64.b64encode(np.packbits(right)).decode(), "right_order": BY_DIGEST}
+    return {**content, "count": COUNT, **bits, **changes}
 
 
 def contents(**changes: Any) -> list[Content]:
@@ -264,6 +266,27 @@ def test_images_only_of_the_epoch_that_is_reported(config: dict[str, Any], sourc
     assert table[PRIMARY]["verdict"] == "holds"
 
 
+def test_pairs_stay_pairs_where_a_row_was_measured_in_another_order(
+    config: dict[str, Any], sources: Any, tmp_path: Path
+) -> None:
+    sets = {"set_sha256": {"train": "d" * 64, "test": "e" * 64}}
+    files = contents(**sets)
+    first = write(write_claims, tmp_path, files, config, *sources)
+    other = {
+        "data_sha256": {"train": "1" * 64, "test": "2" * 64},
+        "order_sha256": {"train": "3" * 64, "test": "4" * 64},
+    }
+    moved = [content | (other if content["variant"] == "patchvae" else {}) for content in files]
+    assert write(write_claims, tmp_path, moved, config, *sources) == first
+    assert rows(first[0], "name")[PRIMARY]["image_low"] != ""
+    # Bits in the order in which the images lay are of no known images.
+    for content in moved:
+        if content["variant"] == "patchvae":
+            del content["right_order"]
+    table = rows(write(write_claims, tmp_path, moved, config, *sources)[0], "name")
+    assert (table[PRIMARY]["image_low"], table[PRIMARY]["verdict"]) == ("", "holds")
+
+
 def test_no_number_of_the_paper_stands_beside_a_stand_in(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
     files = contents()
     for content in files:
@@ -337,6 +360,7 @@ BITS = base64.b64encode(bytes(COUNT // 8)).decode()
         ({"epochs": 3}, "epochs of fine-tuning on cifar100: 3, but 2 in"),
         ({"count": 1, "right": None}, "test images of cifar100: 1, but 2000 in"),
         ({"data_sha256": {"train": "a" * 64, "test": "c" * 64}}, "tested on other images"),
+        ({"set_sha256": {"train": "a" * 64, "test": "c" * 64}}, "tested on other images"),
         ({"top1": {"last": 101.0, "best": 50.0}}, "top1.last"),
         ({"rule": "pretrain"}, "not the metrics"),
     ],

@@ -15,6 +15,7 @@ from patchvae.data.packed import write_manifest
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
 from patchvae.provenance import config_sha256
+from patchvae.records import DIGESTS
 from patchvae.run import start
 from patchvae.training import finetune as finetuning
 from patchvae.training.finetune import FinetuneTask, chosen_images, finetune
@@ -60,7 +61,7 @@ def test_it_learns_and_reports_last_and_best(packed, weights, finetune_config, t
         "config_sha256": config_sha256(config),
         "code_sha256": content["code_sha256"],
         "checkpoint_sha256": file_digest(weights),
-        "data_sha256": {"train": content["data_sha256"]["train"]},
+        **{key: {"train": content[key]["train"]} for key in DIGESTS},
     }
     assert max(accuracies) > 60  # chance is 33 %
     right = unpacked_bits(metrics["right"], 12)

@@ -50,7 +50,8 @@ def read(path: Path | str, readers: Readers) -> list[Row]:
             **{key: metrics[key] for key in ("dataset", "seed", "device", "precision", "seconds")},
             "commit": metrics.get("commit"),
             "config_sha256": metrics["config_sha256"][:12],
-            "test_sha256": metrics["data_sha256"]["test"],
+            # Early files have no digest of the set of images, and know them by the file in which they were packed.
+            "test_sha256": metrics.get("set_sha256", metrics["data_sha256"])["test"],
             "stand_in": bool(metrics["config"].get("stand_in", False)),
             **pretraining_columns(metrics.get("pretraining")),
             "file": str(path),

@@ -403,6 +403,7 @@ def parser() -> argparse.ArgumentParser:
 
     sub = job("real-parts", real_parts, reference="weights in whose features crops are compared", **measured)
     training(compared(sub))
+    sub.set_defaults(device="cpu")  # k-means takes the most of it, so its rule asks for no GPU
 
     pictures = {"png": "picture to write", "pdf": "picture to write"}
     sub = job("report", report)

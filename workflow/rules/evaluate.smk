@@ -111,7 +111,6 @@ rule real_parts:
     resources:
         mem_mb=4000,
         runtime="4h",
-        gpu=1,
     params:
         **told("real_parts"),
         wanted=wanted_inputs,

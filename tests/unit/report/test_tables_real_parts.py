@@ -51,12 +51,12 @@ def content(seed: int, **changes: Any) -> Content:
     record = {
         "reference": pretraining("cifar100", "beta-vae"),
         "grid": [4, 4],
-        "random_crops": {space: errors for space in SPACES},
+        "random_crops": dict.fromkeys(SPACES, errors),
         "trained": trained,
         "untrained": method(*(part(0.06, 1.0, place=8) for _ in range(3))),
         "kmeans": method(*(part(0.04, 0.5) for _ in range(3))),
         "shuffled": all_dead,
-        "config": {"num_classes": 100, "stand_in": False, "bins": 10, "permutations": 100, "crops": 50, "crop_cells": 3},
+        "config": {"stand_in": False, "bins": 10, "permutations": 100, "crops": 50, "crop_cells": 3},
     }
     return metrics("real_parts", "patchvae", "cifar100", seed, **record | changes)
 

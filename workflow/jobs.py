@@ -60,15 +60,18 @@ SCENES = [*IMAGES, *LABELS, *OCCURRENCE, MANIFEST]
 CHECKPOINT = "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt"
 PHI = "results/{run}/checkpoints/pretrain/{phi_dataset}/{phi_variant}/seed{seed}.pt"
 DRAWN = "results/{run}/checkpoints/pretrain/{dataset}/{figures.variant}/seed{seeds.0}.pt"
+REFERENCE = "results/{run}/checkpoints/pretrain/{dataset}/{real_parts.reference}/seed{seed}.pt"
 METRICS = {
     rule: f"results/{{run}}/metrics/{rule}/{{dataset}}/{{variant}}/seed{{seed}}.json"
-    for rule in ("pretrain", "probe", "reconstruct", "fid", "parts")
+    for rule in ("pretrain", "probe", "reconstruct", "fid", "parts", "real_parts")
 } | {
     "finetune": "results/{run}/metrics/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
     "rates": "results/{run}/metrics/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
 }
 # The rate of a head whose lr is `chosen`: that of the first seed
 RATES = METRICS["rates"].replace("{seed}", "{seeds.0}")
+
+METRICS_DRAWN = "results/{run}/metrics/real_parts/{dataset}/{real_parts.variant}/seed{seeds.0}.json"
 
 
 def table(name: str) -> dict[str, Files]:
@@ -131,9 +134,15 @@ KINDS = {
     "inception": Kind("patchvae.evaluation.inception", {}, {"out": "data/inception.json"}),
     "fid": measurement("fid", "fid", "fid/{variant}", [IMAGES[1], MANIFEST], inception="data/inception.json"),
     "parts": measurement("parts", "parts", "score_parts", SCENES),
+    "real_parts": measurement("real_parts", "real_parts", "", DATA, reference=REFERENCE),
     "figure_masks": Kind("patchvae.report.figures.weight_masks", {"images": IMAGES[1]}, figure("figure6_{dataset}")),
     # A module for each figure, in PARTS_FIGURES
     "figure_parts": Kind("", {"data": DATA, "checkpoint": DRAWN}, figure("{figure}_{dataset}"), "{figure}"),
+    "figure_real_parts": Kind(
+        "patchvae.report.figures.real_parts",
+        {"data": [IMAGES[1], MANIFEST], "measured": METRICS_DRAWN},
+        figure("real_parts_{dataset}"),
+    ),
 }
 
 # ---- keys of params.yaml
@@ -285,10 +294,20 @@ STAGES = {
     "inception": Stage("inception", of("table2", "dataset"), ["inception"]),  # once, where there is a Table 7
     "fid": Stage("fid", TABLE7, RECONSTRUCTED),
     "parts": Stage("parts", {**of("parts", "dataset", "variant"), "seed": "seeds"}, MEASURED),
+    "real_parts": Stage(
+        "real_parts",
+        {**of("real_parts", "dataset"), "variant": ["{real_parts.variant}"], "seed": "seeds"},
+        [*MEASURED, "real_parts.reference", "part_measures", "drawing.crop_cells", "ridge.pool"],
+    ),
     "figure_masks": Stage("figure_masks", FIGURES, [f"{OWN}.mask_patch_size", "masks", "drawing.rows"]),
     "figure_parts": Stage(
         "figure_parts",
         {**FIGURES, "figure": [*PARTS_FIGURES]},
         [*MEASURED, "figures.variant", "drawing"],
+    ),
+    "figure_real_parts": Stage(
+        "figure_real_parts",
+        of("real_parts", "dataset"),
+        ["drawing.crop_cells"],
     ),
 }

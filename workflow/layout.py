@@ -212,7 +212,7 @@ COMMANDS = {rule: (kind.code or rule).partition("/")[0] for rule, kind in KINDS.
 MODULES = {COMMANDS[rule]: kind.module for rule, kind in KINDS.items() if kind.module} | PARTS_FIGURES
 # Commands on a model of any kind, whose source files count as well
 OF_A_KIND = tuple(COMMANDS[rule] for rule, kind in KINDS.items() if "/" in kind.code)
-OF_PATCHVAE = ("score_parts", *PARTS_FIGURES)
+OF_PATCHVAE = ("score_parts", "real_parts", *PARTS_FIGURES)
 
 
 def modules_of(command: str, kind: str | None = None) -> tuple[str, ...]:

@@ -159,6 +159,15 @@ REPORTS = {
         reads=["run", "seeds", "parts.datasets"],
         each={"when": "parts.variants"},
     ),
+    "real_parts_table": Report(
+        "Parts on photographs",
+        "Parts",
+        inputs={"metrics_files": ["results/{run}/metrics/real_parts/{dataset}"]},
+        outputs=table("real_parts_{dataset}"),
+        reads=["run", "seeds", "real_parts.variant"],
+        each={"dataset": "real_parts.datasets"},
+        partial=True,
+    ),
     "parameter_tables": Report(
         "Tables 8 to 12",
         "Parameter counts",

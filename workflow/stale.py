@@ -39,8 +39,13 @@ def wanted(params: Params, rule: str, job: Params) -> str:
 
 
 def wanted_inputs(params: Params, made_by: Mapping[str, Job], inputs: Iterable[str]) -> list[str]:
-    """`--wanted` of a job with these inputs: KEY=DIGEST for its data, masks and checkpoint."""
-    jobs = {KEYS[made_by[path][0]]: made_by[path] for path in inputs if path in made_by and made_by[path][0] in KEYS}
+    """`--wanted` of a job with these inputs: KEY=DIGEST for its data, masks, checkpoint and reference."""
+    jobs: dict[str, Job] = {}
+    for path in inputs:
+        if path in made_by and made_by[path][0] in KEYS:
+            key, job = KEYS[made_by[path][0]], made_by[path]
+            second = key == "pretrained" and jobs.get(key, job) != job
+            jobs["reference" if second else key] = job
     return [f"{key}={wanted(params, rule, job)}" for key, (rule, job) in jobs.items()]
 
 

@@ -199,7 +199,13 @@ def _measured(params: Params) -> Iterator[tuple[str, str]]:
     reconstructed = itertools.product(["table7.variants"], params["table2"]["datasets"], params["table7"]["variants"])
     drawn = itertools.product(["figures.variant"], params["figures"]["datasets"], [params["figures"]["variant"]])
     scored = itertools.product(["parts.variants"], params["parts"]["datasets"], params["parts"]["variants"])
-    for key, dataset, variant in itertools.chain(reconstructed, drawn, scored):
+    real = params["real_parts"]
+    shown = itertools.product(["real_parts.variant"], real["datasets"], [real["variant"]])
+    for dataset in real["datasets"]:
+        if (dataset, real["reference"]) not in there:
+            hint = did_you_mean(real["reference"], list(known))
+            yield "real_parts.reference", f"{real['reference']} is not pretrained on {dataset}{hint}"
+    for key, dataset, variant in itertools.chain(reconstructed, drawn, scored, shown):
         wanted = ("beta-vae", MODEL_OF_PARTS) if key.startswith("table7") else (MODEL_OF_PARTS,)
         kind = params["variants"][known[variant].base]["model"] if variant in known else None
         if kind is None:

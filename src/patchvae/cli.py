@@ -141,6 +141,15 @@ def score_parts(args: argparse.Namespace) -> None:
     score_parts(args.config, args.data, args.checkpoint, args.metrics, args.device, args.threads)
 
 
+def real_parts(args: argparse.Namespace) -> None:
+    """Measure parts on photographs: what they say of labels, how alike their crops are, and which are dead."""
+    from patchvae.evaluation.real_parts import measure_parts
+
+    wanted = data_as_wanted(args, args.data)
+    paths = (args.data, args.checkpoint, args.reference, args.metrics)
+    measure_parts(args.config, *paths, args.device, args.threads, wanted)
+
+
 def report(args: argparse.Namespace) -> None:
     """Write one table or figure from metrics files."""
     from patchvae.report.job import write_report
@@ -165,6 +174,15 @@ def figure_parts(args: argparse.Namespace) -> None:
     checkpoint_as_wanted(args)
     module = importlib.import_module(PARTS_FIGURES[args.figure])
     module.draw(args.config, args.data, args.checkpoint, args.png, args.pdf)
+
+
+def figure_real_parts(args: argparse.Namespace) -> None:
+    """Draw the crops of all parts that `real-parts` measured, beside those of the untrained model."""
+    from patchvae.records import check_metrics
+    from patchvae.report.figures.real_parts import draw
+
+    check_metrics([args.measured], args.wanted, None)
+    draw(args.config, args.data, args.measured, args.png, args.pdf)
 
 
 def parts(args: argparse.Namespace) -> None:
@@ -343,7 +361,8 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--threads", type=thread_count, metavar="N", help="CPU threads (default: all)")
 
     def compared(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        text = "digests of the configurations that the inputs must have been made with: data=, masks=, pretrained="
+        text = "digests of the configurations that the inputs must have been made with: data=, masks=, pretrained=,"
+        text += " reference="
         sub.add_argument("--wanted", nargs="*", default=[], metavar="KEY=DIGEST", help=text)
         return sub
 
@@ -400,6 +419,10 @@ def parser() -> argparse.ArgumentParser:
     training(compared(sub))
     sub.set_defaults(device="cpu")  # a matter of seconds, for which its rule asks for no GPU
 
+    sub = job("real-parts", real_parts, reference="weights in whose features crops are compared", **measured)
+    training(compared(sub))
+    sub.set_defaults(device="cpu")  # k-means takes the most of it, so its rule asks for no GPU
+
     pictures = {"png": "picture to write", "pdf": "picture to write"}
     sub = job("report", report)
     sub.add_argument("name", help="a module of patchvae.report.tables, such as table1")
@@ -415,6 +438,9 @@ def parser() -> argparse.ArgumentParser:
     sub = job("figure-parts", figure_parts, data="packed data set", checkpoint="pretrained weights", **pictures)
     compared(sub)
     sub.add_argument("figure", choices=["figure1", "figure3", "figure4", "figure5"])
+    sub = job("figure-real-parts", figure_real_parts, data="packed data set", measured="metrics (JSON)", **pictures)
+    text = "what the metrics file must have been measured with (default: anything)"
+    sub.add_argument("--wanted", nargs="*", default=[], metavar="DIGEST", help=text)
     sub = command("parts", parts)
     sub.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="what a PatchVAE's pretraining wrote (.pt)")
     sub.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="JPEG, PNG, GIF, BMP, WebP, PPM or TIFF")

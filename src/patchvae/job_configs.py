@@ -21,6 +21,7 @@ MODELS = {
     "reconstruct": "patchvae.evaluation.reconstruction_config:Reconstruct",
     "fid": "patchvae.evaluation.reconstruction_config:Reconstruct",
     "score-parts": "patchvae.run_config:Measured",
+    "real-parts": "patchvae.evaluation.real_parts_config:RealParts",
     "table1": "patchvae.report.tables.table1:Table1",
     "claims": "patchvae.report.tables.outcomes:Claims",
     "probe_table": "patchvae.report.tables.probe_table:ProbeTable",
@@ -31,9 +32,11 @@ MODELS = {
     "sweep": "patchvae.report.tables.sweep:Sweep",
     "table7": "patchvae.report.tables.table7:Table7",
     "parts_table": "patchvae.report.tables.parts_table:PartsTable",
+    "real_parts_table": "patchvae.report.tables.real_parts_table:RealPartsTable",
     **dict.fromkeys(("parameter_tables", "summary", "curves"), "patchvae.types:Strict"),  # an empty configuration
     "figure-masks": "patchvae.report.figures.weight_masks:FigureMasks",
     "figure-parts": "patchvae.report.figures.survey_config:FigureParts",
+    "figure-real-parts": "patchvae.report.figures.survey_config:FigureRealParts",
 }
 
 

@@ -14,6 +14,7 @@ from patchvae.data.prepare_config import Photos, Scenes
 from patchvae.data.sources_config import FileName, Source
 from patchvae.evaluation.inception_config import Inception
 from patchvae.evaluation.probe_config import Ridge
+from patchvae.evaluation.real_parts_config import PartMeasures
 from patchvae.evaluation.reconstruction_config import Sampling
 from patchvae.models.beta_vae_config import BetaVAETerms
 from patchvae.models.patchvae_config import NumParts, PatchVAETerms
@@ -395,6 +396,12 @@ class Parts(Strict):
         return self
 
 
+class RealParts(Strict):
+    datasets: Unique[Dataset]  # keys of `datasets`: one table and one figure each
+    variant: str  # variant whose parts are measured
+    reference: str  # variant in whose features crops are compared
+
+
 class Figures(Strict):
     datasets: Unique[Dataset]  # keys of `datasets`: one set of figures each
     variant: str  # variant whose parts are drawn
@@ -421,6 +428,7 @@ class Parameters(Strict):
     probe: RowsOfTable1  # ridge regression on the features of the frozen phi
     table7: Table7  # what Table 7 holds
     parts: Parts  # what the table of part discovery holds
+    real_parts: RealParts  # parts on photographs, against labels and controls
     figures: Figures  # what the figures show
 
     # How it is done
@@ -453,6 +461,7 @@ class Parameters(Strict):
     ]  # settings of the classifier by name, laid over finetune
     rates: RateSearch  # how a head's rate is chosen
     ridge: Ridge  # of the linear probe
+    part_measures: PartMeasures  # of real_parts
     reconstruction: Sampling  # of Table 7
     inception: Inception  # the weights that FID is computed with
     drawing: Shown  # of the figures of images and parts

@@ -43,8 +43,9 @@ def parse_wanted(pairs: Sequence[str]) -> dict[str, str]:
     """`--wanted` of a job, KEY=DIGEST each; raises PatchVAEError for anything else."""
     wanted = dict(pair.partition("=")[::2] for pair in pairs)
     for key, value in wanted.items():
-        if key not in ("data", "masks", "pretrained") or not value:
-            raise PatchVAEError(f"--wanted: {key}={value} is none of data=, masks= and pretrained= with a digest")
+        if key not in ("data", "masks", "pretrained", "reference") or not value:
+            known = "data=, masks=, pretrained= and reference="
+            raise PatchVAEError(f"--wanted: {key}={value} is none of {known} with a digest")
     return wanted
 
 

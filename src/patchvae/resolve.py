@@ -272,6 +272,20 @@ def _parts_table(params: Params, wildcards: Mapping[str, Any]) -> Params:
     return {"run": params["run"], "seeds": params["seeds"]} | block
 
 
+def _real_parts(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    how = params["part_measures"] | {"crop_cells": params["drawing"]["crop_cells"], "pool": params["ridge"]["pool"]}
+    return _measured(params, wildcards) | {"reference": params["real_parts"]["reference"], **how}
+
+
+def _real_parts_table(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    block = {"datasets": [wildcards["dataset"]], "variant": params["real_parts"]["variant"]}
+    return {"run": params["run"], "seeds": params["seeds"]} | block
+
+
+def _figure_real_parts(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    return {"crop_cells": params["drawing"]["crop_cells"]}
+
+
 def _figure_masks(params: Params, wildcards: Mapping[str, Any]) -> Params:
     patch_size = params["datasets"][wildcards["dataset"]]["mask_patch_size"]
     return {"patch_size": patch_size, **params["masks"], "rows": params["drawing"]["rows"]}
@@ -300,6 +314,7 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "inception": _inception,
     "fid": _reconstruct,
     "parts": _measured,
+    "real_parts": _real_parts,
     "table1": _table1,
     "claims": _table1,
     "probe_table": _probe_table,
@@ -311,20 +326,23 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "table7": _table7,
     "parameter_tables": _nothing,
     "parts_table": _parts_table,
+    "real_parts_table": _real_parts_table,
     "summary": _nothing,
     "curves": _nothing,
     "figure_masks": _figure_masks,
     "figure_parts": _figure_parts,
+    "figure_real_parts": _figure_real_parts,
 }
 
 MODEL = ("run", "dataset", "variant", "seed")
 WILDCARDS: dict[str, tuple[str, ...]] = dict.fromkeys(RESOLVERS, ("run",)) | {
     **dict.fromkeys(("download", "prepare", "digit_scenes", "masks"), ("dataset",)),
-    **dict.fromkeys(("pretrain", "probe", "reconstruct", "fid", "parts"), MODEL),
+    **dict.fromkeys(("pretrain", "probe", "reconstruct", "fid", "parts", "real_parts"), MODEL),
     "finetune": (*MODEL, "regime", "head", "table"),
     "rates": (*MODEL, "regime", "head"),
     "inception": (),
     "sweep": ("run", "key"),
     **dict.fromkeys(("figure_masks", "probe_table", "lengths", "sensitivity", "scale_free"), ("run", "dataset")),
     "figure_parts": ("run", "dataset", "figure"),
+    **dict.fromkeys(("real_parts_table", "figure_real_parts"), ("run", "dataset")),
 }

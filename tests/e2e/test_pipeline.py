@@ -45,6 +45,11 @@ PROBES = LENGTHS | SUMMARY | {"Linear probe of run test"}
 PROBES |= {f"Linear probe of {row} on digits-tiny, seed 0" for row in ("patchvae", "patchvae.epochs=1", "random")}
 SWEEP = SUMMARY | {"Sweep of num_parts of run test"}
 PARTS = SUMMARY | {"Score the parts of patchvae+lw on digits-tiny, seed 0", "Part discovery of run test"}
+REAL_PARTS = SUMMARY | {
+    "Measure the parts of patchvae on digits-tiny, seed 0",
+    "Parts on photographs of run test",
+    "Draw the parts that were measured on digits-tiny",
+}
 FIGURES = {f"Draw figure{number} of digits-tiny" for number in (1, 3, 4, 5)}
 MEASURED = {f"{what} of patchvae on digits-tiny64, seed 0" for what in ("PSNR and SSIM", "FID")}
 MASKS = {"Weight masks of digits-tiny", "Draw weight masks of digits-tiny"}
@@ -73,7 +78,7 @@ def test_tables_and_figures_are_there(finished: Path) -> None:
             (variant, "table12", "0") for variant in TINY
         }
     assert (results / "tables/answer.md").stat().st_size > 0
-    by_dataset = [f"{name}_digits-tiny" for name in ("probe", "lengths", "sensitivity", "scale_free")]
+    by_dataset = [f"{name}_digits-tiny" for name in ("probe", "lengths", "sensitivity", "scale_free", "real_parts")]
     tables = [
         "parts",
         "claims",
@@ -89,7 +94,7 @@ def test_tables_and_figures_are_there(finished: Path) -> None:
     for name in ("figure1", "figure3", "figure4", "figure5", "figure6"):
         assert (results / f"figures/{name}_digits-tiny.png").read_bytes().startswith(b"\x89PNG")
         assert (results / f"figures/{name}_digits-tiny.pdf").read_bytes().startswith(b"%PDF")
-    for name in ("answer", "lengths_digits-tiny"):
+    for name in ("answer", "lengths_digits-tiny", "real_parts_digits-tiny"):
         assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (results / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
     assert (results / "figures/sweep_num_parts.png").read_bytes().startswith(b"\x89PNG")
@@ -105,6 +110,7 @@ def test_every_metrics_file_keeps_to_the_schema(finished: Path) -> None:
         "reconstruct",
         "fid",
         "parts",
+        "real_parts",
     }
 
 
@@ -188,9 +194,9 @@ def test_both_engines_train_the_same_after_an_edit(finished: Path, tmp_path: Pat
         ("masks/per_channel", False, MASKS | WEIGHTED),
         pytest.param("select", "best", TABLE1_READERS | TABLE2 | SWEEP, marks=pytest.mark.slow),
         pytest.param("model/bigan/latent_dim", 32, of("bigan") | TABLE1_READERS, marks=pytest.mark.slow),
-        pytest.param("drawing/crop_cells", 2, FIGURES, marks=pytest.mark.slow),
+        pytest.param("drawing/crop_cells", 2, FIGURES | REAL_PARTS, marks=pytest.mark.slow),
         ("reconstruction/temperature", 0.5, MEASURED | TABLE7),
-        ("ridge/pool", 2, PROBES),
+        ("ridge/pool", 2, PROBES | REAL_PARTS),
         (
             "heads/linear/head_dropout",
             0.5,

@@ -118,6 +118,7 @@ MORE: dict[str, Any] = {
         "tuned": ["tuned"],
     },
     "probe": {"datasets": ["cifar100"], "variants": ["patchvae", "random"]},
+    "real_parts": {"datasets": ["cifar100"]},
     "pretrain": {"snapshots": [3]},
 }
 
@@ -232,7 +233,9 @@ def test_a_value_touches_exactly_the_jobs_that_read_it(small: Params, key: str, 
 @pytest.mark.parametrize(
     ("key", "touched"),
     [
-        ("ridge/pool", {"probe *"}),
+        ("ridge/pool", {"probe *", "real_parts *"}),
+        ("part_measures/crops", {"real_parts *"}),
+        ("drawing/crop_cells", {"figure_parts *", "real_parts *", "figure_real_parts *"}),
         ("ridge/lambdas", {"probe *"}),
         (
             "datasets/cifar100/num_classes",

@@ -95,3 +95,28 @@ rule parts:
         "python -m patchvae.cli score-parts --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
         " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q}"
         " --metrics {output:q} --threads {threads}"
+
+
+rule real_parts:
+    input:
+        unpack(inputs_of("real_parts")),
+    output:
+        **outputs_of("real_parts"),
+    log:
+        "logs/{run}/real_parts/{dataset}/{variant}/seed{seed}.log",
+    benchmark:
+        "logs/{run}/benchmarks/real_parts/{dataset}/{variant}/seed{seed}.tsv"
+    threads: 1
+    # CIFAR-100 on the CPU: 1.5 GB and some minutes
+    resources:
+        mem_mb=4000,
+        runtime="4h",
+    params:
+        **told("real_parts"),
+        wanted=wanted_inputs,
+    message:
+        "Measure the parts of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "python -m patchvae.cli real-parts --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
+        " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q} --reference {input.reference:q}"
+        " --metrics {output:q} --threads {threads}"

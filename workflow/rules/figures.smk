@@ -55,3 +55,33 @@ rule figure_parts:
         "python -m patchvae.cli figure-parts {wildcards.figure:q} --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
         " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q}"
         " --png {output.png:q} --pdf {output.pdf:q}"
+
+
+rule figure_real_parts:
+    input:
+        unpack(inputs_of("figure_real_parts")),
+    output:
+        png=report(
+            KINDS["figure_real_parts"].outputs["png"],
+            caption="../report/real_parts_figure.rst",
+            category="Figures",
+            labels={"figure": "real_parts", "data set": "{dataset}"},
+        ),
+        pdf=KINDS["figure_real_parts"].outputs["pdf"],
+    log:
+        "logs/{run}/figures/real_parts_{dataset}.log",
+    benchmark:
+        "logs/{run}/benchmarks/figures/real_parts_{dataset}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        **told("figure_real_parts"),
+        wanted=wanted_metrics,
+    message:
+        "Draw the parts that were measured on {wildcards.dataset}"
+    shell:
+        "python -m patchvae.cli figure-real-parts --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
+        " --data data/packed/{wildcards.dataset:q} --measured {input.measured:q}"
+        " --png {output.png:q} --pdf {output.pdf:q}"

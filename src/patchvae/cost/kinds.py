@@ -89,7 +89,7 @@ def work(rule: str, config: Config, images: Images | None) -> Work | None:
             return None if seen is None else Work(trainings * config["epochs"] * seen, side)
         if config["model"]["statistics"] == "initial":  # the control whose weights are only drawn
             return Work()
-    counted = ("pretrain", "probe", "reconstruct", "fid", "parts", *PACKING)
+    counted = ("pretrain", "probe", "reconstruct", "fid", "parts", "real_parts", *PACKING)
     if rule not in counted:
         return Work()
     if images is None:

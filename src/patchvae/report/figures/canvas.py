@@ -67,9 +67,9 @@ class Canvas:
         """A line of text centred over `width`, just above y."""
         self._text(text, x + width / 2, y - 0.045, ha="center", va="baseline")
 
-    def label(self, text: str, y: float, side: float = CELL) -> None:
-        """A label left of the row of pictures that starts at y."""
-        self._text(text, -0.04, y + side / 2, ha="right", va="center")
+    def label(self, text: str, y: float, side: float = CELL, x: float = 0) -> None:
+        """A label left of the row of pictures that starts at (x, y)."""
+        self._text(text, x - 0.04, y + side / 2, ha="right", va="center")
 
     def _text(self, text: str, x: float, y: float, **alignment: Any) -> None:
         place = ((self.left + x) / self.width, 1 - (EDGE + y) / self.height)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from patchvae.data.crops import crop
 from patchvae.models.patchvae import PatchVAE
 from patchvae.models.scaling import Scaling
 
@@ -97,20 +98,6 @@ def distinct_parts(seen: Survey, count: int) -> list[int]:
 def ranked(peak: npt.NDArray[np.float32], coverage: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     """Images (n,) by how strongly a part fires in them; those where it fires nearly everywhere come last."""
     return np.lexsort((-peak, coverage > MEAN_RANGE[1]))
-
-
-def crop(image: npt.NDArray[np.uint8], cell: int, grid: tuple[int, int], crop_cells: float) -> npt.NDArray[np.uint8]:
-    """The square of `crop_cells` cells centred on one cell of an image (S, S, 3); deviation E37b.
-
-    cell: counted row by row on the grid (h, w). At the border the square is shifted to lie inside the image.
-    """
-    height, width = image.shape[:2]
-    side = min(max(1, round(crop_cells * height / grid[0])), height, width)
-    row, column = divmod(int(cell), grid[1])
-    top = int((row + 0.5) * height / grid[0] - side / 2)
-    left = int((column + 0.5) * width / grid[1] - side / 2)
-    top, left = min(max(top, 0), height - side), min(max(left, 0), width - side)
-    return image[top : top + side, left : left + side]
 
 
 def crops(

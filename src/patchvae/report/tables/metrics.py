@@ -20,6 +20,7 @@ RULES = {
     "reconstruct": "reconstructions",
     "fid": "an FID",
     "parts": "part discovery",
+    "real_parts": "parts on photographs",
 }
 SUMMARY = ["paper", "mean", "std", "n"]
 ORIGIN = ["test_images", "seconds", "device", "precision", "config_sha256", "metrics_sha256"]

@@ -96,6 +96,14 @@ def probe(args: argparse.Namespace) -> None:
     probe(args.config, args.data, args.pretrained, args.metrics, args.device, args.threads, wanted)
 
 
+def few_labels(args: argparse.Namespace) -> None:
+    """Fit ridge regression to few labels, on a pretrained backbone or on pixels, in closed form."""
+    from patchvae.evaluation.few_labels import few_labels
+
+    wanted = data_as_wanted(args, args.data)
+    few_labels(args.config, args.data, args.pretrained, args.metrics, args.device, args.threads, wanted)
+
+
 def reconstruct(args: argparse.Namespace) -> None:
     """Measure PSNR and SSIM of a pretrained model's reconstructions."""
     from patchvae.evaluation.reconstruction import reconstruct
@@ -372,6 +380,10 @@ def parser() -> argparse.ArgumentParser:
     training(sub)
     watched(sub)
     sub = job("probe", probe, data="packed data set", pretrained="pretrained weights", metrics="JSON to write")
+    training(compared(sub))
+
+    sub = job("few-labels", few_labels, data="packed data set", metrics="JSON to write")
+    sub.add_argument("--pretrained", type=Path, metavar="PATH", help="pretrained weights (default: none, for pixels)")
     training(compared(sub))
 
     measured = {"data": "packed data set", "checkpoint": "pretrained weights", "metrics": "JSON to write"}

@@ -8,6 +8,7 @@ from patchvae.config import did_you_mean, shown
 from patchvae.errors import PatchVAEError
 from patchvae.messages import checked
 from patchvae.models.kinds import KINDS
+from patchvae.plan import FLOORS
 from patchvae.types import Strict
 
 MODELS = {
@@ -17,6 +18,7 @@ MODELS = {
     "inception": "patchvae.evaluation.inception_config:Inception",
     "finetune": "patchvae.training.finetune_config:Finetune",
     "probe": "patchvae.evaluation.probe_config:Probe",
+    "few-labels": "patchvae.evaluation.few_labels_config:FewLabels",
     "reconstruct": "patchvae.evaluation.reconstruction_config:Reconstruct",
     "fid": "patchvae.evaluation.reconstruction_config:Reconstruct",
     "score-parts": "patchvae.run_config:Measured",
@@ -50,6 +52,8 @@ def _model(command: str, config: Mapping[str, Any]) -> type[Strict]:
         return KINDS[name].pretrain_config()
     if command == "prepare" and config.get("format") == "digit-scenes":
         return pkgutil.resolve_name("patchvae.data.prepare_config:DigitScenes")
+    if command == "few-labels" and config.get("variant") in FLOORS:
+        return pkgutil.resolve_name("patchvae.evaluation.few_labels_config:FewLabelsOfPixels")
     if command not in MODELS:
         raise PatchVAEError(f"unknown report {shown(command)}{did_you_mean(command, [*MODELS])}")
     model: type[Strict] = pkgutil.resolve_name(MODELS[command])

@@ -12,6 +12,7 @@ from patchvae.config import did_you_mean
 from patchvae.data.masks_config import MaskOptions, PatchSize
 from patchvae.data.prepare_config import Photos, Scenes
 from patchvae.data.sources_config import FileName, Source
+from patchvae.evaluation.few_labels_config import Draws, Whitening
 from patchvae.evaluation.inception_config import Inception
 from patchvae.evaluation.probe_config import Ridge
 from patchvae.evaluation.reconstruction_config import Sampling
@@ -353,6 +354,10 @@ class Sensitivity(RowsOfTable1):
         return self
 
 
+class FewLabels(RowsOfTable1, Draws, Whitening):
+    pass
+
+
 class Table7(Strict):
     variants: Some[str]  # rows of the table
 
@@ -397,6 +402,7 @@ class Parameters(Strict):
     lengths: Lengths  # accuracy against the length of pretraining
     sensitivity: Sensitivity  # other settings of the classifier, one at a time
     probe: RowsOfTable1  # ridge regression on the features of the frozen phi
+    few_labels: FewLabels  # ridge regression on few labels, of these rows and of pixels
     table7: Table7  # what Table 7 holds
     parts: Parts  # what the table of part discovery holds
     figures: Figures  # what the figures show

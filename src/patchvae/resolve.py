@@ -8,8 +8,10 @@ from typing import Any
 from patchvae.config import Params, did_you_mean, shown, sweeps
 from patchvae.errors import PatchVAEError
 from patchvae.models.sizes import REGIMES
-from patchvae.plan import FINETUNED, PARTS_FIGURES
+from patchvae.plan import FINETUNED, FLOORS, PARTS_FIGURES
 from patchvae.variants import SWEEPS, for_variant, pretrained, sources, swept, text_of, variants
+
+DRAWS = ("per_class", "draws", "lambdas")  # keys of `few_labels` that its jobs read
 
 
 def resolve(params: Params, rule: str, wildcards: Mapping[str, Any]) -> Params:
@@ -63,7 +65,7 @@ def _known(params: Params) -> dict[str, list[str]]:
     tables = [*FINETUNED, *sweeps(params)]
     names = {"dataset": [*params["datasets"]], "variant": [*variants(params)], "regime": [*REGIMES]}
     names |= {"head": [*params["heads"]]}
-    return names | {"key": [*sweeps(params)], "table": tables, "figure": [*PARTS_FIGURES]}
+    return names | {"key": [*sweeps(params)], "table": tables, "figure": [*PARTS_FIGURES], "floor": [*FLOORS]}
 
 
 def _is_seed(text: str) -> bool:
@@ -185,6 +187,18 @@ def _probe(params: Params, wildcards: Mapping[str, Any]) -> Params:
     }
 
 
+def _few_labels(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    probe, draws = _probe(params, wildcards), {key: params["few_labels"][key] for key in DRAWS}
+    del probe["holdout"]
+    return probe | draws
+
+
+def _few_labels_pixels(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    block, classes = params["few_labels"], params["datasets"][wildcards["dataset"]]["num_classes"]
+    settings = {key: block[key] for key in (*DRAWS, "whitened_variance")}
+    return _measured(params, {**wildcards, "variant": wildcards["floor"]}) | {"num_classes": classes} | settings
+
+
 def _measured(params: Params, wildcards: Mapping[str, Any]) -> Params:
     """A job on a pretrained model, whose own configuration is in its checkpoint."""
     return _images(params, wildcards["dataset"]) | {"variant": wildcards["variant"], "seed": int(wildcards["seed"])}
@@ -208,6 +222,17 @@ def _table1(params: Params, wildcards: Mapping[str, Any]) -> Params:
 def _probe_table(params: Params, wildcards: Mapping[str, Any]) -> Params:
     block = {"datasets": [wildcards["dataset"]], "variants": params["probe"]["variants"]}
     return {"run": params["run"], "seeds": params["seeds"]} | block
+
+
+def _few_labels_table(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    block = params["few_labels"]
+    return {
+        "run": params["run"],
+        "seed": params["seeds"][0],
+        "datasets": [wildcards["dataset"]],
+        "variants": [*block["variants"], *FLOORS],
+        "per_class": block["per_class"],
+    }
 
 
 def _lengths(params: Params, wildcards: Mapping[str, Any]) -> Params:
@@ -281,6 +306,8 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "pretrain": _pretrain,
     "finetune": _finetune,
     "probe": _probe,
+    "few_labels": _few_labels,
+    "few_labels_pixels": _few_labels_pixels,
     "reconstruct": _reconstruct,
     "inception": _inception,
     "fid": _reconstruct,
@@ -288,6 +315,7 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "table1": _table1,
     "claims": _table1,
     "probe_table": _probe_table,
+    "few_labels_table": _few_labels_table,
     "lengths": _lengths,
     "sensitivity": _sensitivity,
     "table2": _table2,
@@ -304,10 +332,11 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
 MODEL = ("run", "dataset", "variant", "seed")
 WILDCARDS: dict[str, tuple[str, ...]] = dict.fromkeys(RESOLVERS, ("run",)) | {
     **dict.fromkeys(("download", "prepare", "digit_scenes", "masks"), ("dataset",)),
-    **dict.fromkeys(("pretrain", "probe", "reconstruct", "fid", "parts"), MODEL),
+    **dict.fromkeys(("pretrain", "probe", "few_labels", "reconstruct", "fid", "parts"), MODEL),
     "finetune": (*MODEL, "regime", "head", "table"),
+    "few_labels_pixels": ("run", "dataset", "floor", "seed"),
     "inception": (),
     "sweep": ("run", "key"),
-    **dict.fromkeys(("figure_masks", "probe_table", "lengths", "sensitivity"), ("run", "dataset")),
+    **dict.fromkeys(("figure_masks", "probe_table", "few_labels_table", "lengths", "sensitivity"), ("run", "dataset")),
     "figure_parts": ("run", "dataset", "figure"),
 }

@@ -17,7 +17,7 @@ from patchvae.bits import packed_bits
 from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.probe_config import Probe
-from patchvae.evaluation.ridge import Ridge, choose, moments
+from patchvae.evaluation.ridge import Ridge, accuracies, choose, moments
 from patchvae.hardware import autocast
 from patchvae.models.resnet import Backbone
 from patchvae.models.scaling import Scaling
@@ -98,7 +98,8 @@ def probe(
     for part in (sums, rest):
         if not part.gram.diagonal().isfinite().all():
             raise PatchVAEError(f"{pretrained}: its phi gives features that are not finite")
-    choice = choose(Ridge(sums), lambda: features.batches("train", held), config.lambdas)
+    part_fit = Ridge(sums)
+    choice = choose(lambda some: accuracies(part_fit, features.batches("train", held), some), config.lambdas)
     sums += rest
     ridge = Ridge(sums)
     weights = ridge.weights(choice.penalty)

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from patchvae.evaluation.probe_config import Strength
-from patchvae.run_config import Measured, OnPhi
+from patchvae.evaluation.probe_config import OnFeatures, Strength
+from patchvae.run_config import Measured
 from patchvae.types import AS_WRITTEN, Classes, Some, Strict
 
 PerClass = Literal["all"] | Annotated[int, Field(ge=1, le=1_000_000)]
@@ -23,8 +23,8 @@ class Whitening(Strict):
     ]  # share of the pixels' variance that the whitened components have
 
 
-class FewLabels(OnPhi, Draws):
-    pool: Annotated[int, Field(ge=1, le=64)]  # side of the grid that features are averaged to
+class FewLabels(OnFeatures, Draws):
+    pass
 
 
 class FewLabelsOfPixels(Measured, Draws, Whitening):

@@ -16,7 +16,7 @@ from patchvae import checkpoint
 from patchvae.bits import packed_bits
 from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.probe_config import Probe
+from patchvae.evaluation.probe_config import OnFeatures, Probe
 from patchvae.evaluation.ridge import Ridge, accuracies, choose, moments
 from patchvae.hardware import autocast
 from patchvae.models.resnet import Backbone
@@ -31,7 +31,7 @@ BATCH = 250
 class FrozenFeatures:
     """The features of packed images, batch by batch: all of ImageNet's would take 84 GB."""
 
-    def __init__(self, run: Run, config: Probe, pretrained: dict[str, Any]) -> None:
+    def __init__(self, run: Run, config: OnFeatures, pretrained: dict[str, Any]) -> None:
         self.run, self.pool = run, config.pool
         backbone = Backbone(config.backbone)
         weights = checkpoint.backbone_weights(pretrained, config.pretrained.snapshot)

@@ -489,7 +489,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "device" in args:
             from patchvae import gpus
 
-            args.device = gpus.for_job(args.job, args.device)
+            args.device = gpus.for_job(args.job.replace("-", "_"), args.device)  # rules have their names
         args.function(args)
     except KeyboardInterrupt:
         logger.error("interrupted")

@@ -25,6 +25,7 @@ MODELS = {
     "table1": "patchvae.report.tables.table1:Table1",
     "claims": "patchvae.report.tables.outcomes:Claims",
     "probe_table": "patchvae.report.tables.probe_table:ProbeTable",
+    "few_labels_table": "patchvae.report.tables.few_labels_table:FewLabelsTable",
     "lengths": "patchvae.report.tables.lengths:Lengths",
     "sensitivity": "patchvae.report.tables.sensitivity:Sensitivity",
     "table2": "patchvae.report.tables.table2:Table2",

@@ -230,7 +230,7 @@ def _few_labels_table(params: Params, wildcards: Mapping[str, Any]) -> Params:
         "run": params["run"],
         "seed": params["seeds"][0],
         "datasets": [wildcards["dataset"]],
-        "variants": [*block["variants"], *FLOORS],
+        "variants": block["variants"],
         "per_class": block["per_class"],
     }
 

@@ -112,6 +112,7 @@ MORE: dict[str, Any] = {
         "heads": ["authors", "linear", "authors-rate", "authors-norm", "standardised"],
     },
     "probe": {"datasets": ["cifar100"], "variants": ["patchvae", "random"]},
+    "few_labels": {"datasets": ["cifar100"], "variants": ["patchvae", "random"]},
     "pretrain": {"snapshots": [3]},
 }
 

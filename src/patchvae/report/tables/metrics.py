@@ -16,6 +16,7 @@ Readers = Mapping[str, Callable[[Row], Iterable[Row]]]
 RULES = {
     "finetune": "a fine-tuning",
     "probe": "a linear probe",
+    "few_labels": "few labels",
     "reconstruct": "reconstructions",
     "fid": "an FID",
     "parts": "part discovery",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from patchvae.config import Params
-from patchvae.plan import PARTS_FIGURES
+from patchvae.plan import FLOORS, PARTS_FIGURES
 from patchvae.variants import SUFFIXES, pretrained, source_set
 
 Wildcards = Mapping[str, Any]
@@ -63,14 +63,14 @@ DRAWN = "results/{run}/checkpoints/pretrain/{dataset}/{figures.variant}/seed{see
 REFERENCE = "results/{run}/checkpoints/pretrain/{dataset}/{real_parts.reference}/seed{seed}.pt"
 METRICS = {
     rule: f"results/{{run}}/metrics/{rule}/{{dataset}}/{{variant}}/seed{{seed}}.json"
-    for rule in ("pretrain", "probe", "reconstruct", "fid", "parts", "real_parts")
+    for rule in ("pretrain", "probe", "few_labels", "reconstruct", "fid", "parts", "real_parts")
 } | {
     "finetune": "results/{run}/metrics/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
     "rates": "results/{run}/metrics/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
+    "few_labels_pixels": "results/{run}/metrics/few_labels/{dataset}/{floor}/seed{seed}.json",
 }
 # The rate of a head whose lr is `chosen`: that of the first seed
 RATES = METRICS["rates"].replace("{seed}", "{seeds.0}")
-
 METRICS_DRAWN = "results/{run}/metrics/real_parts/{dataset}/{real_parts.variant}/seed{seeds.0}.json"
 
 
@@ -130,6 +130,15 @@ KINDS = {
     "probe": Kind(
         "patchvae.evaluation.probe", {"data": DATA, "pretrained": PHI}, {"metrics": METRICS["probe"]}, origin=phi
     ),
+    "few_labels": Kind(
+        "patchvae.evaluation.few_labels",
+        {"data": DATA, "pretrained": PHI},
+        {"metrics": METRICS["few_labels"]},
+        origin=phi,
+    ),
+    "few_labels_pixels": Kind(
+        "patchvae.evaluation.few_labels", {"data": DATA}, {"metrics": METRICS["few_labels_pixels"]}, "few_labels"
+    ),
     "reconstruct": measurement("reconstruction", "reconstruct", "reconstruct/{variant}", [IMAGES[1], MANIFEST]),
     "inception": Kind("patchvae.evaluation.inception", {}, {"out": "data/inception.json"}),
     "fid": measurement("fid", "fid", "fid/{variant}", [IMAGES[1], MANIFEST], inception="data/inception.json"),
@@ -168,6 +177,7 @@ CLASSIFIER = [*TRAINED, *keys(OWN, "num_classes", "finetune_epochs"), "finetune"
 FINETUNED = [*CLASSIFIER, *keys("model", "backbone", "head_pool")]
 TABLE2_FINETUNED = [*CLASSIFIER, *keys("table2_model", "backbone", "head_pool")]
 PROBED = [*MEASURED, f"{OWN}.num_classes", "model.backbone", "ridge"]
+DRAWN_LABELS = [*MEASURED, f"{OWN}.num_classes", *keys("few_labels", "per_class", "draws", "lambdas")]
 RECONSTRUCTED = [*MEASURED, "reconstruction"]
 
 # ---- which jobs there are
@@ -289,6 +299,16 @@ STAGES = {
         {"epoch": "pretrain.snapshots", "row": "lengths.variants", **of("lengths", "dataset")},
         PROBED,
         **SHORTENED,
+    ),
+    "few_labels": classified(
+        "few_labels",
+        of("few_labels", "variant", "dataset") | {"seed": ["{seeds.0}"]},
+        [*DRAWN_LABELS, "model.backbone", "ridge.pool"],
+    ),
+    "few_labels_pixels": Stage(
+        "few_labels_pixels",
+        {**of("few_labels", "dataset"), "floor": [*FLOORS], "seed": ["{seeds.0}"]},
+        [*DRAWN_LABELS, "few_labels.whitened_variance"],
     ),
     "reconstruct": Stage("reconstruct", TABLE7, RECONSTRUCTED),
     "inception": Stage("inception", of("table2", "dataset"), ["inception"]),  # once, where there is a Table 7

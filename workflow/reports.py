@@ -72,6 +72,16 @@ REPORTS = {
         mem_mb=2000,
         partial=True,
     ),
+    "few_labels_table": Report(
+        "Few labels",
+        CLASSIFICATION,
+        inputs={"metrics_files": ["results/{run}/metrics/few_labels/{dataset}"]},
+        outputs=table("few_labels_{dataset}"),
+        reads=["run", "few_labels.variants", "few_labels.per_class"],
+        each={"dataset": "few_labels.datasets", "seed": ["{seeds.0}"]},  # of the first seed alone
+        mem_mb=2000,
+        partial=True,
+    ),
     "lengths": Report(
         "Length of pretraining",
         CLASSIFICATION,

@@ -19,13 +19,13 @@ from patchvae.variants import pretrained, sources
 Params = dict[str, Any]
 Job = tuple[str, Params]  # rule, wildcards
 KEYS = {"prepare": "data", "digit_scenes": "data", "masks": "masks", "pretrain": "pretrained"}
-MEASURED = [rule for rule in METRICS if rule != "pretrain"]
+MEASURED = [rule for rule in METRICS if rule not in ("pretrain", "few_labels_pixels")]  # on a pretraining
 
 
 def phi_of(params: Params, rule: str, job: Params) -> Params:
     """The wildcards of the pretraining behind a job on a pretrained model."""
     source = {"dataset": job["dataset"], "variant": job["variant"]}
-    if rule in ("finetune", "rates", "probe"):
+    if rule in ("finetune", "rates", "probe", "few_labels"):
         source = pretrained(params, job["dataset"], job["variant"])
     return source | {"run": job["run"], "seed": job["seed"]}
 
@@ -93,7 +93,7 @@ def differs(params: Params, rule: str, job: Params, paths: list[str]) -> str | N
                 return "parameters"
             if OTHER in differing_data(record, ROOT / "data/packed").values():
                 return "data"
-            if rule != "pretrain" and other_checkpoint(params, rule, job, record):
+            if rule in MEASURED and other_checkpoint(params, rule, job, record):
                 return "checkpoint"
             for path in rates_behind(rule, params, job):
                 if (ROOT / path).is_file() and read_json(ROOT / path)["lr"] != record["lr"]:

@@ -110,6 +110,14 @@ def probe(args: argparse.Namespace) -> None:
     probe(args.config, args.data, args.pretrained, args.metrics, args.device, args.threads, wanted)
 
 
+def few_labels(args: argparse.Namespace) -> None:
+    """Fit ridge regression to few labels, on a pretrained backbone or on pixels, in closed form."""
+    from patchvae.evaluation.few_labels import few_labels
+
+    wanted = data_as_wanted(args, args.data)
+    few_labels(args.config, args.data, args.pretrained, args.metrics, args.device, args.threads, wanted)
+
+
 def reconstruct(args: argparse.Namespace) -> None:
     """Measure PSNR and SSIM of a pretrained model's reconstructions."""
     from patchvae.evaluation.reconstruction import reconstruct
@@ -411,6 +419,10 @@ def parser() -> argparse.ArgumentParser:
         watched(sub)
     training(compared(job("probe", probe, **on_phi)))
 
+    sub = job("few-labels", few_labels, data="packed data set", metrics="JSON to write")
+    sub.add_argument("--pretrained", type=Path, metavar="PATH", help="pretrained weights (default: none, for pixels)")
+    training(compared(sub))
+
     measured = {"data": "packed data set", "checkpoint": "pretrained weights", "metrics": "JSON to write"}
     training(compared(job("reconstruct", reconstruct, **measured)))
     job("inception", inception, out="JSON to write: the weights' place, or why there are none")
@@ -523,7 +535,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "device" in args:
             from patchvae import gpus
 
-            args.device = gpus.for_job(args.job, args.device)
+            args.device = gpus.for_job(args.job.replace("-", "_"), args.device)  # rules have their names
         args.function(args)
     except KeyboardInterrupt:
         logger.error("interrupted")

@@ -8,6 +8,7 @@ from patchvae.config import did_you_mean, shown
 from patchvae.errors import PatchVAEError
 from patchvae.messages import checked
 from patchvae.models.kinds import KINDS
+from patchvae.plan import FLOORS
 from patchvae.types import Strict
 
 MODELS = {
@@ -18,6 +19,7 @@ MODELS = {
     "finetune": "patchvae.training.finetune_config:Finetune",
     "rates": "patchvae.training.finetune_config:Rates",
     "probe": "patchvae.evaluation.probe_config:Probe",
+    "few-labels": "patchvae.evaluation.few_labels_config:FewLabels",
     "reconstruct": "patchvae.evaluation.reconstruction_config:Reconstruct",
     "fid": "patchvae.evaluation.reconstruction_config:Reconstruct",
     "score-parts": "patchvae.run_config:Measured",
@@ -25,6 +27,7 @@ MODELS = {
     "table1": "patchvae.report.tables.table1:Table1",
     "claims": "patchvae.report.tables.outcomes:Claims",
     "probe_table": "patchvae.report.tables.probe_table:ProbeTable",
+    "few_labels_table": "patchvae.report.tables.few_labels_table:FewLabelsTable",
     "lengths": "patchvae.report.tables.lengths:Lengths",
     "sensitivity": "patchvae.report.tables.sensitivity:Sensitivity",
     "scale_free": "patchvae.report.tables.scale_free:ScaleFree",
@@ -55,6 +58,8 @@ def _model(command: str, config: Mapping[str, Any]) -> type[Strict]:
         return KINDS[name].pretrain_config()
     if command == "prepare" and config.get("format") == "digit-scenes":
         return pkgutil.resolve_name("patchvae.data.prepare_config:DigitScenes")
+    if command == "few-labels" and config.get("variant") in FLOORS:
+        return pkgutil.resolve_name("patchvae.evaluation.few_labels_config:FewLabelsOfPixels")
     if command not in MODELS:
         raise PatchVAEError(f"unknown report {shown(command)}{did_you_mean(command, [*MODELS])}")
     model: type[Strict] = pkgutil.resolve_name(MODELS[command])

@@ -12,6 +12,7 @@ from patchvae.config import did_you_mean
 from patchvae.data.masks_config import MaskOptions, PatchSize
 from patchvae.data.prepare_config import Photos, Scenes
 from patchvae.data.sources_config import FileName, Source
+from patchvae.evaluation.few_labels_config import Draws, Whitening
 from patchvae.evaluation.inception_config import Inception
 from patchvae.evaluation.probe_config import Ridge
 from patchvae.evaluation.real_parts_config import PartMeasures
@@ -375,6 +376,10 @@ class ScaleFree(RowsOfTable1):
     tuned: Unique[TunedHead]  # keys of `heads` whose rate is chosen for each row
 
 
+class FewLabels(RowsOfTable1, Draws, Whitening):
+    pass
+
+
 class Table7(Strict):
     variants: Some[str]  # rows of the table
 
@@ -426,6 +431,7 @@ class Parameters(Strict):
     sensitivity: Sensitivity  # other settings of the classifier, one at a time
     scale_free: ScaleFree  # classifiers that the scale of phi's features does not decide on
     probe: RowsOfTable1  # ridge regression on the features of the frozen phi
+    few_labels: FewLabels  # ridge regression on few labels, of these rows and of pixels
     table7: Table7  # what Table 7 holds
     parts: Parts  # what the table of part discovery holds
     real_parts: RealParts  # parts on photographs, against labels and controls

@@ -14,6 +14,9 @@ PARTS_FIGURES = {
     "figure5": "patchvae.report.figures.appearance_swap",
 }
 
+# Rows of the tables of few labels that have no network
+FLOORS = ("pixels", "pixels-whitened")
+
 # Tables that have fine-tunings made for them, besides those of swept keys
 FINETUNED = ("table1", "table2", "lengths", "sensitivity", "scale_free")
 

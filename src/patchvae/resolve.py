@@ -8,8 +8,10 @@ from typing import Any
 from patchvae.config import Params, did_you_mean, shown, sweeps
 from patchvae.errors import PatchVAEError
 from patchvae.models.sizes import REGIMES
-from patchvae.plan import FINETUNED, PARTS_FIGURES
+from patchvae.plan import FINETUNED, FLOORS, PARTS_FIGURES
 from patchvae.variants import SWEEPS, for_variant, pretrained, sources, swept, text_of, variants
+
+DRAWS = ("per_class", "draws", "lambdas")  # keys of `few_labels` that its jobs read
 
 
 def resolve(params: Params, rule: str, wildcards: Mapping[str, Any]) -> Params:
@@ -63,7 +65,7 @@ def _known(params: Params) -> dict[str, list[str]]:
     tables = [*FINETUNED, *sweeps(params)]
     names = {"dataset": [*params["datasets"]], "variant": [*variants(params)], "regime": [*REGIMES]}
     names |= {"head": [*params["heads"]]}
-    return names | {"key": [*sweeps(params)], "table": tables, "figure": [*PARTS_FIGURES]}
+    return names | {"key": [*sweeps(params)], "table": tables, "figure": [*PARTS_FIGURES], "floor": [*FLOORS]}
 
 
 def _is_seed(text: str) -> bool:
@@ -190,6 +192,18 @@ def _probe(params: Params, wildcards: Mapping[str, Any]) -> Params:
     }
 
 
+def _few_labels(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    probe, draws = _probe(params, wildcards), {key: params["few_labels"][key] for key in DRAWS}
+    del probe["holdout"]
+    return probe | draws
+
+
+def _few_labels_pixels(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    block, classes = params["few_labels"], params["datasets"][wildcards["dataset"]]["num_classes"]
+    settings = {key: block[key] for key in (*DRAWS, "whitened_variance")}
+    return _measured(params, {**wildcards, "variant": wildcards["floor"]}) | {"num_classes": classes} | settings
+
+
 def _measured(params: Params, wildcards: Mapping[str, Any]) -> Params:
     """A job on a pretrained model, whose own configuration is in its checkpoint."""
     return _images(params, wildcards["dataset"]) | {"variant": wildcards["variant"], "seed": int(wildcards["seed"])}
@@ -213,6 +227,17 @@ def _table1(params: Params, wildcards: Mapping[str, Any]) -> Params:
 def _probe_table(params: Params, wildcards: Mapping[str, Any]) -> Params:
     block = {"datasets": [wildcards["dataset"]], "variants": params["probe"]["variants"]}
     return {"run": params["run"], "seeds": params["seeds"]} | block
+
+
+def _few_labels_table(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    block = params["few_labels"]
+    return {
+        "run": params["run"],
+        "seed": params["seeds"][0],
+        "datasets": [wildcards["dataset"]],
+        "variants": block["variants"],
+        "per_class": block["per_class"],
+    }
 
 
 def _lengths(params: Params, wildcards: Mapping[str, Any]) -> Params:
@@ -310,6 +335,8 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "finetune": _finetune,
     "rates": _rates,
     "probe": _probe,
+    "few_labels": _few_labels,
+    "few_labels_pixels": _few_labels_pixels,
     "reconstruct": _reconstruct,
     "inception": _inception,
     "fid": _reconstruct,
@@ -318,6 +345,7 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "table1": _table1,
     "claims": _table1,
     "probe_table": _probe_table,
+    "few_labels_table": _few_labels_table,
     "lengths": _lengths,
     "sensitivity": _sensitivity,
     "scale_free": _scale_free,
@@ -337,12 +365,14 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
 MODEL = ("run", "dataset", "variant", "seed")
 WILDCARDS: dict[str, tuple[str, ...]] = dict.fromkeys(RESOLVERS, ("run",)) | {
     **dict.fromkeys(("download", "prepare", "digit_scenes", "masks"), ("dataset",)),
-    **dict.fromkeys(("pretrain", "probe", "reconstruct", "fid", "parts", "real_parts"), MODEL),
+    **dict.fromkeys(("pretrain", "probe", "few_labels", "reconstruct", "fid", "parts", "real_parts"), MODEL),
     "finetune": (*MODEL, "regime", "head", "table"),
     "rates": (*MODEL, "regime", "head"),
+    "few_labels_pixels": ("run", "dataset", "floor", "seed"),
     "inception": (),
     "sweep": ("run", "key"),
-    **dict.fromkeys(("figure_masks", "probe_table", "lengths", "sensitivity", "scale_free"), ("run", "dataset")),
+    **dict.fromkeys(("figure_masks", "probe_table", "few_labels_table", "lengths"), ("run", "dataset")),
+    **dict.fromkeys(("sensitivity", "scale_free"), ("run", "dataset")),
     "figure_parts": ("run", "dataset", "figure"),
     **dict.fromkeys(("real_parts_table", "figure_real_parts"), ("run", "dataset")),
 }

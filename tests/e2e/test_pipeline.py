@@ -43,6 +43,7 @@ LENGTHS = {"Length of pretraining of run test"}
 TABLE1_READERS = TABLE1 | LENGTHS | {"Claims of run test", "Open choices of run test"}
 PROBES = LENGTHS | SUMMARY | {"Linear probe of run test"}
 PROBES |= {f"Linear probe of {row} on digits-tiny, seed 0" for row in ("patchvae", "patchvae.epochs=1", "random")}
+FEW_LABELS = SUMMARY | {"Few labels of run test", "Few labels of digits-tiny on patchvae, seed 0"}
 SWEEP = SUMMARY | {"Sweep of num_parts of run test"}
 PARTS = SUMMARY | {"Score the parts of patchvae+lw on digits-tiny, seed 0", "Part discovery of run test"}
 REAL_PARTS = SUMMARY | {
@@ -78,7 +79,8 @@ def test_tables_and_figures_are_there(finished: Path) -> None:
             (variant, "table12", "0") for variant in TINY
         }
     assert (results / "tables/answer.md").stat().st_size > 0
-    by_dataset = [f"{name}_digits-tiny" for name in ("probe", "lengths", "sensitivity", "scale_free", "real_parts")]
+    names = ("probe", "few_labels", "lengths", "sensitivity", "scale_free", "real_parts")
+    by_dataset = [f"{name}_digits-tiny" for name in names]
     tables = [
         "parts",
         "claims",
@@ -107,6 +109,7 @@ def test_every_metrics_file_keeps_to_the_schema(finished: Path) -> None:
         "pretrain",
         "finetune",
         "probe",
+        "few_labels",
         "reconstruct",
         "fid",
         "parts",
@@ -196,7 +199,7 @@ def test_both_engines_train_the_same_after_an_edit(finished: Path, tmp_path: Pat
         pytest.param("model/bigan/latent_dim", 32, of("bigan") | TABLE1_READERS, marks=pytest.mark.slow),
         pytest.param("drawing/crop_cells", 2, FIGURES | REAL_PARTS, marks=pytest.mark.slow),
         ("reconstruction/temperature", 0.5, MEASURED | TABLE7),
-        ("ridge/pool", 2, PROBES | REAL_PARTS),
+        ("ridge/pool", 2, PROBES | FEW_LABELS | REAL_PARTS),
         (
             "heads/linear/head_dropout",
             0.5,

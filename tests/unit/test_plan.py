@@ -119,6 +119,7 @@ MORE: dict[str, Any] = {
     },
     "probe": {"datasets": ["cifar100"], "variants": ["patchvae", "random"]},
     "real_parts": {"datasets": ["cifar100"]},
+    "few_labels": {"datasets": ["cifar100"], "variants": ["patchvae", "random"]},
     "pretrain": {"snapshots": [3]},
 }
 

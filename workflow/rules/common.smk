@@ -229,6 +229,7 @@ wildcard_constraints:
     table="|".join(map(re.escape, [*plan.FINETUNED, *sweeps(PARAMS)])),
     key="|".join(map(re.escape, sweeps(PARAMS))) or "(?!)",
     figure="|".join(plan.PARTS_FIGURES),
+    floor="|".join(plan.FLOORS),
 
 
 def told(rule):

@@ -80,3 +80,53 @@ rule probe:
         "python -m patchvae.cli probe --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
         " --data data/packed/{wildcards.dataset:q} --pretrained {input.pretrained:q}"
         " --metrics {output:q} --threads {threads}"
+
+
+rule few_labels:
+    input:
+        unpack(inputs_of("few_labels")),
+    output:
+        **outputs_of("few_labels"),
+    log:
+        "logs/{run}/few_labels/{dataset}/{variant}/seed{seed}.log",
+    benchmark:
+        "logs/{run}/benchmarks/few_labels/{dataset}/{variant}/seed{seed}.tsv"
+    threads: 1
+    # CIFAR-100 on the CPU: at most 3 GB and 10 minutes.
+    resources:
+        mem_mb=6000,
+        runtime="4h",
+        gpu=1,
+    params:
+        **told("few_labels"),
+        wanted=wanted_inputs,
+    message:
+        "Few labels of {wildcards.dataset} on {wildcards.variant}, seed {wildcards.seed}"
+    shell:
+        "python -m patchvae.cli few-labels --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
+        " --data data/packed/{wildcards.dataset:q} --pretrained {input.pretrained:q}"
+        " --metrics {output:q} --threads {threads}"
+
+
+rule few_labels_pixels:
+    input:
+        unpack(inputs_of("few_labels_pixels")),
+    output:
+        **outputs_of("few_labels_pixels"),
+    log:
+        "logs/{run}/few_labels/{dataset}/{floor}/seed{seed}.log",
+    benchmark:
+        "logs/{run}/benchmarks/few_labels/{dataset}/{floor}/seed{seed}.tsv"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime="4h",
+        gpu=1,
+    params:
+        **told("few_labels_pixels"),
+        wanted=wanted_inputs,
+    message:
+        "Few labels of {wildcards.dataset} on {wildcards.floor}, seed {wildcards.seed}"
+    shell:
+        "python -m patchvae.cli few-labels --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
+        " --data data/packed/{wildcards.dataset:q} --metrics {output:q} --threads {threads}"

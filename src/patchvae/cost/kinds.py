@@ -58,6 +58,8 @@ def kind(rule: str, wildcards: Config, config: Config, images: Images | None) ->
             return f"finetune {config['regime']}, {config['backbone']}, {frozen}"
         case "probe":
             return f"probe, {config['backbone']}"
+        case "few_labels" | "few_labels_pixels":
+            return f"few labels, {config.get('backbone', config['variant'])}"
         case "reconstruct" | "fid":
             return f"{rule} {config['variant']}"
         case "prepare":
@@ -89,7 +91,8 @@ def work(rule: str, config: Config, images: Images | None) -> Work | None:
             return None if seen is None else Work(trainings * config["epochs"] * seen, side)
         if config["model"]["statistics"] == "initial":  # the control whose weights are only drawn
             return Work()
-    counted = ("pretrain", "probe", "reconstruct", "fid", "parts", "real_parts", *PACKING)
+    measured = ("probe", "few_labels", "few_labels_pixels", "reconstruct", "fid", "parts", "real_parts")
+    counted = ("pretrain", *measured, *PACKING)
     if rule not in counted:
         return Work()
     if images is None:

@@ -13,7 +13,10 @@ from patchvae.files import read_json
 from patchvae.listed import Listed
 
 # Rules whose metrics tell the machine
-MEASURING = ("pretrain", "finetune", "probe", "reconstruct", "fid", "parts", "real_parts")
+MEASURING = (
+    *("pretrain", "finetune", "probe", "few_labels", "few_labels_pixels"),
+    *("reconstruct", "fid", "parts", "real_parts"),
+)
 UNTOLD = ""  # in place of a machine: Snakemake's benchmark files do not tell it
 TABLE = ("device", "threads", "precision", "kind", "image_size", "images", "seconds")
 ALIKE = 0.01  # up to which share two jobs do equally much

@@ -15,8 +15,8 @@ from torch import Tensor
 from patchvae import checkpoint
 from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.probe_config import Probe
-from patchvae.evaluation.ridge import Ridge, choose, moments
+from patchvae.evaluation.probe_config import OnFeatures, Probe
+from patchvae.evaluation.ridge import Ridge, accuracies, choose, moments
 from patchvae.hardware import autocast
 from patchvae.models.resnet import Backbone
 from patchvae.models.scaling import Scaling
@@ -30,7 +30,7 @@ BATCH = 250
 class FrozenFeatures:
     """The features of packed images, batch by batch: all of ImageNet's would take 84 GB."""
 
-    def __init__(self, run: Run, config: Probe, pretrained: dict[str, Any]) -> None:
+    def __init__(self, run: Run, config: OnFeatures, pretrained: dict[str, Any]) -> None:
         self.run, self.pool = run, config.pool
         backbone = Backbone(config.backbone)
         weights = checkpoint.backbone_weights(pretrained, config.pretrained.snapshot)
@@ -97,7 +97,8 @@ def probe(
     for part in (sums, rest):
         if not part.gram.diagonal().isfinite().all():
             raise PatchVAEError(f"{pretrained}: its phi gives features that are not finite")
-    choice = choose(Ridge(sums), lambda: features.batches("train", held), config.lambdas)
+    part_fit = Ridge(sums)
+    choice = choose(lambda some: accuracies(part_fit, features.batches("train", held), some), config.lambdas)
     sums += rest
     ridge = Ridge(sums)
     weights = ridge.weights(choice.penalty)

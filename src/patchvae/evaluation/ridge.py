@@ -103,20 +103,20 @@ class Ridge:
 
 @dataclass(frozen=True)
 class Choice:
-    """The best lambda, the top-1 accuracy (%) on held-out images of each, and whether the best ends the range."""
+    """The best lambda, the top-1 accuracy (%) of each on images that were not fitted, and whether it ends the range."""
 
     penalty: float
     tried: dict[float, float]
     at_edge: bool
 
 
-def choose(ridge: Ridge, held_out: Callable[[], Batches], penalties: Sequence[float]) -> Choice:
-    """The lambda of the best top-1 accuracy on held-out images, of equal ones the largest.
+def choose(top1_at: Callable[[Sequence[float]], dict[float, float]], penalties: Sequence[float]) -> Choice:
+    """The lambda of the best top-1 accuracy, of equal ones the largest.
 
-    held_out: returns their batches; penalties: at least two, the initial range. Where the best is at an end, the range
-    grows there by the ratio of its last two, at most EXTENSIONS times.
+    top1_at: top-1 accuracies by lambda, on images that were not fitted; penalties: at least two, the initial range.
+    Where the best is at an end, the range grows there by the ratio of its last two, at most EXTENSIONS times.
     """
-    tried = accuracies(ridge, held_out(), sorted(set(penalties)))
+    tried = top1_at(sorted(set(penalties)))
     for extension in range(EXTENSIONS + 1):
         best = max(tried, key=lambda penalty: (tried[penalty], penalty))
         ordered = sorted(tried)
@@ -124,7 +124,7 @@ def choose(ridge: Ridge, held_out: Callable[[], Batches], penalties: Sequence[fl
             return Choice(best, tried, False)
         if extension < EXTENSIONS:
             neighbour = ordered[1] if best == ordered[0] else ordered[-2]
-            tried |= accuracies(ridge, held_out(), [best * (best / neighbour)])
+            tried |= top1_at([best * (best / neighbour)])
     return Choice(best, tried, True)
 
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 from sklearn import linear_model
 
-from patchvae.evaluation import ridge as module
 from patchvae.evaluation.ridge import EXTENSIONS, Ridge, accuracies, choose, moments
 
 CLASSES = 4
@@ -125,21 +124,15 @@ def test_right_among_the_best():
     assert torch.equal(ridge.right(batched(features, labels), weights), right[:, :1])
 
 
-@pytest.fixture
-def peak(monkeypatch):
-    """A function of accuracies by the exponent of lambda, which takes the place of measuring; gives the calls."""
+def peak(accuracy):
+    """A function of accuracies by the exponent of lambda in place of a measuring one, and the list of its calls."""
+    calls = []
 
-    def build(accuracy):
-        calls = []
+    def measure(penalties):
+        calls.append([round(math.log10(penalty), 6) for penalty in penalties])
+        return {penalty: accuracy(math.log10(penalty)) for penalty in penalties}
 
-        def measure(ridge, batches, penalties):
-            calls.append([round(math.log10(penalty), 6) for penalty in penalties])
-            return {penalty: accuracy(math.log10(penalty)) for penalty in penalties}
-
-        monkeypatch.setattr(module, "accuracies", measure)
-        return calls
-
-    return build
+    return measure, calls
 
 
 @pytest.mark.parametrize(
@@ -150,32 +143,32 @@ def peak(monkeypatch):
         (2.0, [[-2, -1, 0], [1], [2], [3]]),
     ],
 )
-def test_the_range_grows_until_the_best_is_inside(best, calls, peak):
-    made = peak(lambda exponent: -abs(exponent - best))
-    choice = choose(None, list, [1, 0.01, 0.1])
+def test_the_range_grows_until_the_best_is_inside(best, calls):
+    measure, made = peak(lambda exponent: -abs(exponent - best))
+    choice = choose(measure, [1, 0.01, 0.1])
     assert made == calls and not choice.at_edge
     assert choice.penalty == pytest.approx(10**best)
     assert sorted(round(math.log10(penalty)) for penalty in choice.tried) == sorted(itertools.chain(*calls))
 
 
-def test_the_range_grows_by_the_ratio_at_its_end(peak):
-    made = peak(lambda exponent: exponent)
-    choose(None, list, [1e-4, 1e-2, 1e-1])
+def test_the_range_grows_by_the_ratio_at_its_end():
+    measure, made = peak(lambda exponent: exponent)
+    choose(measure, [1e-4, 1e-2, 1e-1])
     assert made[1:3] == [[0], [1]]
-    made = peak(lambda exponent: -exponent)
-    choose(None, list, [1e-4, 1e-2, 1e-1])
+    measure, made = peak(lambda exponent: -exponent)
+    choose(measure, [1e-4, 1e-2, 1e-1])
     assert made[1:3] == [[-6], [-8]]
 
 
-def test_an_end_without_end_is_told(peak):
-    made = peak(lambda exponent: exponent)
-    choice = choose(None, list, [0.1, 1])
+def test_an_end_without_end_is_told():
+    measure, made = peak(lambda exponent: exponent)
+    choice = choose(measure, [0.1, 1])
     assert choice.at_edge and choice.penalty == pytest.approx(10**EXTENSIONS) and len(made) == 1 + EXTENSIONS
 
 
-def test_of_equal_accuracies_the_larger_lambda_is_taken(peak):
-    made = peak(lambda exponent: min(-exponent, 2))
-    choice = choose(None, list, [0.1, 1])
+def test_of_equal_accuracies_the_larger_lambda_is_taken():
+    measure, made = peak(lambda exponent: min(-exponent, 2))
+    choice = choose(measure, [0.1, 1])
     assert choice.penalty == pytest.approx(0.01) and made == [[-1, 0], [-2], [-3]]
 
 
@@ -183,7 +176,7 @@ def test_a_range_far_off_is_left():
     """Measured and not made up: features that need a weak penalty, from a range that lets through nothing."""
     (train, labels), held = drawn(400, separation=3), batched(*drawn(400, seed=5, separation=3))
     ridge = Ridge(moments(batched(train, labels), CLASSES))
-    choice = choose(ridge, lambda: held, [10.0, 100.0])
+    choice = choose(lambda penalties: accuracies(ridge, held, penalties), [10.0, 100.0])
     assert choice.penalty < 10 and not choice.at_edge
     assert choice.tried[choice.penalty] == max(choice.tried.values())
     assert choice.tried == {penalty: accuracies(ridge, held, [penalty])[penalty] for penalty in choice.tried}

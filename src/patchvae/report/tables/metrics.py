@@ -17,6 +17,7 @@ RULES = {
     "finetune": "a fine-tuning",
     "rates": "a search for a rate",
     "probe": "a linear probe",
+    "few_labels": "few labels",
     "reconstruct": "reconstructions",
     "fid": "an FID",
     "parts": "part discovery",

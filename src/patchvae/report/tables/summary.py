@@ -20,6 +20,7 @@ LEVELS = {
 BY_PREFIX = {
     "sweep_": ("dataset", "value"),
     "probe_": ("dataset", "model"),
+    "few_labels_": ("dataset", "per_class", "model"),
     "lengths_": ("dataset", "head", "variant", "epochs"),
     "sensitivity_": ("dataset", "select", "head", "model"),
 }

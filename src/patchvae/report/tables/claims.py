@@ -182,12 +182,12 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFram
             f" {', '.join(spreads)}."
         )
     text += [
-        "Ours: the mean over the seeds that both rows have; for rows with unlike seeds that is not the difference of the"
-        " means that other tables print. One seed gives no interval.",
+        "Ours: the mean over the seeds that both rows have; for rows with unlike seeds that is not the difference of"
+        " the means that other tables print. One seed gives no interval.",
         f"Interval: over seeds. Where both rows are among {listed(pool)}, its error is the residual scatter of"
         " row + seed in these rows alone, over the seeds that all of them have; it assumes that their trainings scatter"
-        " equally. Otherwise, and until all of them have two common seeds, it is that of the claim's own pairs, as under"
-        " Of pairs. So a further row changes no other claim.",
+        " equally. Otherwise, and until all of them have two common seeds, it is that of the claim's own pairs, as"
+        " under Of pairs. So a further row changes no other claim.",
         f"Level: {sure} for the primary claim; 100 % − {100 * comparisons.ALPHA:g} % / m for the others, m being how"
         " many of them the file of claims lists for a data set and regime, run or not. p: two-sided, uncorrected.",
         "Over images: over test images, paired, for these very trainings. Seeds and images: the two variances added"

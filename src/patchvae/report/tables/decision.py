@@ -9,7 +9,15 @@ from typing import Any
 import pandas as pd
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.comparisons import Difference, Interval, near_chance, of_pairs, over_images
+from patchvae.report.comparisons import (
+    Difference,
+    Interval,
+    by_model,
+    near_chance,
+    of_pairs,
+    over_images,
+    right_by_seed,
+)
 from patchvae.report.tables.claims_file import Decision, read_claims_file
 from patchvae.report.tables.finetunings import CELL, schedules
 from patchvae.report.tables.metrics import Row, agreed, collect, stand_ins_of
@@ -72,7 +80,7 @@ def _line(rule: Decision, cells: pd.DataFrame, head: str, role: str) -> dict[str
     missing = [seed for seed in sorted(rule.seeds) if seed not in both] if role == DECIDING else []
     line = {"head": head, "role": role, "n": len(both), "seeds": _spaced(both), "missing": _spaced(missing)}
     nothing = {"difference": math.nan, "low": math.nan, "high": math.nan, "over": "", "sign": ""}
-    difference = of_pairs(cells, *pair)
+    difference = of_pairs(by_model(cells), *pair)
     if difference is None or not both or missing:
         return line | nothing
     if any(near_chance(row.value.mean(), row.num_classes.iloc[0]) for row in found):
@@ -87,7 +95,7 @@ def _interval(seeds: Difference, rows: Sequence[pd.DataFrame], level: float) -> 
     """The paired interval over seeds, or that over images of a single seed, and which of the two it is."""
     if seeds.n > 1:
         return seeds.interval(level), SEEDS
-    images = over_images(*(dict(zip(row.seed, row.right, strict=True)) for row in rows))
+    images = over_images(*map(right_by_seed, rows))
     return (None, "") if images is None else (images.interval(level), IMAGES)
 
 

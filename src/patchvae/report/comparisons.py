@@ -92,6 +92,23 @@ def by_model(cells: pd.DataFrame) -> Rows:
     return rows
 
 
+def right_by_model(cells: pd.DataFrame) -> dict[str, dict[int, np.ndarray | None]]:
+    """Which images each training got right, by row and seed; None where that was not recorded. See `over_images`."""
+    rows: dict[str, dict[int, np.ndarray | None]] = {}
+    right = cells.right if "right" in cells else [None] * len(cells)
+    for model, seed, found in zip(cells.model, cells.seed, right, strict=True):
+        rows.setdefault(model, {})[seed] = found
+    return rows
+
+
+def rows_near_chance(cells: pd.DataFrame) -> set[str]:
+    """The rows of one column whose mean accuracy is near chance; cells: columns model, value, num_classes."""
+    classes = dict(zip(cells.model, cells.num_classes, strict=True))
+    return {
+        model for model, row in by_model(cells).items() if near_chance(sum(row.values()) / len(row), classes[model])
+    }
+
+
 def of_pairs(rows: Rows, better: str, worse: str) -> Difference | None:
     """`better` minus `worse` over the seeds that both have, its scatter that of the pairs; None where a row is missing.
 
@@ -185,12 +202,6 @@ def over_images(better: Right, worse: Right) -> Difference | None:
     return Difference(float(gain.mean()), len(gain), float(gain.std(ddof=1)), len(gain) - 1)
 
 
-def right_by_seed(trainings: pd.DataFrame) -> Right:
-    """The column `right` of one row's trainings by seed, None where there is no such column."""
-    right = trainings.right if "right" in trainings else [None] * len(trainings)
-    return dict(zip(trainings.seed, right, strict=True))
-
-
 def over_both(seeds: Difference, images: Difference, level: float) -> tuple[Interval, float] | None:
     """Interval of a difference for other seeds and other test images at once, and its degrees of freedom.
 
@@ -267,15 +278,20 @@ def judge(
         listed = int((~group.primary).sum())
         for head in heads:
             cells = columns.get((dataset, regime, head), results.iloc[:0])
-            rows = by_model(cells)
+            rows, right, near = by_model(cells), right_by_model(cells), rows_near_chance(cells)
             shared = of_pool(rows, pool)
             for claim in group.itertuples():
                 level = 1 - alpha / (1 if claim.primary else listed)
                 effect = None if pd.isna(claim.paper_effect) else float(claim.paper_effect)
                 pair = (claim.better, claim.worse)
-                error = shared if set(pair) <= set(pool) else None
                 paired = of_pairs(rows, *pair)
-                line = NOTHING if paired is None else _line(cells, pair, paired, error, effect, level, alpha)
+                if paired is None:
+                    line = NOTHING
+                elif near & {*pair}:
+                    line = NOTHING | {"n": paired.n, "verdict": NEAR_CHANCE}
+                else:
+                    images = over_images(*(right[model] for model in pair))
+                    line = _line(paired, shared if {*pair} <= {*pool} else None, images, effect, level, alpha)
                 lines.append({**line, "claim": claim.Index, "head": head})
     table = claims.join(pd.DataFrame(lines).set_index("claim").astype(TYPES))
     together = table.verdict.groupby(level=0).agg(lambda verdicts: overall(list(verdicts)))
@@ -283,21 +299,16 @@ def judge(
 
 
 def _line(
-    cells: pd.DataFrame,
-    pair: tuple[str, str],
     paired: Difference,
     shared: Difference | None,
+    images: Difference | None,
     effect: float | None,
     level: float,
     alpha: float,
 ) -> dict[str, object]:
-    """What one column says of one pair of rows, better and worse; shared: of the pool, if both are in it."""
-    trainings = [cells[cells.model == model] for model in pair]
-    if any(near_chance(row.value.mean(), row.num_classes.iloc[0]) for row in trainings):
-        return NOTHING | {"n": paired.n, "verdict": NEAR_CHANCE}
+    """What one column says of one pair of rows; shared: of the pool, if both are in it."""
     shared = shared if paired.n > 1 else None
     found = paired if shared is None else replace(paired, scatter=shared.scatter, df=shared.df)
-    images = over_images(*map(right_by_seed, trainings))
     both = over_both(found, images, level) if images else None
     interval, further = found.interval(level), found.further(1 - alpha)
     return (

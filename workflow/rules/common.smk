@@ -76,11 +76,11 @@ TRACKED = (
 
 def answer_of_the_run():
     """What the report's front page opens with, where the run has claims: the verdicts and the figure as a link."""
-    verdicts = ROOT / f"results/{PARAMS['run']}/tables/answer.md"
+    tables = [ROOT / f"results/{PARAMS['run']}/tables/{name}.md" for name in ("decision_answer", "answer")]
     picture = ROOT / f"results/{PARAMS['run']}/figures/answer.png"
-    if not (verdicts.is_file() and picture.is_file()):
+    if not (tables[-1].is_file() and picture.is_file()):
         return {}
-    lines = verdicts.read_text(encoding="utf-8").splitlines()
+    lines = [line for path in tables if path.is_file() for line in path.read_text(encoding="utf-8").splitlines()]
     answer = "\n".join(line for line in lines if line.startswith("- "))  # Table 1 stands further down
     # In lines, since reStructuredText limits their length
     text = base64.encodebytes(picture.read_bytes()).decode().strip()

@@ -1,5 +1,6 @@
 """Puts a generated table into a text, between two marks: no number in the README is typed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from patchvae.errors import PatchVAEError
@@ -20,10 +21,11 @@ def replace_between(text: str, name: str, content: str) -> str:
     return f"{before}{begin}\n{content.strip()}\n{end}{rest.split(end)[1]}"
 
 
-def insert(path: Path, name: str, table: Path) -> None:
-    """Write the file `table` between the marks of `path`."""
+def insert(path: Path, name: str, tables: Sequence[Path]) -> None:
+    """Write the files `tables`, one after another, between the marks of `path`."""
     try:
-        text, content = path.read_text(encoding="utf-8"), table.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        content = "".join(table.read_text(encoding="utf-8") for table in tables)
     except OSError as error:
         raise PatchVAEError(f"cannot read {error.filename}: {error.strerror}") from error
     write_text(path, replace_between(text, name, content))

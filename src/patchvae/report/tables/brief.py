@@ -32,12 +32,16 @@ def told(row: Any) -> str:
 
 
 def counted(table: pd.DataFrame) -> str:
-    """How many of the other claims have which verdict."""
-    others = table[~table.primary]
-    counts = others[others.verdict != comparisons.NOT_RUN].verdict.value_counts()
-    waiting = others.groupby("name").verdict.agg(lambda found: set(found) == {comparisons.NOT_RUN}).sum()
-    told = [f"{count} {verdict}" for verdict, count in counts.items()]
-    return f"- The other claims, one by one under each classifier: {', '.join([*told, f'{waiting} not run yet'])}."
+    """How many of the paper's other claims, and of ours, have which verdict over all heads."""
+    others = table[~table.primary].drop_duplicates("name")
+    told = []
+    for source, whose in (("paper", "The paper's other claims"), ("ours", "our own claims, against the controls")):
+        claims = others[others.source == source]
+        counts = claims.overall.value_counts()
+        counts = counts.reindex(sorted(counts.index, key=lambda said: said == comparisons.NOT_RUN))  # comes last
+        if len(counts):
+            told.append(f"{whose}: {', '.join(f'{count} {said}' for said, count in counts.items())}")
+    return f"- {'; '.join(told)}." if told else ""
 
 
 def column(config: Mapping[str, Any], paper: pd.Series, results: pd.DataFrame, dataset: str, regime: str) -> list[str]:
@@ -68,7 +72,11 @@ def brief(config: Mapping[str, Any], paper: pd.Series, results: pd.DataFrame, ta
     paper: top-1 by (model, data set, regime); results: of `collect_outcomes`; table: of `comparisons.judge`.
     """
     shown = table[table.dataset.isin(config["datasets"])]
-    lines = [*primary(shown), counted(shown)] if len(shown) else ["No claim is about a data set of this run."]
+    lines = (
+        [*primary(shown), *filter(None, [counted(shown)])]
+        if len(shown)
+        else ["No claim is about a data set of this run."]
+    )
     for dataset, regime in dict.fromkeys(zip(shown.dataset[shown.primary], shown.regime[shown.primary], strict=True)):
         name = f"{dataset_name(dataset, stand_ins_of(results))} {regime_name(regime)}"
         heads = ", ".join(config["heads"])

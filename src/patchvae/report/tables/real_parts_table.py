@@ -135,6 +135,7 @@ def write(
     columns += [f"{space}_{distance}" for space, distance in itertools.product(SPACES, DISTANCES)]
     cells = {"method": list(METHODS), "metric": columns}
     table = summarise(statistics(results, kinds), None, cells)
+    table["mean"] = table["mean"].round(3) + 0.0  # no -0.000
     stand_ins = stand_ins_of(results)
     texts: dict[str, list[str]] = {}
     for row in table.assign(best=False).itertuples():

@@ -107,7 +107,7 @@ rule real_parts:
     benchmark:
         "logs/{run}/benchmarks/real_parts/{dataset}/{variant}/seed{seed}.tsv"
     threads: 1
-    # CIFAR-100 on the CPU: 1.5 GB and some minutes
+    # CIFAR-100 on the CPU: 1.5 GB and two minutes
     resources:
         mem_mb=4000,
         runtime="4h",

@@ -135,6 +135,10 @@ def write(
     columns += [f"{space}_{distance}" for space, distance in itertools.product(SPACES, DISTANCES)]
     cells = {"method": list(METHODS), "metric": columns}
     table = summarise(statistics(results, kinds), None, cells)
+    # No -0.000
+    table["mean"] = [
+        round(mean, digits(metric)) + 0.0 for metric, mean in zip(table.metric, table["mean"], strict=True)
+    ]
     stand_ins = stand_ins_of(results)
     texts: dict[str, list[str]] = {}
     for row in table.assign(best=False).itertuples():

@@ -1,6 +1,7 @@
 """The committed tables are what the committed metrics files say, byte by byte."""
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -13,6 +14,7 @@ from patchvae.report.readme import BEGIN, END, replace_between
 from patchvae.report.tables.summary import levels
 from patchvae.report.tables.summary import write as write_summary
 from patchvae.report.tables.table1 import write as write_table1
+from patchvae.report.tables.words import HEADS
 from patchvae.resolve import resolve
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -36,6 +38,19 @@ def metrics_of(run, *folders):
     """The committed metrics files of a run, or those below a folder."""
     place = ROOT.joinpath("results", run, "metrics", *folders)
     return [path for path in FILES if path.is_relative_to(place)]
+
+
+@every_run
+def test_tables_print_names_of_classifiers_not_their_keys(run):
+    keys = "|".join(key for key in HEADS if key.startswith(("table", "authors")))  # others are words of sentences, too
+    found = [
+        (path.name, text)
+        for path in FILES
+        if path.parent.name == "tables" and path.parent.parent.name == run and path.suffix == ".md"
+        # "authors' code" is no key
+        for text in re.findall(rf"(?<![\w'+])(?:{keys})(?![\w'+])", path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
 
 
 def params_of(run):

@@ -6,10 +6,20 @@ from typing import Any
 import pandas as pd
 
 from patchvae.report import comparisons
-from patchvae.report.tables.finetunings import schedules
+from patchvae.report.tables.finetunings import pretrained_with_labels, schedules
 from patchvae.report.tables.metrics import stand_ins_of
 from patchvae.report.tables.sheet import EMPTY, signed
-from patchvae.report.tables.words import CONTROLS, dataset_name, display_name, in_order, measured, plural, regime_name
+from patchvae.report.tables.words import (
+    CONTROLS,
+    dataset_name,
+    display_name,
+    head_name,
+    head_notes,
+    in_order,
+    measured,
+    plural,
+    regime_name,
+)
 
 
 def primary(table: pd.DataFrame) -> list[str]:
@@ -19,7 +29,9 @@ def primary(table: pd.DataFrame) -> list[str]:
         claim = rows.iloc[0]
         where = f"{dataset_name(claim.dataset, ())} {regime_name(claim.regime)}"
         name = f"{display_name(claim.better)} over {display_name(claim.worse)}, {where}"
-        heads = [f"{row.head}: {told(row)}" for row in rows.itertuples() if row.verdict != comparisons.NOT_RUN]
+        heads = [
+            f"{head_name(row.head)}: {told(row)}" for row in rows.itertuples() if row.verdict != comparisons.NOT_RUN
+        ]
         paper = f"The paper prints {signed(claim.paper_effect)}; its own equal runs differ by {claim.paper_spread:.2f}."
         found.append(" ".join([f"- **{name}: {claim.overall}.**", *([f"{'; '.join(heads)}."] if heads else []), paper]))
     return found
@@ -44,7 +56,7 @@ def column(config: Mapping[str, Any], paper: pd.Series, results: pd.DataFrame, d
     """Table 1's column of one data set and regime in Markdown: the paper's numbers, and ours under every head."""
     cells = results[(results.dataset == dataset) & (results.regime == regime)]
     means = cells.groupby(["model", "head"]).value.agg(["mean", "std", "count"])
-    rows = [["Model", "paper", *config["heads"]], ["---", *["---:"] * (1 + len(config["heads"]))]]
+    rows = [["Model", "paper", *map(head_name, config["heads"])], ["---", *["---:"] * (1 + len(config["heads"]))]]
     for model in in_order([name for name, *_ in paper.index], config["variants"]):
         printed = paper.get((model, dataset, regime))
         texts = [EMPTY if printed is None else f"{printed:.2f}"]
@@ -71,8 +83,13 @@ def brief(config: Mapping[str, Any], paper: pd.Series, results: pd.DataFrame, ta
     lines = [*primary(shown), counted(shown)] if len(shown) else ["No claim is about a data set of this run."]
     for dataset, regime in dict.fromkeys(zip(shown.dataset[shown.primary], shown.regime[shown.primary], strict=True)):
         name = f"{dataset_name(dataset, stand_ins_of(results))} {regime_name(regime)}"
-        heads = ", ".join(config["heads"])
-        lines += ["", f"Top-1 test accuracy (%) on {name}, our seeds in parentheses; classifiers: {heads}.", ""]
+        said = [f"Top-1 test accuracy (%) on {name}, our seeds in parentheses.", *head_notes(config["heads"])]
+        lines += ["", " ".join(said), ""]
         lines += column(config, paper, results, dataset, regime)
-        lines += ["", " ".join([*schedules(results, [dataset]), measured(results, "fine-tuning")])]
+        lines += [
+            "",
+            " ".join(
+                [*schedules(results, [dataset]), *pretrained_with_labels(results), measured(results, "fine-tuning")]
+            ),
+        ]
     return "\n".join([*lines, ""])

@@ -13,12 +13,22 @@ from patchvae.errors import PatchVAEError
 from patchvae.report import comparisons
 from patchvae.report.figures.answer import draw_answer
 from patchvae.report.tables.brief import brief
-from patchvae.report.tables.finetunings import schedules
+from patchvae.report.tables.finetunings import pretrained_with_labels, schedules
 from patchvae.report.tables.metrics import comparable, read_paper, stand_ins_of
 from patchvae.report.tables.outcomes import collect_outcomes
 from patchvae.report.tables.sheet import BOLD, EMPTY, END, Sheet, signed, texts_of, write_texts
 from patchvae.report.tables.table1 import KEYS
-from patchvae.report.tables.words import WHEN, dataset_name, demo_line, display_name, measured, plural, regime_name
+from patchvae.report.tables.words import (
+    WHEN,
+    dataset_name,
+    demo_line,
+    display_name,
+    head_name,
+    head_notes,
+    measured,
+    plural,
+    regime_name,
+)
 
 CLAIM = ["name", "dataset", "regime", "better", "worse", "family", "primary"]
 TIDY = ["name", "family", "primary", "dataset", "regime", "head", "better", "worse", "paper_effect", "difference"]
@@ -113,7 +123,7 @@ def layout(table: pd.DataFrame, where: str) -> list[list[str]]:
         [
             name,
             where,
-            str(row.head),
+            head_name(str(row.head)),
             paper,
             signed(row.difference),
             interval(row.low, row.high),
@@ -183,8 +193,8 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFram
         "Over images: an interval at the same level over test images, paired, for these very trainings; no verdict"
         " rests on it.",
     ]
-    text += schedules(results, config["datasets"])
-    return " ".join([*text, measured(results, "fine-tuning")])
+    text += [*head_notes(config["heads"]), *schedules(results, config["datasets"])]
+    return " ".join([*text, *pretrained_with_labels(results), measured(results, "fine-tuning")])
 
 
 def sheets(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFrame) -> tuple[Sheet, list[Sheet]]:

@@ -27,6 +27,7 @@ from patchvae.checks import checked_params
 from patchvae.config import sweeps
 from patchvae.errors import PatchVAEError
 from patchvae.files import canonical
+from patchvae.report import readme
 from patchvae.training import states
 from patchvae.resolve import resolve
 from engines import UNRECORDED, as_recorded, confirmed, cut_off, dvc_at_work, some
@@ -73,16 +74,15 @@ TRACKED = (
 
 
 def answer_of_the_run():
-    """What the report's front page opens with, where the run has claims: the verdicts and the figure as a link."""
+    """What the report's front page shows, where the run has claims: the answer, the figure as a link, and the table."""
     verdicts = ROOT / f"results/{PARAMS['run']}/tables/answer.md"
     picture = ROOT / f"results/{PARAMS['run']}/figures/answer.png"
     if not (verdicts.is_file() and picture.is_file()):
         return {}
-    lines = verdicts.read_text(encoding="utf-8").splitlines()
-    answer = "\n".join(line for line in lines if line.startswith("- "))  # Table 1 stands further down
+    answer, caption, rows = readme.split(verdicts.read_text(encoding="utf-8"))
     # In lines, since reStructuredText limits their length
     text = base64.encodebytes(picture.read_bytes()).decode().strip()
-    return {"answer": answer, "picture": f"data:image/png;base64,{text}"}
+    return {"answer": answer, "picture": f"data:image/png;base64,{text}", "caption": caption, "rows": rows}
 
 
 workflow.config.update(answer_of_the_run())  # all that workflow/report/front.rst sees of this file

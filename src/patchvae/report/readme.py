@@ -1,5 +1,7 @@
 """Puts a generated table into a text, between two marks: no number in the README is typed."""
 
+import os
+import re
 from pathlib import Path
 
 from patchvae.errors import PatchVAEError
@@ -20,10 +22,30 @@ def replace_between(text: str, name: str, content: str) -> str:
     return f"{before}{begin}\n{content.strip()}\n{end}{rest.split(end)[1]}"
 
 
+def split(text: str) -> tuple[str, str, list[list[str]]]:
+    """Of an answer in Markdown: what stands before its picture, its table's caption, and the cells of the table's rows.
+
+    Without a picture, or without a table, the first is all of it, the others are empty.
+    """
+    lead, _, rest = text.partition("\n![")
+    above, _, table = rest.partition("\n| ")
+    rows = [line.strip("| ").split(" | ") for line in f"| {table}".splitlines() if line.startswith("| ")]
+    return (lead.strip(), above.strip().rpartition("\n")[2], [rows[0], *rows[2:]]) if table else (lead.strip(), "", [])
+
+
+def relinked(text: str, folder: Path, there: Path) -> str:
+    """A text of one folder with its relative links as from another."""
+    return re.sub(
+        r"\]\((?!https?://|#|/)([^)\s]+)\)",
+        lambda link: f"]({Path(os.path.relpath(folder / link[1], there)).as_posix()})",
+        text,
+    )
+
+
 def insert(path: Path, name: str, table: Path) -> None:
-    """Write the file `table` between the marks of `path`."""
+    """Write the file `table` between the marks of `path`, its links as from there."""
     try:
         text, content = path.read_text(encoding="utf-8"), table.read_text(encoding="utf-8")
     except OSError as error:
         raise PatchVAEError(f"cannot read {error.filename}: {error.strerror}") from error
-    write_text(path, replace_between(text, name, content))
+    write_text(path, replace_between(text, name, relinked(content, table.parent, path.parent)))

@@ -1,6 +1,7 @@
 """The table of claims: which of two rows is better in the paper, and whether ours agree."""
 
 import math
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -258,7 +259,8 @@ def write(
     texts = texts_of(tidy, 4, whole, csv, md, tex, html)
     texts |= {tex: "\n".join(sheet.latex() for sheet in floats)}
     if answer is not None:
-        texts[answer] = brief(config, comparable(paper, stand_ins), results, table)
+        picture = None if png is None else os.path.relpath(png, Path(answer).parent)
+        texts[answer] = brief(config, comparable(paper, stand_ins), results, table, picture)
     write_texts(texts)
     if png is not None and pdf is not None:
         draw_answer(config, paper, results, png, pdf)

@@ -15,11 +15,11 @@ PROBE_HEAD = "probe"  # in place of a head where the linear probe is beside the 
 HEADS = {
     "table12": (
         "Table 12 + ReLU",
-        "the two linear layers of the paper's Table 12, and a ReLU between them that is not in that table",
+        "the two linear layers of the paper's Table 12, and between them a ReLU that is not in it",
     ),
     "authors": (
         "dropout",
-        "Table 12 + ReLU with the authors' dropout before the first layer, and nothing else of theirs",
+        "Table 12 + ReLU and the authors' dropout before it, with nothing else of theirs",
     ),
     "linear": ("Table 12 as printed", "the two linear layers without a ReLU, so a linear classifier"),
     "authors-rate": (
@@ -105,6 +105,11 @@ def demo_line(datasets: Sequence[str], stand_ins: Collection[str]) -> str:
 def head_name(head: str) -> str:
     """A classifier's name as printed: `authors` -> `dropout`; a user's own keeps its key in params.yaml."""
     return HEADS[head][0] if head in HEADS else head
+
+
+def defined(head: str) -> str:
+    """A classifier's name with what it is in parentheses, for where it first stands."""
+    return f"{HEADS[head][0]} ({HEADS[head][1]})" if head in HEADS else head
 
 
 def head_notes(heads: Iterable[str]) -> list[str]:

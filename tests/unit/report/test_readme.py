@@ -3,7 +3,7 @@
 import pytest
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.readme import insert, replace_between
+from patchvae.report.readme import insert, relinked, replace_between, split
 
 
 def test_content_goes_between_the_marks_and_nothing_else_changes(tmp_path):
@@ -21,3 +21,16 @@ def test_content_goes_between_the_marks_and_nothing_else_changes(tmp_path):
 def test_missing_marks_are_named(text):
     with pytest.raises(PatchVAEError, match="<!-- begin t -->"):
         replace_between(text, "t", "x")
+
+
+def test_links_lead_to_the_same_files_from_another_folder(tmp_path):
+    text = "[a](a.md#b) ![c](../figures/c.png) [d](https://e.org/f) [g](#g)"
+    assert relinked(text, tmp_path / "results/tables", tmp_path) == (
+        "[a](results/tables/a.md#b) ![c](results/figures/c.png) [d](https://e.org/f) [g](#g)"
+    )
+
+
+def test_an_answer_in_parts_for_the_front_page():
+    text = "**One.**\n\n- two\n\n![three](three.png)\n\nFour.\n\n| a | b |\n| --- | ---: |\n| 1 | — |\n\nFive.\n"
+    assert split(text) == ("**One.**\n\n- two", "Four.", [["a", "b"], ["1", "—"]])
+    assert split("One.\n") == ("One.", "", [])

@@ -21,9 +21,9 @@ from patchvae.report.tables.words import (
 )
 
 PHRASES = {
-    comparisons.HOLDS: "is better than",
-    comparisons.REVERSED: "is worse than",
-    comparisons.UNDECIDED: "is not told apart from",
+    comparisons.HOLDS: ("better", "than"),
+    comparisons.REVERSED: ("worse", "than"),
+    comparisons.UNDECIDED: ("not told apart", "from"),
 }
 
 
@@ -32,12 +32,18 @@ def answer(rows: pd.DataFrame) -> str:
     claim = rows.iloc[0]
     better, worse = display_name(claim.better), display_name(claim.worse)
     where = f"{dataset_name(claim.dataset, ())} {regime_name(claim.regime)}"
-    said = []
-    for verdict, phrase in PHRASES.items():
+    said: list[str] = []
+    for verdict, (order, link) in PHRASES.items():
         heads = [head_name(row.head) for row in rows.itertuples() if row.verdict.split(",")[0] == verdict]
         if heads:
-            said.append(f"{better} {phrase} {worse} under {' and '.join(heads)}")
-    return f"**{where}: {', and '.join(said) or f'{better} against {worse} was not run'}.**"
+            than = "" if said else f" {link} {worse}"  # once
+            said.append(f"{order}{than} under {listed(heads)}")
+    return f"**{where}: {better} {f'is {listed(said)}' if said else f'against {worse} was not run'}.**"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def differences(rows: pd.DataFrame) -> list[str]:

@@ -51,7 +51,7 @@ REPORTS = {
         "Claims",
         CLASSIFICATION,
         inputs={
-            "claims_csv": "{claims.0}",
+            "claims_yaml": "{claims.0}",
             "paper_csv": "paper/table1.csv",
             "spread_csvs": ["paper/sweep_num_parts.csv", "paper/sweep_part_dim.csv"],  # print rows of Table 1 again
             "metrics_files": [f"{TUNED}/table1"],
@@ -59,6 +59,20 @@ REPORTS = {
         outputs=table("claims") | {"answer": "results/{run}/tables/answer.md"} | figure("answer"),
         reads=[*PROTOCOL, *TABLE1],
         each={"when": "claims"},
+        mem_mb=2000,
+        partial=True,
+    ),
+    "decision": Report(
+        "Decision",
+        CLASSIFICATION,
+        inputs={
+            "claims_yaml": "{decision.0}",
+            "scale_free_files": [f"{TUNED}/scale_free"],
+            "probe_files": ["results/{run}/metrics/probe"],
+        },
+        outputs=table("decision") | {"answer": "results/{run}/tables/decision_answer.md"},
+        reads=PROTOCOL,
+        each={"when": "decision"},
         mem_mb=2000,
         partial=True,
     ),

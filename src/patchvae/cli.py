@@ -212,7 +212,7 @@ def readme(args: argparse.Namespace) -> None:
     """Put a generated table between the marks of a text file."""
     from patchvae.report.readme import insert
 
-    insert(args.text, args.name, args.table)
+    insert(args.text, args.name, [args.table])
 
 
 def clean(args: argparse.Namespace) -> None:

@@ -22,6 +22,7 @@ MODELS = {
     "score-parts": "patchvae.run_config:Measured",
     "table1": "patchvae.report.tables.table1:Table1",
     "claims": "patchvae.report.tables.outcomes:Claims",
+    "decision": "patchvae.report.tables.config:Selected",
     "probe_table": "patchvae.report.tables.probe_table:ProbeTable",
     "lengths": "patchvae.report.tables.lengths:Lengths",
     "sensitivity": "patchvae.report.tables.sensitivity:Sensitivity",

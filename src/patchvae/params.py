@@ -393,7 +393,8 @@ class Parameters(Strict):
     table2: Table2  # what Table 2 holds
     ablation_base: AblationBase  # what every sweep starts from
     ablations: dict[SweptKey, Unique[SweptValue]]  # values of each swept key, beside the model's own
-    claims: AtMostOne[Location]  # file of claims (CSV), or none
+    claims: AtMostOne[Location]  # file of claims (YAML), or none
+    decision: AtMostOne[Location]  # file of claims whose decision is taken, or none
     lengths: Lengths  # accuracy against the length of pretraining
     sensitivity: Sensitivity  # other settings of the classifier, one at a time
     probe: RowsOfTable1  # ridge regression on the features of the frozen phi

@@ -205,6 +205,10 @@ def _table1(params: Params, wildcards: Mapping[str, Any]) -> Params:
     return {key: params[key] for key in ("run", "seeds", "select")} | block
 
 
+def _decision(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    return {key: params[key] for key in ("run", "seeds", "select")}
+
+
 def _probe_table(params: Params, wildcards: Mapping[str, Any]) -> Params:
     block = {"datasets": [wildcards["dataset"]], "variants": params["probe"]["variants"]}
     return {"run": params["run"], "seeds": params["seeds"]} | block
@@ -287,6 +291,7 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "parts": _measured,
     "table1": _table1,
     "claims": _table1,
+    "decision": _decision,
     "probe_table": _probe_table,
     "lengths": _lengths,
     "sensitivity": _sensitivity,

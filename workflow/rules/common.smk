@@ -75,11 +75,12 @@ TRACKED = (
 
 def answer_of_the_run():
     """What the report's front page shows, where the run has claims: the answer, the figure as a link, and the table."""
-    verdicts = ROOT / f"results/{PARAMS['run']}/tables/answer.md"
+    tables = [ROOT / f"results/{PARAMS['run']}/tables/{name}.md" for name in ("answer", "decision_answer")]
     picture = ROOT / f"results/{PARAMS['run']}/figures/answer.png"
-    if not (verdicts.is_file() and picture.is_file()):
+    if not (tables[0].is_file() and picture.is_file()):
         return {}
-    answer, caption, rows = readme.split(verdicts.read_text(encoding="utf-8"))
+    texts = [path.read_text(encoding="utf-8") for path in tables if path.is_file()]
+    answer, caption, rows = readme.split(readme.joined(texts))
     # In lines, since reStructuredText limits their length
     text = base64.encodebytes(picture.read_bytes()).decode().strip()
     return {"answer": answer, "picture": f"data:image/png;base64,{text}", "caption": caption, "rows": rows}

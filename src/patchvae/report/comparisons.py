@@ -2,14 +2,13 @@
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
-from statsmodels.stats.weightstats import DescrStatsW
 from statsmodels.tools.sm_exceptions import SingularMatrixWarning
 
 Interval = tuple[float, float]
@@ -18,53 +17,117 @@ Right = Mapping[int, np.ndarray | None]
 COLUMN = ["dataset", "regime", "head"]  # the keys of a table's column
 ALPHA = 0.05
 ROUNDING = 1e-9  # smaller relative residuals are rounding, not scatter of trainings
+TIMES_CHANCE, FEW_CLASSES = 5, 10
 
 HOLDS = "holds"
 REVERSED = "reversed"
-SMALLER = "smaller than printed"
-HOLDS_SMALLER = f"{HOLDS}, {SMALLER}"
 UNDECIDED = "undecided"
+SMALLER = "smaller than printed"
+LARGER = "larger than printed"
+NEAR_CHANCE = "near chance"
 NOT_RUN = "not run"
 DEPENDS = "depends on the head"
 
+FROM_POOL, FROM_PAIR = "pool", "pair"  # where a standard error is from
+
 # A claim's line before any result
-POINTS = ["difference", "low", "high", "level", "image_low", "image_high"]
-NOTHING: dict[str, object] = {**dict.fromkeys(POINTS), "df": None, "n": 0, "verdict": NOT_RUN}
-TYPES = {**dict.fromkeys(POINTS, "float64"), "df": "Int64"}
+ENDS = ["low", "high"]
+POINTS = ["difference", *ENDS, "level", "p"]
+POINTS += [f"{kind}_{end}" for kind in ("paired", "image", "both", "next") for end in ENDS]
+NOTHING: dict[str, object] = {
+    **dict.fromkeys(POINTS),
+    "df": None,
+    "both_df": None,
+    "error_from": None,
+    "n": 0,
+    "verdict": NOT_RUN,
+}
+TYPES = {**dict.fromkeys([*POINTS, "both_df"], "float64"), "df": "Int64"}
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference of two rows in points; `value` is None where no common seeds link them.
+    """A mean of `n` differences in points, NaN of none.
 
-    seeds: of the row that has fewer; error: standard error with `df` degrees of freedom, None where it is unknown.
+    scatter: standard deviation of one such difference, with `df` degrees of freedom; None where it is unknown.
     """
 
-    value: float | None
-    seeds: int
-    error: float | None = None
+    value: float
+    n: int
+    scatter: float | None = None
     df: int = 0
+
+    @property
+    def error(self) -> float | None:
+        """Standard error of the mean, or None without a scatter."""
+        return None if self.scatter is None else self.scatter / math.sqrt(self.n)
 
     @property
     def p(self) -> float | None:
         """Two-sided p value of no difference, or None without an error."""
-        if self.value is None or self.error is None:
-            return None
-        return float(2 * stats.t.sf(abs(self.value) / self.error, self.df))
+        return None if self.error is None else float(2 * stats.t.sf(abs(self.value) / self.error, self.df))
 
     def interval(self, level: float) -> Interval | None:
         """The t interval at a confidence level, or None without an error."""
-        if self.value is None or self.error is None:
+        return None if self.error is None else _t_interval(level, self.df, self.value, self.error)
+
+    def further(self, level: float) -> Interval | None:
+        """The prediction interval of one further difference, or None without a scatter."""
+        if self.scatter is None:
             return None
-        interval: Interval = stats.t.interval(level, self.df, self.value, self.error)
-        return interval
+        return _t_interval(level, self.df, self.value, self.scatter * math.sqrt(1 + 1 / self.n))
+
+
+def _t_interval(level: float, df: float, value: float, error: float) -> Interval:
+    low, high = stats.t.interval(level, df, value, error)
+    return float(low), float(high)
+
+
+def of_pairs(cells: pd.DataFrame, better: str, worse: str) -> Difference | None:
+    """`better` minus `worse` over the seeds that both have, its scatter that of the pairs; None where a row is missing.
+
+    cells: columns model, seed, value; one line per training of one column (data set, regime, head). Without any
+    scatter it is unknown, not zero: accuracies are counts of images and can agree by chance.
+    """
+    values = cells.pivot(index="seed", columns="model", values="value")
+    if not {better, worse} <= set(values):
+        return None
+    gains = (values[better] - values[worse]).dropna()
+    count = len(gains)
+    scatter = float(gains.std()) if count > 1 else 0.0
+    return Difference(float(gains.mean()), count, *_known(scatter, count - 1, values))
+
+
+def of_pool(cells: pd.DataFrame, pool: Collection[str]) -> Difference | None:
+    """The scatter of a difference between two rows of `pool`, estimated from all of them; None where it is unknown.
+
+    It is the residual of the fit value = row + seed to the rows of the pool alone, over the seeds that every one of
+    them has, times the root of 2. With all rows at all seeds it is independent of every seed-matched difference, so t
+    intervals are exact. It assumes that the trainings of these rows scatter equally.
+    `value` is NaN and `n` the number of those seeds.
+    """
+    values = cells[cells.model.isin(list(pool))].pivot(index="model", columns="seed", values="value")
+    values = values.dropna(axis="columns")
+    rows, seeds = values.shape
+    if rows < len(set(pool)) or rows < 2 or seeds < 2:
+        return None
+    table = values.to_numpy(float)
+    rest = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
+    df = (rows - 1) * (seeds - 1)
+    scatter = math.sqrt(2 * (rest**2).sum() / df)
+    found = Difference(math.nan, seeds, *_known(scatter, df, values))
+    return None if found.scatter is None else found
+
+
+def _known(scatter: float, df: int, values: pd.DataFrame) -> tuple[float | None, int]:
+    """The scatter with its degrees of freedom where it is more than rounding of these values."""
+    return (scatter, df) if scatter > ROUNDING * max(1.0, float(values.abs().max(axis=None))) else (None, 0)
 
 
 class Column:
     """The fit of value = row + seed to all rows of one column (data set, regime, head); rows may have different seeds.
 
-    cells: columns model, seed, value; one line per training. All rows share one residual variance, as the few seeds of
-    one row would estimate it badly.
+    cells: columns model, seed, value; one line per training. For the bars of the figure; no verdict rests on it.
     """
 
     def __init__(self, cells: pd.DataFrame) -> None:
@@ -72,52 +135,30 @@ class Column:
         self.models = list(dict.fromkeys(models))
         self.seeds = {model: set(seeds[models == model]) for model in self.models}
         effects = [(models, model) for model in self.models] + [(seeds, seed) for seed in dict.fromkeys(seeds)]
-        design = np.stack([labels == label for labels, label in effects], axis=1).astype(float)
+        self.design = np.stack([labels == label for labels, label in effects], axis=1).astype(float)
         values = cells.value.to_numpy(float)
         with warnings.catch_warnings():
             # The columns of rows and those of seeds each add up to one: only differences are determined, if at all.
             warnings.simplefilter("ignore", SingularMatrixWarning)
-            self.fit = OLS(values, design).fit()
-        self.design, self.determined = design, np.linalg.pinv(design) @ design
+            self.fit = OLS(values, self.design).fit()
         self.df = int(self.fit.df_resid)
         scale = max(1.0, float(np.abs(values).max()))
         self.scatters = self.df > 0 and math.sqrt(self.fit.ssr / self.df) > ROUNDING * scale
 
-    def difference(self, better: str, worse: str) -> Difference | None:
-        """`better` minus `worse`, or None where a row is missing; without an error where one has a single seed.
-
-        Without any scatter the error is unknown, not zero: accuracies are counts of images and can agree by chance.
-        """
-        if better not in self.models or worse not in self.models:
-            return None
-        seeds = min(len(self.seeds[better]), len(self.seeds[worse]))
-        contrast = np.zeros(len(self.determined))
-        contrast[self.models.index(better)], contrast[self.models.index(worse)] = 1, -1
-        if not np.allclose(contrast @ self.determined, contrast, atol=1e-8):
-            return Difference(None, seeds)
-        value = float(contrast @ self.fit.params)
-        if seeds < 2 or not self.scatters:
-            return Difference(value, seeds)
-        return Difference(value, seeds, self._error(contrast), self.df)
-
     def mean(self, model: str, level: float) -> tuple[float, Interval | None]:
         """A row's mean over its seeds, and its t interval, or None with a single seed or without any scatter.
 
-        As in `difference`, an effect of a seed on all rows is no error: rows are compared within seeds.
+        An effect of a seed on all rows is no error: rows are compared within seeds.
         """
         contrast = self.design[self.design[:, self.models.index(model)] == 1].mean(axis=0)
         value = float(contrast @ self.fit.params)
         if len(self.seeds[model]) < 2 or not self.scatters:
             return value, None
-        return value, stats.t.interval(level, self.df, value, self._error(contrast))
-
-    def _error(self, contrast: np.ndarray) -> float:
-        """Standard error of a combination (rows and seeds,) of the effects."""
-        return math.sqrt(contrast @ self.fit.cov_params() @ contrast)
+        return value, _t_interval(level, self.df, value, math.sqrt(contrast @ self.fit.cov_params() @ contrast))
 
 
-def over_images(better: Right, worse: Right, level: float) -> Interval | None:
-    """Interval over test images of two rows' difference in points, for these trainings alone.
+def over_images(better: Right, worse: Right) -> Difference | None:
+    """Two rows' difference in points over test images, for these trainings alone: a mean of one gain per image.
 
     better, worse: seed -> which test images were classified right, as booleans (count,), or None where that was not
     recorded. Images are paired and common seeds averaged; None where one of these was not recorded.
@@ -130,42 +171,57 @@ def over_images(better: Right, worse: Right, level: float) -> Interval | None:
         gains.append(100 * (ours.astype(float) - theirs))
     if not gains or len(gains[0]) < 2:
         return None
-    interval: Interval = DescrStatsW(np.mean(gains, axis=0)).zconfint_mean(1 - level)
-    return interval
+    gain = np.mean(gains, axis=0)
+    return Difference(float(gain.mean()), len(gain), float(gain.std(ddof=1)), len(gain) - 1)
 
 
-def holm(p_values: Sequence[float], alpha: float = ALPHA) -> list[float]:
-    """The level of each test in Holm's step-down: a test is rejected exactly where its p value is below its level.
+def over_both(seeds: Difference, images: Difference, level: float) -> tuple[Interval, float] | None:
+    """Interval of a difference for other seeds and other test images at once, and its degrees of freedom.
 
-    The i-th smallest p value of m has the level alpha / (m - i + 1), up to the first that is not rejected. Later ones
-    keep that level, so they are not rejected either.
+    seeds: over trainings; images: of `over_images`, for the same rows and seeds. The variances of the two means are
+    added, with the degrees of freedom of Satterthwaite (Biometrics Bulletin 2, 1946). This takes effects of trainings
+    and of images for independent; what differs per training and image is in both variances, so the interval is rather
+    too wide. None where either error is unknown.
     """
-    levels, level, rejecting = [alpha] * len(p_values), alpha, True
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        if rejecting:
-            level = alpha / (len(p_values) - rank)
-        levels[index] = level
-        rejecting = rejecting and p_values[index] < level
-    return levels
+    if seeds.error is None or images.error is None:
+        return None
+    parts = [(one.error or 0.0, one.df) for one in (seeds, images)]
+    variance = sum(error**2 for error, _ in parts)
+    df = variance**2 / sum(error**4 / df for error, df in parts)
+    return _t_interval(level, df, seeds.value, math.sqrt(variance)), df
 
 
-def verdict(interval: Interval | None, effect: float | None = None) -> str:
-    """The verdict of a difference's interval; effect: the paper's difference, above 0, or None."""
-    if interval is None:
-        return UNDECIDED
-    low, high = interval
-    if high < 0:
-        return REVERSED
-    smaller = effect is not None and high < effect
-    if low > 0:
-        return HOLDS_SMALLER if smaller else HOLDS
-    return SMALLER if smaller else UNDECIDED
+def near_chance(accuracy: float, classes: float) -> bool:
+    """Whether an accuracy in percent is below TIMES_CHANCE times chance: such a classifier orders no features.
+
+    With FEW_CLASSES or fewer that is no small accuracy, and nothing is near chance. NaN is not either.
+    """
+    return classes > FEW_CLASSES and accuracy < 100 * TIMES_CHANCE / classes
+
+
+def verdict(interval: Interval | None, further: Interval | None = None, effect: float | None = None) -> str:
+    """The verdict of a difference: its order by `interval`, then its size beside the paper's.
+
+    further: prediction interval of one further difference; effect: the paper's difference, above 0, or None. A
+    reversed difference has no size, as it is smaller than any printed one.
+    """
+    order = UNDECIDED
+    if interval is not None:
+        order = HOLDS if interval[0] > 0 else REVERSED if interval[1] < 0 else UNDECIDED
+    size = ""
+    if further is not None and effect is not None and order != REVERSED:
+        size = SMALLER if effect > further[1] else LARGER if effect < further[0] else ""
+    return f"{order}, {size}" if size else order
 
 
 def overall(verdicts: Sequence[str]) -> str:
-    """The verdict under all heads where they agree, else NOT_RUN while one was not run, else DEPENDS."""
-    if len(set(verdicts)) == 1:
-        return verdicts[0]
+    """The verdict under all heads where they agree, else NOT_RUN while one was not run, else DEPENDS.
+
+    Heads agree where their orders do; a size is named where it is the same under all.
+    """
+    orders = [verdict.split(", ")[0] for verdict in verdicts]
+    if len(set(orders)) == 1:
+        return verdicts[0] if len(set(verdicts)) == 1 else orders[0]
     return NOT_RUN if NOT_RUN in verdicts else DEPENDS
 
 
@@ -175,50 +231,73 @@ def spread(repeats: pd.DataFrame) -> pd.Series:
     return (top1.max() - top1.min())[top1.size() > 1].rename("paper_spread")
 
 
-def judge(claims: pd.DataFrame, results: pd.DataFrame, heads: Sequence[str], alpha: float = ALPHA) -> pd.DataFrame:
+def judge(
+    claims: pd.DataFrame, results: pd.DataFrame, heads: Sequence[str], pool: Collection[str], alpha: float = ALPHA
+) -> pd.DataFrame:
     """One line per claim and head: the difference of its rows, its intervals in points, and the verdict.
 
     claims: columns name, family, primary (bool), dataset, regime, better, worse, paper_effect (NaN where there is
-    none); results: columns model, dataset, regime, head, seed, value (%), and `right` (see `over_images`) where it is
-    recorded. Primary claims have the level 1 - alpha, uncorrected; the others of a column share alpha by Holm's
-    procedure. `overall` is a primary claim's verdict over all heads, empty for the others.
+    none), every claim of the file; results: columns model, dataset, regime, head, seed, value (%), num_classes, and
+    `right` (see `over_images`) where it is recorded. `difference` is the mean of paired differences over common seeds.
+    Its error is from the pool (see `of_pool`) where both rows are in it and it has an estimate, else from its own
+    pairs; `error_from` says which. Intervals are at `level`: 1 - alpha for primary claims; for the others of a data set
+    and regime 1 - alpha / m, where m counts them in `claims`, run or not (Bonferroni). `paired_` ends are from the own
+    pairs, `both_` of `over_both`; `next_` is the prediction interval of one further pair at 1 - alpha. Where a row is
+    near chance all this is empty. `overall` is a claim's verdict over all heads.
     """
     columns = dict(iter(results.groupby(COLUMN)))
     lines = []
     for (dataset, regime), group in claims.groupby(["dataset", "regime"], sort=False):
+        listed = int((~group.primary).sum())
         for head in heads:
             cells = columns.get((dataset, regime, head), results.iloc[:0])
-            lines += [{"head": head, **line} for line in _judge_column(group, cells, alpha)]
+            for claim in group.itertuples():
+                level = 1 - alpha / (1 if claim.primary else listed)
+                effect = None if pd.isna(claim.paper_effect) else float(claim.paper_effect)
+                pair = (claim.better, claim.worse)
+                lines.append({"claim": claim.Index, "head": head, **_line(cells, pair, effect, level, pool, alpha)})
     table = claims.join(pd.DataFrame(lines).set_index("claim").astype(TYPES))
     together = table.verdict.groupby(level=0).agg(lambda verdicts: overall(list(verdicts)))
-    return table.assign(overall=together.where(claims.primary, "")).reset_index(drop=True)
+    return table.assign(overall=together).reset_index(drop=True)
 
 
-def _judge_column(claims: pd.DataFrame, cells: pd.DataFrame, alpha: float) -> list[dict[str, object]]:
-    """The lines of one column's claims; `claim` is the index of each in `claims`."""
-    right: dict[str, dict[int, np.ndarray | None]] = {}
-    for cell in cells.itertuples():
-        right.setdefault(cell.model, {})[cell.seed] = getattr(cell, "right", None)
-    column = Column(cells) if len(cells) else None
-    found = {
-        claim.Index: column.difference(claim.better, claim.worse) if column else None for claim in claims.itertuples()
-    }
-    p_values = {claim: difference.p for claim, difference in found.items() if difference and not claims.primary[claim]}
-    tested = {claim: p for claim, p in p_values.items() if p is not None}
-    levels = dict(zip(tested, holm(list(tested.values()), alpha), strict=True))
-    lines: list[dict[str, object]] = []
-    for claim in claims.itertuples():
-        difference, level = found[claim.Index], 1 - levels.get(claim.Index, alpha)
-        if difference is None:
-            lines.append({**NOTHING, "claim": claim.Index})
-            continue
-        interval = difference.interval(level)
-        images = over_images(right[claim.better], right[claim.worse], level)
-        lines.append(
-            NOTHING
-            | {"claim": claim.Index, "difference": difference.value, "n": difference.seeds, "level": level}
-            | ({"low": interval[0], "high": interval[1], "df": difference.df} if interval else {})
-            | ({"image_low": images[0], "image_high": images[1]} if images else {})
-            | {"verdict": verdict(interval, None if pd.isna(claim.paper_effect) else claim.paper_effect)}
-        )
-    return lines
+def _line(
+    cells: pd.DataFrame,
+    pair: tuple[str, str],
+    effect: float | None,
+    level: float,
+    pool: Collection[str],
+    alpha: float,
+) -> dict[str, object]:
+    """What one column says of one pair of rows, better and worse."""
+    paired = of_pairs(cells, *pair) if len(cells) else None
+    if paired is None:
+        return NOTHING
+    if any(near_chance(row.value.mean(), row.num_classes.iloc[0]) for row in _rows(cells, pair)):
+        return NOTHING | {"n": paired.n, "verdict": NEAR_CHANCE}
+    shared = of_pool(cells, pool) if set(pair) <= set(pool) and paired.n > 1 else None
+    found = paired if shared is None else replace(paired, scatter=shared.scatter, df=shared.df)
+    images = over_images(*(dict(zip(row.seed, row.right, strict=True)) for row in _rows(cells, pair)))
+    both = over_both(found, images, level) if images else None
+    interval, further = found.interval(level), found.further(1 - alpha)
+    return (
+        NOTHING
+        | {"difference": paired.value, "n": paired.n, "level": level, "verdict": verdict(interval, further, effect)}
+        | ({"p": found.p, "df": found.df, "error_from": FROM_POOL if shared else FROM_PAIR} if interval else {})
+        | _ends("", interval)
+        | _ends("paired_", paired.interval(level))
+        | _ends("image_", images.interval(level) if images else None)
+        | _ends("both_", both[0] if both else None)
+        | ({"both_df": both[1]} if both else {})
+        | _ends("next_", further)
+    )
+
+
+def _rows(cells: pd.DataFrame, pair: tuple[str, str]) -> list[pd.DataFrame]:
+    """The trainings of each of two rows, with `right`."""
+    found = cells if "right" in cells else cells.assign(right=None)
+    return [found[found.model == model] for model in pair]
+
+
+def _ends(prefix: str, interval: Interval | None) -> dict[str, object]:
+    return {} if interval is None else {f"{prefix}{end}": value for end, value in zip(ENDS, interval, strict=True)}

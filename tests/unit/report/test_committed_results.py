@@ -10,7 +10,7 @@ from helpers import ROOT, read_metrics
 from patchvae.checks import checked_params
 from patchvae.config import read_yaml
 from patchvae.errors import PatchVAEError
-from patchvae.report.readme import BEGIN, END, relinked, replace_between
+from patchvae.report.readme import BEGIN, END, joined, relinked, replace_between
 from patchvae.report.tables.summary import levels
 from patchvae.report.tables.summary import write as write_summary
 from patchvae.report.tables.table1 import write as write_table1
@@ -98,16 +98,15 @@ def test_the_readme_shows_the_committed_answer(run):
         pytest.skip(f"README.md has no marks of run {run}")
     answer = ROOT / "results" / run / "tables" / "answer.md"
     assert answer in FILES
-    text = relinked(answer.read_text(encoding="utf-8"), answer.parent, ROOT)
-    assert replace_between(README, run, text) == README
+    answers = [path for path in (answer, answer.with_name("decision_answer.md")) if path.is_file()]
+    text = joined([path.read_text(encoding="utf-8") for path in answers])
+    assert replace_between(README, run, relinked(text, answer.parent, ROOT)) == README
 
 
 def test_the_first_screen_answers_before_it_speaks_of_engines():
     """The answer, the picture and the table come before commands."""
     run = "cifar100"
-    order = [
-        README.index(part) for part in (BEGIN.format(name=run), "![", "| Model", END.format(name=run), "make demo")
-    ]
+    order = [README.index(part) for part in (BEGIN.format(name=run), "![", "|Model", END.format(name=run), "make demo")]
     assert order == sorted(order)
     assert "Snakemake" not in README[: order[0]]
     first = (ROOT / "results" / run / "tables" / "answer.md").read_text(encoding="utf-8").splitlines()[0]

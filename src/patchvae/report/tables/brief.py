@@ -65,12 +65,16 @@ def told(row: Any) -> str:
 
 
 def counted(table: pd.DataFrame) -> str:
-    """How many of the other claims have which verdict."""
-    others = table[~table.primary]
-    counts = others[others.verdict != comparisons.NOT_RUN].verdict.value_counts()
-    waiting = others.groupby("name").verdict.agg(lambda found: set(found) == {comparisons.NOT_RUN}).sum()
-    told = [f"{count} {verdict}" for verdict, count in counts.items()]
-    return f"- The other claims, one by one under each classifier: {', '.join([*told, f'{waiting} not run yet'])}."
+    """How many of the paper's other claims, and of ours, have which verdict over all heads."""
+    others = table[~table.primary].drop_duplicates("name")
+    told = []
+    for source, whose in (("paper", "The paper's other claims"), ("ours", "our own claims, against the controls")):
+        claims = others[others.source == source]
+        counts = claims.overall.value_counts()
+        counts = counts.reindex(sorted(counts.index, key=lambda said: said == comparisons.NOT_RUN))  # comes last
+        if len(counts):
+            told.append(f"{whose}: {', '.join(f'{count} {said}' for said, count in counts.items())}")
+    return f"- {'; '.join(told)}." if told else ""
 
 
 def column(
@@ -90,7 +94,7 @@ def column(
             cell = found.get((model, head))
             texts.append(EMPTY if cell is None else ours(cell, 2, len(config["seeds"])))
         rows.append([display_name(model), *texts])
-    return [f"| {' | '.join(row)} |" for row in rows]
+    return [f"|{'|'.join(row)}|" for row in rows]
 
 
 def missing(
@@ -122,7 +126,7 @@ def brief(
     lines = [" ".join(map(answer, primary)), ""]
     for rows in primary:
         lines += differences(rows)
-    lines.append(counted(shown))
+    lines += filter(None, [counted(shown)])
     tables = []
     for dataset, regime in columns:
         cells = results[(results.dataset == dataset) & (results.regime == regime)]

@@ -14,6 +14,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.report import comparisons
 from patchvae.report.figures.answer import draw_answer
 from patchvae.report.tables.brief import brief
+from patchvae.report.tables.claims_file import read_claims_file
 from patchvae.report.tables.finetunings import pretrained_with_labels, schedules
 from patchvae.report.tables.metrics import comparable, read_paper, stand_ins_of
 from patchvae.report.tables.outcomes import collect_outcomes
@@ -31,53 +32,49 @@ from patchvae.report.tables.words import (
     regime_name,
 )
 
-CLAIM = ["name", "dataset", "regime", "better", "worse", "family", "primary"]
-TIDY = ["name", "family", "primary", "dataset", "regime", "head", "better", "worse", "paper_effect", "difference"]
-TIDY += ["low", "high", "level", "df", "image_low", "image_high", "n", "paper_spread", "verdict", "overall"]
-HEADINGS = ["Column", "Head", "Paper", "Ours", "Interval", "Level", "Over images", "Seeds", "Verdict"]
+CLAIM = ["name", "dataset", "regime", "better", "worse", "family", "primary", "added"]
+TIDY = ["name", "family", "source", "added", "primary", "dataset", "regime", "head", "better", "worse", "paper_effect"]
+TIDY += ["difference", "low", "high", "level", "p", "df", "error_from", "paired_low", "paired_high", "image_low"]
+TIDY += ["image_high", "both_low", "both_high", "both_df", "next_low", "next_high", "n", "paper_spread", "verdict"]
+TIDY += ["overall"]
+HEADINGS = ["Column", "Head", "Paper", "Ours", "Seeds", "p", "Level", "Interval", "Of pairs", "Over images"]
+HEADINGS += ["Seeds and images", "Verdict"]
+PAPER, OURS = "paper", "ours"  # whose claim
+AFTER = "after-results"
 # The row of Table 1 that the sweeps train again, and its value in each sweep's column (Tables 8-9)
 REPEATED, REPEATED_AT = ("patchvae", "conv1-5"), {"n_parts": "16", "d_p": "6"}
 
 VERDICTS = (
-    "Holds: the interval lies above 0. Reversed: it lies below 0. Smaller than printed: its upper end is below the"
-    " paper's difference. Undecided: none of these, or no interval. Not run: a row is missing. Depends on the head: the"
-    " verdicts under the heads differ."
+    "Holds: the interval lies above 0. Reversed: it lies below 0. Undecided: neither, or no interval. Larger or smaller"
+    " than printed: the paper's difference lies below or above the 95 % prediction interval of one further pair of"
+    " trainings (in the CSV); a reversed difference is not compared. Not run: a row is missing. Depends on the head: it"
+    " holds, is reversed or is undecided under one head and not under another."
+)
+MARK_AFTER = "†: added when the first results were known."
+NO_ORDER = (
+    f"A dash in place of a verdict: an accuracy below {comparisons.TIMES_CHANCE} times chance, where a head orders no"
+    " features."
 )
 
 
-def read_claims(path: Path | str, paper: pd.Series) -> pd.DataFrame:
-    """The claims of a CSV with columns CLAIM, `primary` as bool, with `paper_effect`: better minus worse in the paper.
+def read_claims(path: Path | str, paper: pd.Series) -> tuple[pd.DataFrame, list[str]]:
+    """The claims of a file (see `ClaimsFile`), columns CLAIM, `source` and `paper_effect`; and the rows of its pool.
 
-    paper: top-1 by KEYS; NaN where it lacks a row. Raises PatchVAEError naming a line that is no claim, or that has the
-    paper's rows the wrong way round.
+    paper: top-1 by KEYS. paper_effect: better minus worse in the paper, NaN where it lacks a row; source: PAPER where
+    it has both, else OURS. Raises PatchVAEError naming a line that is no claim, or that has the paper's rows the wrong
+    way round.
     """
-    try:
-        claims = pd.read_csv(path, dtype=str, keep_default_na=False)[CLAIM]
-    except (OSError, ValueError, KeyError) as error:
-        raise PatchVAEError(f"cannot read {path}: {' '.join(str(error).split())}") from error
-    if claims.empty:
-        raise PatchVAEError(f"{path}: there is no claim in it")
-    seen: dict[Any, str] = {}
-    for claim in claims.itertuples():
-        if not all(getattr(claim, key) for key in CLAIM):
-            raise PatchVAEError(f"{path}: line {claim.Index + 2} lacks one of {', '.join(CLAIM)}")
-        if claim.primary not in ("true", "false"):
-            raise PatchVAEError(f"{path}: {claim.name}: primary is {claim.primary!r}, not true or false")
-        if claim.better == claim.worse:
-            raise PatchVAEError(f"{path}: {claim.name}: {claim.better} is compared with itself")
-        # A repeated claim would count twice in the correction.
-        for same in (claim.name, (claim.dataset, claim.regime, *sorted([claim.better, claim.worse]))):
-            if same in seen:
-                raise PatchVAEError(f"{path}: {claim.name}: the same name or the same two rows as {seen[same]}")
-            seen[same] = claim.name
+    file = read_claims_file(path)
+    claims = pd.DataFrame([[getattr(claim, key) for key in CLAIM] for claim in file.claims], columns=CLAIM)
     ends = [
         paper.reindex(pd.MultiIndex.from_frame(claims[[end, "dataset", "regime"]])).to_numpy()
         for end in ("better", "worse")
     ]
-    claims = claims.assign(primary=claims.primary == "true", paper_effect=(ends[0] - ends[1]).round(6))
+    claims = claims.assign(paper_effect=(ends[0] - ends[1]).round(6))
     for claim in claims[claims.paper_effect <= 0].itertuples():
         raise PatchVAEError(f"{path}: {claim.name}: the paper's {claim.better} is no better than its {claim.worse}")
-    return claims
+    claims["source"] = claims.paper_effect.notna().map({True: PAPER, False: OURS})
+    return claims, file.pool
 
 
 def paper_spread(paper: pd.Series, spread_csvs: Sequence[Path | str]) -> pd.Series:
@@ -111,6 +108,13 @@ def interval(low: float, high: float) -> str:
     return EMPTY if math.isnan(low) else f"{signed(low)} to {signed(high)}"
 
 
+def chance(p: float) -> str:
+    """`0.045`, `<0.001`, or a dash for NaN."""
+    if math.isnan(p):
+        return EMPTY
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def layout(table: pd.DataFrame, where: str) -> list[list[str]]:
     """Texts of one claim's rows: one per head that was run, and for a primary claim one over all heads.
 
@@ -119,7 +123,8 @@ def layout(table: pd.DataFrame, where: str) -> list[list[str]]:
     first = table.iloc[0]
     name = f"{display_name(first.better)} over {display_name(first.worse)}"
     name = f"{BOLD}{name}{END}" if first.primary else name
-    paper, nothing = signed(first.paper_effect), [EMPTY] * 5
+    name += "†" if first.added == AFTER else ""
+    paper, nothing = signed(first.paper_effect), [EMPTY] * (len(HEADINGS) - 4)
     rows = [
         [
             name,
@@ -127,11 +132,14 @@ def layout(table: pd.DataFrame, where: str) -> list[list[str]]:
             head_name(str(row.head)),
             paper,
             signed(row.difference),
-            interval(row.low, row.high),
-            f"{100 * row.level:.4g} %",
-            interval(row.image_low, row.image_high),
             str(row.n),
-            row.verdict,
+            chance(row.p),
+            EMPTY if math.isnan(row.level) else f"{100 * row.level:.4g} %",
+            interval(row.low, row.high),
+            interval(row.paired_low, row.paired_high),
+            interval(row.image_low, row.image_high),
+            interval(row.both_low, row.both_high),
+            EMPTY if row.verdict == comparisons.NEAR_CHANCE else row.verdict,
         ]
         for row in table[table.verdict != comparisons.NOT_RUN].itertuples()
     ]
@@ -162,7 +170,7 @@ def blocks(config: Mapping[str, Any], table: pd.DataFrame, stand_ins: Collection
     return found
 
 
-def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFrame) -> str:
+def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFrame, pool: Sequence[str]) -> str:
     """The protocol behind the intervals, in plain sentences."""
     stand_ins, sure = stand_ins_of(results), f"{100 * (1 - comparisons.ALPHA):.0f} %"
     text = [
@@ -185,31 +193,49 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFram
             f" {', '.join(spreads)}."
         )
     text += [
-        "Interval: over seeds, from a least-squares fit of row + seed to all rows of a column (data set, regime, head)."
-        " It assumes that the trainings of all rows scatter equally."
-        " Seeds: of the row that has fewer; one seed gives no interval.",
-        f"The primary claim's interval is at {sure}, uncorrected. All others are corrected by Holm's procedure over the"
-        f" claims of their column that have an interval ({100 * comparisons.ALPHA:.0f} % for any wrong rejection among"
-        " them): an interval excludes 0 exactly where Holm's test rejects. The intervals are not simultaneous ones.",
-        "Over images: an interval at the same level over test images, paired, for these very trainings; no verdict"
-        " rests on it.",
+        "Ours: the mean over the seeds that both rows have; for rows with unlike seeds that is not the difference of"
+        " the means that other tables print. One seed gives no interval.",
+        f"Interval: over seeds. Where both rows are among {listed(pool)}, its error is the residual scatter of"
+        " row + seed in these rows alone, over the seeds that all of them have; it assumes that their trainings scatter"
+        " equally. Otherwise, and until all of them have two common seeds, it is that of the claim's own pairs, as"
+        " under Of pairs. So a further row changes no other claim.",
+        f"Level: {sure} for the primary claim; 100 % − {100 * comparisons.ALPHA:g} % / m for the others, m being how"
+        " many of them the file of claims lists for a data set and regime, run or not. p: two-sided, uncorrected.",
+        "Over images: over test images, paired, for these very trainings. Seeds and images: the two variances added"
+        " (Satterthwaite's degrees of freedom). Both at the same level; no verdict rests on them.",
     ]
     text += [*head_notes(config["heads"]), *schedules(results, config["datasets"])]
     return " ".join([*text, *pretrained_with_labels(results), measured(results, "fine-tuning")])
 
 
-def sheets(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFrame) -> tuple[Sheet, list[Sheet]]:
+def notes(table: pd.DataFrame) -> list[str]:
+    """What stands under the sheet; table: the tidy lines that it shows."""
+    if table.empty:
+        return ["No claim is about the data sets of this run."]
+    near, after = table.verdict == comparisons.NEAR_CHANCE, table.added == AFTER
+    return [VERDICTS, *([NO_ORDER] if near.any() else []), *([MARK_AFTER] if after.any() else [])]
+
+
+def listed(rows: Sequence[str]) -> str:
+    """`β-VAE, PatchVAE and Random φ (control)`."""
+    *names, last = map(display_name, rows)
+    return f"{', '.join(names)} and {last}"
+
+
+def sheets(
+    config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFrame, pool: Sequence[str]
+) -> tuple[Sheet, list[Sheet]]:
     """The whole table, and one sheet per block for LaTeX, where it would not fit on a page."""
     stand_ins = stand_ins_of(results)
     parts = blocks(config, table, stand_ins)
     whole = Sheet(
         label="claims",
         warning=demo_line(config["datasets"], stand_ins),
-        caption=caption(config, results, table),
+        caption=caption(config, results, table, pool),
         corner="Claim",
         groups=[("", HEADINGS)],
         rows=[row for rows in parts.values() for row in rows],
-        notes=[VERDICTS] if parts else ["No claim is about the data sets of this run."],
+        notes=notes(table[table.dataset.isin(config["datasets"])]),
         wide=True,
     )
     floats: list[Sheet] = []
@@ -224,7 +250,7 @@ def sheets(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFrame
 
 def write(
     config: Mapping[str, Any],
-    claims_csv: Path | str,
+    claims_yaml: Path | str,
     paper_csv: Path | str,
     spread_csvs: Sequence[Path | str],
     metrics_files: Sequence[Path | str],
@@ -238,24 +264,26 @@ def write(
 ) -> None:
     """Write the table of claims as tidy CSV, Markdown, LaTeX and HTML, and the answer in brief (Markdown, figure).
 
-    config: run, seeds, select, datasets, variants, regimes, heads; claims_csv: see `read_claims`; paper_csv: columns
+    config: run, seeds, select, datasets, variants, regimes, heads; claims_yaml: see `read_claims`; paper_csv: columns
     model, dataset, regime, top1 (percent); spread_csvs: the sweeps that train Table 1's PatchVAE again; metrics_files:
     at most one fine-tuning per (variant, data set, regime, head, seed) of `config`, in any order.
-    The CSV has a line per claim and head, whatever was run: `difference`, `low` to `high` (over seeds, at `level`),
-    `image_low` to `image_high` (over test images), `paper_effect` and `paper_spread` in points; `overall` is a primary
-    claim's verdict over all heads. Raises PatchVAEError naming the file that is wrong; then nothing is written.
+    The CSV has a line per claim and head, whatever was run: numbers of `comparisons.judge`, `paper_effect` and
+    `paper_spread` in points; `source` is PAPER or OURS, `added` AFTER or empty. Raises PatchVAEError naming the file
+    that is wrong; then nothing is written.
     """
     paper = read_paper(paper_csv, KEYS, ["top1"]).top1
-    claims = read_claims(claims_csv, paper)
+    claims, pool = read_claims(claims_yaml, paper)
     results = collect_outcomes(config, metrics_files)
     stand_ins = stand_ins_of(results)
     claims["paper_spread"] = claims.dataset.map(paper_spread(paper, spread_csvs))
     # No number of the paper stands beside a stand-in.
     printed = ["paper_effect", "paper_spread"]
     claims[printed] = claims[printed].mask(claims.dataset.isin(stand_ins))
-    table = comparisons.judge(claims, results, config["heads"])
-    whole, floats = sheets(config, results, table)
-    tidy = table[TIDY].assign(primary=table.primary.map({True: "true", False: "false"}))
+    table = comparisons.judge(claims, results, config["heads"], pool)
+    whole, floats = sheets(config, results, table, pool)
+    tidy = table[TIDY].assign(
+        primary=table.primary.map({True: "true", False: "false"}), p=table.p.map("{:.3g}".format).replace("nan", "")
+    )
     texts = texts_of(tidy, 4, whole, csv, md, tex, html)
     texts |= {tex: "\n".join(sheet.latex() for sheet in floats)}
     if answer is not None:

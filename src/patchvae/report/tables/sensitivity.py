@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from patchvae.report.comparisons import TIMES_CHANCE, near_chance
 from patchvae.report.tables.finetunings import (
     BY_HEART,
     BY_HEART_NOTE,
@@ -81,11 +82,11 @@ def row_names(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def order_changed(table: pd.DataFrame, base: str) -> pd.Series:
-    """Whether PAIR change places against the base, by (dataset, row), where both are there and differ.
+    """Whether PAIR change places against the base, by (dataset, row), where both are there, differ and are ordered.
 
-    table: columns dataset, row, model, mean.
+    table: columns dataset, row, model, mean, and `near`: whether the accuracy is near chance, so that it has no order.
     """
-    means = table.set_index(["dataset", "row", "model"])["mean"].unstack()
+    means = table.assign(mean=table["mean"].mask(table.near)).set_index(["dataset", "row", "model"])["mean"].unstack()
     gap = means[PAIR[0]] - means[PAIR[1]]
     sides = gap * gap.xs(base, level="row").reindex(gap.index.get_level_values("dataset")).to_numpy()
     sides = sides[(sides != 0) & sides.notna() & (sides.index.get_level_values("row") != base)]
@@ -102,9 +103,11 @@ def tabulate(config: Mapping[str, Any], results: pd.DataFrame) -> pd.DataFrame:
     models = in_order([], config["variants"])
     cells = {"row": list(row_names(config)), "dataset": config["datasets"], "model": models}
     table = summarise(every, None, cells, train_top1=("train_top1", "mean")).drop(columns="paper")
+    classes = table.dataset.map(results.groupby("dataset").num_classes.first())
+    table["near"] = [near_chance(*cell) for cell in zip(table["mean"], classes, strict=True)]
     at_base = table[table.row == base].set_index(["dataset", "model"])["mean"]
     places = pd.MultiIndex.from_frame(table[["dataset", "model"]])
-    difference = (table["mean"] - at_base.reindex(places).to_numpy()).where(table.row != base)
+    difference = (table["mean"] - at_base.reindex(places).to_numpy()).where((table.row != base) & ~table.near)
     table.insert(table.columns.get_loc("mean") + 1, "difference", difference)
     if set(PAIR) <= set(models):
         changed = order_changed(table, base).map({True: "true", False: "false"})
@@ -114,10 +117,10 @@ def tabulate(config: Mapping[str, Any], results: pd.DataFrame) -> pd.DataFrame:
 
 
 def cell(row: Any) -> str:
-    """`28.73 (+3.50)†`, or a dash for what was not run."""
+    """`28.73 (+3.50)†`, `1.00 (—)` near chance, or a dash for what was not run."""
     if not row.n:
         return EMPTY
-    text = f"{row.mean:.2f}" + ("" if math.isnan(row.difference) else f" ({signed(row.difference)})")
+    text = f"{row.mean:.2f}" + ("" if math.isnan(row.difference) and not row.near else f" ({signed(row.difference)})")
     return text + ("†" if row.train_top1 >= BY_HEART else "")
 
 
@@ -131,7 +134,7 @@ def layout(table: pd.DataFrame, names: Mapping[str, str]) -> list[list[str]]:
     return list(texts.values())
 
 
-def caption(config: Mapping[str, Any], results: pd.DataFrame, with_order: bool) -> str:
+def caption(config: Mapping[str, Any], results: pd.DataFrame, with_order: bool, near: bool) -> str:
     """The protocol behind the numbers, in plain sentences."""
     base = config["base_head"]
     text = [
@@ -144,6 +147,8 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, with_order: bool) 
     if with_order:
         names = " and ".join(map(display_name, PAIR))
         text.append(f"{ORDER.capitalize()}: whether {names} change places against the base.")
+    if near:
+        text.append(f"A dash beside an accuracy: it is below {TIMES_CHANCE} times chance, where a head has no order.")
     text += [*head_notes([base]), *schedules(results, config["datasets"])]
     return " ".join([*text, *pretrained_with_labels(results), measured(results, "fine-tuning")])
 
@@ -161,7 +166,8 @@ def write(
     config: run, seed, select, datasets, variants, regime, base_head, heads (without base_head), settings (head -> its
     settings, of base_head too); metrics_files: at most one fine-tuning per (variant, data set, head) with that regime
     and seed, in any order. In the CSV, `difference` is to the base in points, `train_top1` the training accuracy in
-    the last epoch, `select` the epoch that is reported, and `order_changed` of a head and data set.
+    the last epoch, `select` the epoch that is reported, and `order_changed` of a head and data set; an accuracy near
+    chance has neither a difference nor an order.
     Raises PatchVAEError naming the file that is wrong, and without any file; then nothing is written.
     """
     datasets, heads, regime = config["datasets"], [config["base_head"], *config["heads"]], config["regime"]
@@ -182,7 +188,7 @@ def write(
     sheet = Sheet(
         label="sensitivity",
         warning=demo_line(datasets, stand_ins),
-        caption=caption(config, results, with_order),
+        caption=caption(config, results, with_order, bool(table.near.any())),
         corner="Classifier",
         groups=[(dataset_name(dataset, stand_ins), columns) for dataset in datasets],
         rows=layout(table, names),
@@ -190,7 +196,7 @@ def write(
         wide=True,
     )
     other = ~table.row.isin(heads)
-    tidy = table.drop(columns="row")
+    tidy = table.drop(columns=["row", "near"])
     tidy.insert(0, "head", table.row.mask(other, config["base_head"]))
     tidy.insert(1, "select", other.map({True: OTHER[config["select"]], False: config["select"]}))
     write_texts(texts_of(tidy, 2, sheet, csv, md, tex, html))

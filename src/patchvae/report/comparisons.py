@@ -13,6 +13,7 @@ from statsmodels.tools.sm_exceptions import SingularMatrixWarning
 
 Interval = tuple[float, float]
 Right = Mapping[int, np.ndarray | None]
+Rows = Mapping[str, Mapping[int, float]]  # model -> seed -> accuracy in percent
 
 COLUMN = ["dataset", "regime", "head"]  # the keys of a table's column
 ALPHA = 0.05
@@ -79,26 +80,51 @@ class Difference:
 
 
 def _t_interval(level: float, df: float, value: float, error: float) -> Interval:
-    low, high = stats.t.interval(level, df, value, error)
-    return float(low), float(high)
+    half = float(stats.t.isf((1 - level) / 2, df)) * error
+    return value - half, value + half
 
 
-def of_pairs(cells: pd.DataFrame, better: str, worse: str) -> Difference | None:
+def by_model(cells: pd.DataFrame) -> Rows:
+    """The rows of one column (data set, regime, head); cells: columns model, seed, value, one line per training."""
+    rows: dict[str, dict[int, float]] = {}
+    for model, seed, value in zip(cells.model, cells.seed, cells.value, strict=True):
+        rows.setdefault(model, {})[seed] = float(value)
+    return rows
+
+
+def right_by_model(cells: pd.DataFrame) -> dict[str, dict[int, np.ndarray | None]]:
+    """Which images each training got right, by row and seed; None where that was not recorded. See `over_images`."""
+    rows: dict[str, dict[int, np.ndarray | None]] = {}
+    right = cells.right if "right" in cells else [None] * len(cells)
+    for model, seed, found in zip(cells.model, cells.seed, right, strict=True):
+        rows.setdefault(model, {})[seed] = found
+    return rows
+
+
+def rows_near_chance(cells: pd.DataFrame) -> set[str]:
+    """The rows of one column whose mean accuracy is near chance; cells: columns model, value, num_classes."""
+    classes = dict(zip(cells.model, cells.num_classes, strict=True))
+    return {
+        model for model, row in by_model(cells).items() if near_chance(sum(row.values()) / len(row), classes[model])
+    }
+
+
+def of_pairs(rows: Rows, better: str, worse: str) -> Difference | None:
     """`better` minus `worse` over the seeds that both have, its scatter that of the pairs; None where a row is missing.
 
-    cells: columns model, seed, value; one line per training of one column (data set, regime, head). Without any
-    scatter it is unknown, not zero: accuracies are counts of images and can agree by chance.
+    Without any scatter it is unknown, not zero: accuracies are counts of images and can agree by chance.
     """
-    values = cells.pivot(index="seed", columns="model", values="value")
-    if not {better, worse} <= set(values):
+    if better not in rows or worse not in rows:
         return None
-    gains = (values[better] - values[worse]).dropna()
+    ours, theirs = rows[better], rows[worse]
+    gains = np.array([ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())])
     count = len(gains)
-    scatter = float(gains.std()) if count > 1 else 0.0
-    return Difference(float(gains.mean()), count, *_known(scatter, count - 1, values))
+    if count < 2:
+        return Difference(float(gains[0]) if count else math.nan, count)
+    return Difference(float(gains.mean()), count, *_known(float(gains.std(ddof=1)), count - 1, [ours, theirs]))
 
 
-def of_pool(cells: pd.DataFrame, pool: Collection[str]) -> Difference | None:
+def of_pool(rows: Rows, pool: Collection[str]) -> Difference | None:
     """The scatter of a difference between two rows of `pool`, estimated from all of them; None where it is unknown.
 
     It is the residual of the fit value = row + seed to the rows of the pool alone, over the seeds that every one of
@@ -106,22 +132,23 @@ def of_pool(cells: pd.DataFrame, pool: Collection[str]) -> Difference | None:
     intervals are exact. It assumes that the trainings of these rows scatter equally.
     `value` is NaN and `n` the number of those seeds.
     """
-    values = cells[cells.model.isin(list(pool))].pivot(index="model", columns="seed", values="value")
-    values = values.dropna(axis="columns")
-    rows, seeds = values.shape
-    if rows < len(set(pool)) or rows < 2 or seeds < 2:
+    if not set(pool) <= rows.keys():
         return None
-    table = values.to_numpy(float)
+    found = [rows[model] for model in pool]
+    seeds = sorted(set.intersection(*map(set, found)))
+    if len(found) < 2 or len(seeds) < 2:
+        return None
+    table = np.array([[row[seed] for seed in seeds] for row in found])
     rest = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
-    df = (rows - 1) * (seeds - 1)
-    scatter = math.sqrt(2 * (rest**2).sum() / df)
-    found = Difference(math.nan, seeds, *_known(scatter, df, values))
-    return None if found.scatter is None else found
+    df = (len(found) - 1) * (len(seeds) - 1)
+    scatter, df = _known(math.sqrt(2 * (rest**2).sum() / df), df, found)
+    return None if scatter is None else Difference(math.nan, len(seeds), scatter, df)
 
 
-def _known(scatter: float, df: int, values: pd.DataFrame) -> tuple[float | None, int]:
-    """The scatter with its degrees of freedom where it is more than rounding of these values."""
-    return (scatter, df) if scatter > ROUNDING * max(1.0, float(values.abs().max(axis=None))) else (None, 0)
+def _known(scatter: float, df: int, rows: Sequence[Mapping[int, float]]) -> tuple[float | None, int]:
+    """The scatter with its degrees of freedom where it is more than rounding of these rows' values."""
+    scale = max(1.0, *(abs(value) for row in rows for value in row.values()))
+    return (scatter, df) if scatter > ROUNDING * scale else (None, 0)
 
 
 class Column:
@@ -251,33 +278,37 @@ def judge(
         listed = int((~group.primary).sum())
         for head in heads:
             cells = columns.get((dataset, regime, head), results.iloc[:0])
+            rows, right, near = by_model(cells), right_by_model(cells), rows_near_chance(cells)
+            shared = of_pool(rows, pool)
             for claim in group.itertuples():
                 level = 1 - alpha / (1 if claim.primary else listed)
                 effect = None if pd.isna(claim.paper_effect) else float(claim.paper_effect)
                 pair = (claim.better, claim.worse)
-                lines.append({"claim": claim.Index, "head": head, **_line(cells, pair, effect, level, pool, alpha)})
+                paired = of_pairs(rows, *pair)
+                if paired is None:
+                    line = NOTHING
+                elif near & {*pair}:
+                    line = NOTHING | {"n": paired.n, "verdict": NEAR_CHANCE}
+                else:
+                    images = over_images(*(right[model] for model in pair))
+                    line = _line(paired, shared if {*pair} <= {*pool} else None, images, effect, level, alpha)
+                lines.append({**line, "claim": claim.Index, "head": head})
     table = claims.join(pd.DataFrame(lines).set_index("claim").astype(TYPES))
     together = table.verdict.groupby(level=0).agg(lambda verdicts: overall(list(verdicts)))
     return table.assign(overall=together).reset_index(drop=True)
 
 
 def _line(
-    cells: pd.DataFrame,
-    pair: tuple[str, str],
+    paired: Difference,
+    shared: Difference | None,
+    images: Difference | None,
     effect: float | None,
     level: float,
-    pool: Collection[str],
     alpha: float,
 ) -> dict[str, object]:
-    """What one column says of one pair of rows, better and worse."""
-    paired = of_pairs(cells, *pair) if len(cells) else None
-    if paired is None:
-        return NOTHING
-    if any(near_chance(row.value.mean(), row.num_classes.iloc[0]) for row in _rows(cells, pair)):
-        return NOTHING | {"n": paired.n, "verdict": NEAR_CHANCE}
-    shared = of_pool(cells, pool) if set(pair) <= set(pool) and paired.n > 1 else None
+    """What one column says of one pair of rows; shared: of the pool, if both are in it."""
+    shared = shared if paired.n > 1 else None
     found = paired if shared is None else replace(paired, scatter=shared.scatter, df=shared.df)
-    images = over_images(*(dict(zip(row.seed, row.right, strict=True)) for row in _rows(cells, pair)))
     both = over_both(found, images, level) if images else None
     interval, further = found.interval(level), found.further(1 - alpha)
     return (
@@ -291,12 +322,6 @@ def _line(
         | ({"both_df": both[1]} if both else {})
         | _ends("next_", further)
     )
-
-
-def _rows(cells: pd.DataFrame, pair: tuple[str, str]) -> list[pd.DataFrame]:
-    """The trainings of each of two rows, with `right`."""
-    found = cells if "right" in cells else cells.assign(right=None)
-    return [found[found.model == model] for model in pair]
 
 
 def _ends(prefix: str, interval: Interval | None) -> dict[str, object]:

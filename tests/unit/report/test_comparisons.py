@@ -14,6 +14,7 @@ from patchvae.report.comparisons import (
     ALPHA,
     Column,
     Difference,
+    by_model,
     judge,
     near_chance,
     of_pairs,
@@ -63,7 +64,7 @@ def judged(values: Values, pool: Sequence[str], effect: float = math.nan) -> Any
 def test_two_rows_give_the_paired_t_interval(seeds: int) -> None:
     rng = np.random.default_rng(seeds)
     a, b = 30 + rng.normal(size=(2, seeds)) + rng.normal(size=seeds) * 5
-    found, test = of_pairs(cells({"a": a, "b": b}), "a", "b"), stats.ttest_rel(a, b)
+    found, test = of_pairs(by_model(cells({"a": a, "b": b})), "a", "b"), stats.ttest_rel(a, b)
     assert found is not None
     assert found.value == pytest.approx((a - b).mean())
     assert found.p == pytest.approx(test.pvalue)
@@ -171,7 +172,7 @@ def test_the_papers_own_repeats_are_undecided() -> None:
     for other in itertools.permutations(printed):
         if other != tuple(printed):
             row = judged({"a": printed, "b": other}, ["a", "b"], 0.15)
-            assert row.verdict == "undecided" and row.low < 0 < row.high and row.difference == pytest.approx(0)
+            assert row.verdict.startswith("undecided") and row.low < 0 < row.high and row.difference == pytest.approx(0)
 
 
 def random_column(rng: np.random.Generator, means: Sequence[float], seeds: int) -> pd.DataFrame:
@@ -184,7 +185,7 @@ def test_intervals_hold_what_they_are_of_as_often_as_they_say() -> None:
     """The true difference, and one further pair; with rows of the pool and without, and with trainings missing."""
     rng, hits, further, froms = np.random.default_rng(0), [], [], set()
     pairs = claims([("m0", "m1"), ("m5", "m2")], primary=2)
-    for repeat in range(400):
+    for repeat in range(250):
         results = random_column(rng, [30, 29, 25, 20, 20, 33], 3 + repeat % 3)
         if repeat % 2:
             results = results.drop(index=[0, len(results) - 1]) if repeat % 3 else results.drop(index=4)
@@ -194,9 +195,9 @@ def test_intervals_hold_what_they_are_of_as_often_as_they_say() -> None:
                 hits.append(row.low < true < row.high)
                 further.append(row.next_low < true + math.sqrt(2) * rng.normal() < row.next_high)
                 froms.add(row.error_from)
-    assert len(hits) > 700 and froms == {"pool", "pair"}
+    assert len(hits) > 430 and froms == {"pool", "pair"}
     for found in (hits, further):
-        assert abs(np.mean(found) - 0.9) < 4 * math.sqrt(0.9 * 0.1 / 400)
+        assert abs(np.mean(found) - 0.9) < 4 * math.sqrt(0.9 * 0.1 / 250)
 
 
 def test_few_columns_without_a_difference_show_one() -> None:
@@ -222,7 +223,7 @@ def test_true_differences_are_found() -> None:
 
 
 def test_the_level_is_of_the_claims_that_are_listed() -> None:
-    """Run or not; an interval excludes 0 where p is below 0.05 / m. Primary claims are neither corrected nor counted."""
+    """Run or not; an interval excludes 0 where p is below 0.05 / m. Primary claims are not corrected, nor counted."""
     rng, pairs, rejected = np.random.default_rng(4), [("m0", f"m{i}") for i in range(1, 6)], []
     for _ in range(40):
         results = random_column(rng, rng.normal(20, 1.5, 6), 3)
@@ -413,7 +414,7 @@ def test_over_images_by_hand() -> None:
 
 
 def test_both_variances_by_hand() -> None:
-    """Satterthwaite: with equal errors and degrees of freedom there are twice as many, else fewer than both together."""
+    """Satterthwaite: equal errors have the sum of their degrees of freedom, others fewer."""
     same = Difference(2.0, 4, 1.0, 3)
     found = over_both(same, same, 0.95)
     assert found is not None
@@ -441,7 +442,7 @@ def test_over_images_and_over_seeds_stand_side_by_side() -> None:
     assert middles == pytest.approx([row.difference] * 5)
     images = over_images(dict(enumerate(right["a"])), dict(enumerate(right["b"])))
     assert images is not None and (row.image_low, row.image_high) == pytest.approx(images.interval(row.level))
-    seeds = of_pool(results, ["a", "b"])
+    seeds = of_pool(by_model(results), ["a", "b"])
     assert seeds is not None and seeds.scatter is not None
     both = over_both(Difference(row.difference, 3, seeds.scatter, seeds.df), images, row.level)
     assert both is not None and ((row.both_low, row.both_high), row.both_df) == (pytest.approx(both[0]), both[1])

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.comparisons import Difference, Interval, near_chance, of_pairs, over_images
+from patchvae.report.comparisons import by_model, of_pairs, over_images, right_by_model, rows_near_chance
 from patchvae.report.tables.claims_file import Decision, read_claims_file
 from patchvae.report.tables.finetunings import CELL, schedules
 from patchvae.report.tables.metrics import Row, agreed, collect, stand_ins_of
@@ -68,28 +68,24 @@ def _line(rule: Decision, cells: pd.DataFrame, head: str, role: str) -> dict[str
     """The difference under one classifier over the seeds of one role."""
     pair = rule.better, rule.worse
     cells = cells[cells.model.isin(pair) & (cells.seed.isin(rule.seeds) == (role == DECIDING))]
-    found = [cells[cells.model == model] for model in pair]
-    both = sorted(set(found[0].seed) & set(found[1].seed))
+    rows = by_model(cells)
+    both = sorted(set.intersection(*(set(rows.get(model, ())) for model in pair)))
     missing = [seed for seed in sorted(rule.seeds) if seed not in both] if role == DECIDING else []
     line = {"head": head, "role": role, "n": len(both), "seeds": _spaced(both), "missing": _spaced(missing)}
     nothing = {"difference": math.nan, "low": math.nan, "high": math.nan, "over": "", "sign": ""}
-    difference = of_pairs(cells, *pair)
-    if difference is None or not both or missing:
+    difference = of_pairs(rows, *pair)
+    if difference is None or not both or missing or rows_near_chance(cells):
         return line | nothing
-    if any(near_chance(row.value.mean(), row.num_classes.iloc[0]) for row in found):
-        return line | nothing
-    interval, over = _interval(difference, found, 1 - rule.level)
+    over, level = SEEDS if len(both) > 1 else IMAGES, 1 - rule.level
+    if over == IMAGES:
+        right = right_by_model(cells)
+        images = over_images(*(right[model] for model in pair))
+        interval = images.interval(level) if images else None
+    else:
+        interval = difference.interval(level)
     low, high = interval or (math.nan, math.nan)
     sign = "" if interval is None else "+" if low > 0 else "-" if high < 0 else "0"
     return line | {"difference": difference.value, "low": low, "high": high, "over": over, "sign": sign}
-
-
-def _interval(seeds: Difference, rows: Sequence[pd.DataFrame], level: float) -> tuple[Interval | None, str]:
-    """The paired interval over seeds, or that over images of a single seed, and which of the two it is."""
-    if seeds.n > 1:
-        return seeds.interval(level), SEEDS
-    images = over_images(*(dict(zip(row.seed, row.right, strict=True)) for row in rows))
-    return (None, "") if images is None else (images.interval(level), IMAGES)
 
 
 def _spaced(seeds: Sequence[int]) -> str:

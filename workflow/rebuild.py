@@ -34,8 +34,8 @@ def report(overlays: list[str]) -> None:
     for name, job in jobs(params):
         if name in REPORTS and REPORTS[name].partial:
             remake(name, params, job)
-    answers = [ROOT / "results" / run / f"tables/{name}.md" for name in ("decision_answer", "answer")]
-    if answers[-1].is_file() and readme.BEGIN.format(name=run) in (ROOT / "README.md").read_text(encoding="utf-8"):
+    answers = [ROOT / "results" / run / f"tables/{name}.md" for name in ("answer", "decision_answer")]
+    if answers[0].is_file() and readme.BEGIN.format(name=run) in (ROOT / "README.md").read_text(encoding="utf-8"):
         readme.insert(ROOT / "README.md", run, [path for path in answers if path.is_file()])
 
 

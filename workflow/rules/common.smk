@@ -27,6 +27,7 @@ from patchvae.checks import checked_params
 from patchvae.config import sweeps
 from patchvae.errors import PatchVAEError
 from patchvae.files import canonical
+from patchvae.report import readme
 from patchvae.training import states
 from patchvae.resolve import resolve
 from engines import UNRECORDED, as_recorded, confirmed, cut_off, dvc_at_work, some
@@ -75,16 +76,16 @@ TRACKED = (
 
 
 def answer_of_the_run():
-    """What the report's front page opens with, where the run has claims: the verdicts and the figure as a link."""
-    tables = [ROOT / f"results/{PARAMS['run']}/tables/{name}.md" for name in ("decision_answer", "answer")]
+    """What the report's front page shows, where the run has claims: the answer, the figure as a link, and the table."""
+    tables = [ROOT / f"results/{PARAMS['run']}/tables/{name}.md" for name in ("answer", "decision_answer")]
     picture = ROOT / f"results/{PARAMS['run']}/figures/answer.png"
-    if not (tables[-1].is_file() and picture.is_file()):
+    if not (tables[0].is_file() and picture.is_file()):
         return {}
-    lines = [line for path in tables if path.is_file() for line in path.read_text(encoding="utf-8").splitlines()]
-    answer = "\n".join(line for line in lines if line.startswith("- "))  # Table 1 stands further down
+    texts = [path.read_text(encoding="utf-8") for path in tables if path.is_file()]
+    answer, caption, rows = readme.split(readme.joined(texts))
     # In lines, since reStructuredText limits their length
     text = base64.encodebytes(picture.read_bytes()).decode().strip()
-    return {"answer": answer, "picture": f"data:image/png;base64,{text}"}
+    return {"answer": answer, "picture": f"data:image/png;base64,{text}", "caption": caption, "rows": rows}
 
 
 workflow.config.update(answer_of_the_run())  # all that workflow/report/front.rst sees of this file

@@ -1,5 +1,6 @@
 """The figure of the answer: which points, bars and numbers stand where, from metrics files to a picture."""
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -83,6 +84,18 @@ def bars(axes: Axes) -> dict[tuple[str, float], list[float]]:
     return {(color, round(float(np.mean(x)), 4)): list(x) for color, x in ends}
 
 
+def numbers(axes: Axes) -> set[tuple[str, str, tuple[float, float]]]:
+    """Text, colour and place of the numbers printed at the ends of the axis."""
+    digits = [text for text in axes.texts if text.get_text().strip("← →").replace(".", "").isdigit()]
+    return {(text.get_text(), to_hex(text.get_color()), text.xy) for text in digits}
+
+
+def named_lines(axes: Axes) -> dict[str, tuple[float, str]]:
+    """Place and colour of each name above the axis."""
+    above = [text for text in axes.texts if text.xy[1] == 1]
+    return {text.get_text(): (round(text.xy[0], 6), to_hex(text.get_color())) for text in above}
+
+
 def legend(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].texts]
 
@@ -91,7 +104,7 @@ def test_every_number_stands_in_its_row(figures: list[Figure], tmp_path: Path) -
     drawn(tmp_path, [*contents(COLUMN), *contents({"patchvae": [27.0], "own": [30.0]}, "authors")])
     (axes,) = figures[0].axes
     assert axes.get_title() == "CIFAR-100 Conv[1-5]"
-    names = ["β-VAE", "PatchVAE", "ImageNet-pretrained φ", "own", "Random φ, BatchNorm of the\ndata"]
+    names = ["β-VAE", "PatchVAE", "ImageNet-pretrained φ", "own", "Random φ, BatchNorm of the data"]
     assert [label.get_text() for label in axes.get_yticklabels()] == names
     assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first row is on top
     assert points(axes, "s") == {"β-VAE": (28.5, 0), "PatchVAE": (28.7, 0)}
@@ -99,15 +112,15 @@ def test_every_number_stands_in_its_row(figures: list[Figure], tmp_path: Path) -
     assert blue == {
         "β-VAE": (pytest.approx(63.5 / 3), -0.18),
         "PatchVAE": (pytest.approx(25.2), -0.18),
-        "Random φ, BatchNorm of the\ndata": (pytest.approx(78.3 / 3), -0.18),
+        "Random φ, BatchNorm of the data": (pytest.approx(78.3 / 3), -0.18),
     }
     assert points(axes, "D") == {"PatchVAE": (27.0, 0.18), "own": (30.0, 0.18)}
     assert legend(figures[0]) == [
         "paper, one run each",
-        "ours, classifier table12, 3 seeds",
-        "ours, classifier authors, 1 seed",
+        "ours, classifier Table 12 + ReLU, 3 seeds",
+        "ours, classifier dropout, 1 seed",
         "95 % interval of the mean, within seeds",
-        "the better φ without pretraining",
+        "the better untrained φ, named above",
     ]
 
 
@@ -131,8 +144,7 @@ def test_rows_that_saw_labels_do_not_stretch_the_axis(figures: list[Figure], tmp
     (axes,) = figures[0].axes
     low, high = axes.get_xlim()
     assert 20 < low < 21 and 28.7 < high < 30
-    texts = {(text.get_text(), to_hex(text.get_color()), text.xy) for text in axes.texts}
-    assert texts == {
+    assert numbers(axes) == {
         ("54.4 →", GREY, (high, 2)),
         ("60.0", BLUE, (high, 3)),
         ("61.2 →", "#009e73", (high, 3)),
@@ -143,7 +155,7 @@ def test_rows_that_saw_labels_do_not_stretch_the_axis(figures: list[Figure], tmp
 def test_only_controls(figures: list[Figure], tmp_path: Path) -> None:
     drawn(tmp_path, contents({"random": [11.0, 12.0], "random+bn": [25.0, 25.5]}))
     (axes,) = figures[0].axes
-    names = ["β-VAE", "PatchVAE", "ImageNet-pretrained φ", "Random φ", "Random φ, BatchNorm of the\ndata"]
+    names = ["β-VAE", "PatchVAE", "ImageNet-pretrained φ", "Random φ", "Random φ, BatchNorm of the data"]
     assert [label.get_text() for label in axes.get_yticklabels()] == names
     assert set(points(axes, "o")) == set(names[3:])
     assert len(bars(axes)) == 2
@@ -155,6 +167,31 @@ def test_the_line_is_the_better_control_of_each_head(figures: list[Figure], tmp_
     (axes,) = figures[0].axes
     floor = [line for line in axes.lines if line.get_linestyle() == "--"]
     assert {to_hex(line.get_color()): line.get_xdata()[0] for line in floor} == pytest.approx({BLUE: 30.5, ORANGE: 28})
+    assert named_lines(axes) == {"Random φ": (30.5, BLUE), "Random φ + BN": (28, ORANGE)}
+
+
+def test_names_of_lines_do_not_cover_each_other(tmp_path: Path, figures: list[Figure]) -> None:
+    heads = ["table12", "authors", "linear", "standardised"]
+    files = [content for place, head in enumerate(heads) for content in contents({"random": [25 + place]}, head)]
+    drawn(tmp_path, files, heads=heads)
+    figures[0].draw_without_rendering()
+    (axes,) = figures[0].axes
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text() == "Random φ"]
+    assert len(boxes) == 4
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    top = axes.title.get_window_extent()
+    assert not any(box.overlaps(top) for box in boxes)
+
+
+def test_names_are_on_one_line_and_say_other_lengths_of_pretraining(figures: list[Figure], tmp_path: Path) -> None:
+    files = contents({**COLUMN, "labelled": [40.0], "shuffled": [23.0]})
+    for content in files:
+        if content["variant"] == "labelled":
+            content["pretraining"]["epochs"] = 7
+    drawn(tmp_path, files, variants=[*COLUMN, "labelled", "shuffled"])
+    rows = [label.get_text() for label in figures[0].axes[0].get_yticklabels()]
+    assert "φ pretrained with its labels, 7 epochs" in rows and "φ pretrained with shuffled labels" in rows
+    assert not any("\n" in row for row in rows)
 
 
 def test_shuffled_labels_are_inside_the_axis(figures: list[Figure], tmp_path: Path) -> None:

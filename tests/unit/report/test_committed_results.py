@@ -1,6 +1,7 @@
 """The committed tables are what the committed metrics files say, byte by byte."""
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -9,10 +10,11 @@ from helpers import ROOT, read_metrics
 from patchvae.checks import checked_params
 from patchvae.config import read_yaml
 from patchvae.errors import PatchVAEError
-from patchvae.report.readme import BEGIN, END, replace_between
+from patchvae.report.readme import BEGIN, END, joined, relinked, replace_between
 from patchvae.report.tables.summary import levels
 from patchvae.report.tables.summary import write as write_summary
 from patchvae.report.tables.table1 import write as write_table1
+from patchvae.report.tables.words import HEADS
 from patchvae.resolve import resolve
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -36,6 +38,19 @@ def metrics_of(run, *folders):
     """The committed metrics files of a run, or those below a folder."""
     place = ROOT.joinpath("results", run, "metrics", *folders)
     return [path for path in FILES if path.is_relative_to(place)]
+
+
+@every_run
+def test_tables_print_names_of_classifiers_not_their_keys(run):
+    keys = "|".join(key for key in HEADS if key.startswith(("table", "authors")))  # others are words of sentences, too
+    found = [
+        (path.name, text)
+        for path in FILES
+        if path.parent.name == "tables" and path.parent.parent.name == run and path.suffix == ".md"
+        # "authors' code" is no key
+        for text in re.findall(rf"(?<![\w'+])(?:{keys})(?![\w'+])", path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
 
 
 def params_of(run):
@@ -83,7 +98,19 @@ def test_the_readme_shows_the_committed_answer(run):
         pytest.skip(f"README.md has no marks of run {run}")
     answer = ROOT / "results" / run / "tables" / "answer.md"
     assert answer in FILES
-    assert replace_between(README, run, answer.read_text(encoding="utf-8")) == README
+    answers = [path for path in (answer, answer.with_name("decision_answer.md")) if path.is_file()]
+    text = joined([path.read_text(encoding="utf-8") for path in answers])
+    assert replace_between(README, run, relinked(text, answer.parent, ROOT)) == README
+
+
+def test_the_first_screen_answers_before_it_speaks_of_engines():
+    """The answer, the picture and the table come before commands."""
+    run = "cifar100"
+    order = [README.index(part) for part in (BEGIN.format(name=run), "![", "|Model", END.format(name=run), "make demo")]
+    assert order == sorted(order)
+    assert "Snakemake" not in README[: order[0]]
+    first = (ROOT / "results" / run / "tables" / "answer.md").read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith("**") and first.endswith(".**")
 
 
 def test_the_readme_shows_no_table_of_a_run_that_is_not_committed():

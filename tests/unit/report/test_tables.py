@@ -125,7 +125,7 @@ def test_best_epoch_and_one_seed(config: dict[str, Any], tmp_path: Path) -> None
     row = rows(text)["patchvae", "cifar100", "conv1"]
     assert (row["mean"], row["std"], row["n"], row["last_mean"]) == ("43.50", "", "1", "43.00")
     assert "best on the test set" in markdown
-    assert ", 1 seed, classifier table12;" in markdown
+    assert ", 1 seed, classifier Table 12 + ReLU;" in markdown
     assert "±" not in markdown
 
 

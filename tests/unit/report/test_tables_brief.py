@@ -20,7 +20,8 @@ CONFIG: dict[str, Any] = {
     "regimes": ["conv1-5"],
     "heads": ["table12"],
 }
-CLAIM = {"family": "f", "dataset": "cifar100", "regime": "conv1-5", "paper_spread": 0.25}
+POOL = ["beta-vae", "patchvae"]
+CLAIM = {"source": "paper", "family": "f", "dataset": "cifar100", "regime": "conv1-5", "paper_spread": 0.25}
 CLAIMS = pd.DataFrame(
     [
         {"name": "a", "primary": True, "better": "patchvae", "worse": "beta-vae", "paper_effect": 0.15, **CLAIM},
@@ -42,25 +43,57 @@ def results(tmp_path: Path) -> pd.DataFrame:
     return collect_outcomes(CONFIG, paths)
 
 
-def text(results: pd.DataFrame, claims: pd.DataFrame = CLAIMS) -> list[str]:
-    paper = PAPER.rename_axis(["model", "dataset", "regime"])
-    return brief(CONFIG, paper, results, judge(claims, results, CONFIG["heads"])).splitlines()
+def text(results: pd.DataFrame, claims: pd.DataFrame = CLAIMS, **changes: Any) -> list[str]:
+    paper, config = PAPER.rename_axis(["model", "dataset", "regime"]), {**CONFIG, **changes}
+    return brief(config, paper, results, judge(claims, results, config["heads"], POOL), "../figures/a.png").splitlines()
 
 
-def test_verdicts_counts_and_the_column(results: pd.DataFrame) -> None:
-    primary, others, empty, heading, _, *table, _, protocol = text(results)
-    assert primary.startswith("- **PatchVAE over β-VAE, CIFAR-100 Conv[1-5]: holds.** table12: +5.05 (+")
-    assert primary.endswith(", 2 seeds). The paper prints +0.15; its own equal runs differ by 0.25.")
-    assert others == "- The other claims, one by one under each classifier: 1 reversed, 1 not run yet."
-    assert heading.startswith("Top-1 test accuracy (%) on CIFAR-100 Conv[1-5]") and empty == ""
+def test_sentence_differences_what_is_missing_picture_and_column(results: pd.DataFrame) -> None:
+    first, _, points, _, head, printed, others, missing, _, picture, _, heading, _, *table, _, protocol = text(results)
+    assert first == "**CIFAR-100 Conv[1-5]: PatchVAE is better than β-VAE under Table 12 + ReLU.**"
+    assert points.startswith("PatchVAE minus β-VAE")
+    assert head.startswith("- Table 12 + ReLU (") and "): +5.05 (+" in head and head.endswith(", 2 seeds)")
+    assert printed == "- The paper prints +0.15; its own equal runs differ by 0.25."
+    assert others == "- The paper's other claims: 1 reversed, 1 not run."
+    assert missing == "- Not run: 1 of 3 rows (— in the table)."
+    assert picture == "![The paper's Table 1 against ours](../figures/a.png)"
+    assert heading.startswith("Top-1 test accuracy (%) on CIFAR-100 Conv[1-5], after the last epoch, 2 seeds")
     assert table == [
-        "| Model | paper | table12 |",
-        "| --- | ---: | ---: |",
-        "| PatchVAE | 28.70 | 25.55 ± 0.78 (2) |",
-        "| BiGAN | 27.70 | — |",
-        "| β-VAE | — | 20.50 ± 0.71 (2) |",
+        "|Model|paper|Table 12 + ReLU|",
+        "|---|---:|---:|",
+        "|PatchVAE|28.70|25.55 ± 0.78|",
+        "|BiGAN|27.70|—|",
+        "|β-VAE|—|20.50 ± 0.71|",
     ]
     assert protocol.startswith("CIFAR-100: 3 epochs of pretraining and 2 of fine-tuning, 10,000 test images")
+
+
+def test_heads_that_disagree_are_in_one_sentence(results: pd.DataFrame) -> None:
+    turned = results.replace({"model": {"patchvae": "beta-vae", "beta-vae": "patchvae"}}).assign(head="authors")
+    alone = results[results.seed == 0].assign(head="own")
+    every, heads = pd.concat([results, turned, alone]), ["table12", "authors", "own", "linear"]
+    lines = text(every, heads=heads)
+    assert lines[0] == (
+        "**CIFAR-100 Conv[1-5]: PatchVAE is better than β-VAE under Table 12 + ReLU, worse under dropout and not told"
+        " apart under own.**"
+    )
+    # A user's own head keeps its key; one that was not run has no line.
+    assert [line.split(" (")[0] for line in lines[4:7]] == ["- Table 12 + ReLU", "- dropout", "- own: +5.00"]
+    assert lines[7].startswith("- The paper prints")
+
+
+def test_what_was_not_run_and_fewer_seeds(results: pd.DataFrame) -> None:
+    lines = text(results, seeds=[0, 1, 2], regimes=["conv1", "conv1-5"], datasets=["cifar100", "indoor67"])
+    assert "- Not run: 1 of 3 rows (— in the table), Conv1, Indoor67." in lines
+    assert "|β-VAE|—|20.50 ± 0.71 [2]|" in lines
+    nothing = text(results, CLAIMS.replace("beta-vae", "bigan").iloc[:1])
+    assert nothing[0] == "**CIFAR-100 Conv[1-5]: PatchVAE against BiGAN was not run.**"
+
+
+def test_label_controls_say_how_long_they_were_pretrained(results: pd.DataFrame) -> None:
+    extra = results[results.model == "patchvae"].assign(model="labelled", pretrain_epochs=7)
+    lines = text(pd.concat([results, extra]), variants=[*CONFIG["variants"], "labelled"])
+    assert lines[-1].endswith("φ pretrained with its labels (control): 7 epochs of pretraining.")
 
 
 def test_a_run_without_claims_says_so(results: pd.DataFrame) -> None:

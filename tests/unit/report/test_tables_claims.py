@@ -159,7 +159,7 @@ def test_the_printed_sheet(config: dict[str, Any], sources: Any, tmp_path: Path)
     _, markdown, tex = write(write_claims, tmp_path, contents(), config, *sources)
     head, first, *rest = lines(markdown)
     assert head == ["Claim", "Column", "Head", "Paper", "Ours", "Interval", "Level", "Over images", "Seeds", "Verdict"]
-    assert first[:5] == ["**PatchVAE over β-VAE**", "CIFAR-100 Conv[1-5]", "table12", "+0.15", "+2.05"]
+    assert first[:5] == ["**PatchVAE over β-VAE**", "CIFAR-100 Conv[1-5]", "Table 12 + ReLU", "+0.15", "+2.05"]
     assert (first[6], first[8:]) == ("95 %", ["3", "holds"])
     # By regime as in the configuration, others last; families keep together; other data sets are left out.
     assert [row[1] for row in rest] == [
@@ -209,20 +209,20 @@ def test_heads_that_disagree(config: dict[str, Any], sources: Any, tmp_path: Pat
     assert {table[PRIMARY, head]["overall"] for head in config["heads"]} == {"depends on the head"}
     first = lines(markdown)[1:4]
     assert [(row[2], row[-1]) for row in first] == [
-        ("table12", "holds"),
-        ("authors", "reversed"),
+        ("Table 12 + ReLU", "holds"),
+        ("dropout", "reversed"),
         ("all", "depends on the head"),
     ]
     # Under one head alone it is not judged yet; of the others the head that was run is printed, once.
     markdown = write(write_claims, tmp_path, contents(), config, *sources)[1]
     printed = [(row[0], row[2], row[-1]) for row in lines(markdown)]
     assert printed[1:3] == [
-        ("**PatchVAE over β-VAE**", "table12", "holds"),
+        ("**PatchVAE over β-VAE**", "Table 12 + ReLU", "holds"),
         ("**PatchVAE over β-VAE**", "all", "not run"),
     ]
     assert [row for row in printed if row[0] == "PatchVAE + L_w over PatchVAE"] == [
         ("PatchVAE + L_w over PatchVAE", "—", "not run"),
-        ("PatchVAE + L_w over PatchVAE", "table12", "smaller than printed"),
+        ("PatchVAE + L_w over PatchVAE", "Table 12 + ReLU", "smaller than printed"),
         ("PatchVAE + L_w over PatchVAE", "—", "not run"),
     ]
 

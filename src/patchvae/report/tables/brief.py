@@ -1,28 +1,61 @@
 """The answer in a few lines of Markdown: verdicts, and one column of Table 1."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from patchvae.report import comparisons
-from patchvae.report.tables.finetunings import schedules
+from patchvae.report.tables.finetunings import pretrained_with_labels, schedules, selection
 from patchvae.report.tables.metrics import stand_ins_of
-from patchvae.report.tables.sheet import EMPTY, signed
-from patchvae.report.tables.words import CONTROLS, dataset_name, display_name, in_order, measured, plural, regime_name
+from patchvae.report.tables.sheet import EMPTY, ours, signed
+from patchvae.report.tables.words import (
+    CONTROLS,
+    dataset_name,
+    defined,
+    display_name,
+    head_name,
+    in_order,
+    plural,
+    regime_name,
+)
+
+PHRASES = {
+    comparisons.HOLDS: ("better", "than"),
+    comparisons.REVERSED: ("worse", "than"),
+    comparisons.UNDECIDED: ("not told apart", "from"),
+}
 
 
-def primary(table: pd.DataFrame) -> list[str]:
-    """A line per primary claim: its verdict over all heads, and the difference under each."""
-    found = []
-    for _, rows in table[table.primary].groupby("name", sort=False):
-        claim = rows.iloc[0]
-        where = f"{dataset_name(claim.dataset, ())} {regime_name(claim.regime)}"
-        name = f"{display_name(claim.better)} over {display_name(claim.worse)}, {where}"
-        heads = [f"{row.head}: {told(row)}" for row in rows.itertuples() if row.verdict != comparisons.NOT_RUN]
-        paper = f"The paper prints {signed(claim.paper_effect)}; its own equal runs differ by {claim.paper_spread:.2f}."
-        found.append(" ".join([f"- **{name}: {claim.overall}.**", *([f"{'; '.join(heads)}."] if heads else []), paper]))
-    return found
+def answer(rows: pd.DataFrame) -> str:
+    """One primary claim in a sentence; rows: its lines of `comparisons.judge`, one per head."""
+    claim = rows.iloc[0]
+    better, worse = display_name(claim.better), display_name(claim.worse)
+    where = f"{dataset_name(claim.dataset, ())} {regime_name(claim.regime)}"
+    said: list[str] = []
+    for verdict, (order, link) in PHRASES.items():
+        heads = [head_name(row.head) for row in rows.itertuples() if row.verdict.split(",")[0] == verdict]
+        if heads:
+            than = "" if said else f" {link} {worse}"  # once
+            said.append(f"{order}{than} under {listed(heads)}")
+    return f"**{where}: {better} {f'is {listed(said)}' if said else f'against {worse} was not run'}.**"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def differences(rows: pd.DataFrame) -> list[str]:
+    """A line per head with what it is and a primary claim's difference under it, and one with the paper's.
+
+    rows: as in `answer`.
+    """
+    claim = rows.iloc[0]
+    lines = [f"- {defined(row.head)}: {told(row)}" for row in rows.itertuples() if row.verdict != comparisons.NOT_RUN]
+    pair = f"{display_name(claim.better)} minus {display_name(claim.worse)}"
+    paper = f"The paper prints {signed(claim.paper_effect)}; its own equal runs differ by {claim.paper_spread:.2f}."
+    return [f"{pair}, in points of top-1 accuracy:", "", *lines, f"- {paper}"]
 
 
 def told(row: Any) -> str:
@@ -44,43 +77,66 @@ def counted(table: pd.DataFrame) -> str:
     return f"- {'; '.join(told)}." if told else ""
 
 
-def column(config: Mapping[str, Any], paper: pd.Series, results: pd.DataFrame, dataset: str, regime: str) -> list[str]:
-    """Table 1's column of one data set and regime in Markdown: the paper's numbers, and ours under every head."""
-    cells = results[(results.dataset == dataset) & (results.regime == regime)]
-    means = cells.groupby(["model", "head"]).value.agg(["mean", "std", "count"])
-    rows = [["Model", "paper", *config["heads"]], ["---", *["---:"] * (1 + len(config["heads"]))]]
-    for model in in_order([name for name, *_ in paper.index], config["variants"]):
-        printed = paper.get((model, dataset, regime))
+def column(
+    config: Mapping[str, Any], paper: pd.Series, cells: pd.DataFrame, models: Sequence[str], place: tuple[str, str]
+) -> list[str]:
+    """Table 1's column at a place (data set, regime) in Markdown: the paper's numbers, and ours under every head.
+
+    cells: the column's results; models: its rows.
+    """
+    means = cells.groupby(["model", "head"]).value.agg(mean="mean", std="std", n="count").assign(best=False)
+    found = {row.Index: row for row in means.itertuples()}
+    rows = [["Model", "paper", *map(head_name, config["heads"])], ["---", *["---:"] * (1 + len(config["heads"]))]]
+    for model in models:
+        printed = paper.get((model, *place))
         texts = [EMPTY if printed is None else f"{printed:.2f}"]
         for head in config["heads"]:
-            found = means.loc[(model, head)] if (model, head) in means.index else None
-            texts.append(EMPTY if found is None else number(found))
-        if any(text != EMPTY for text in texts[1:]) or model not in CONTROLS:
-            rows.append([display_name(model), *texts])
-    return [f"| {' | '.join(row)} |" for row in rows]
+            cell = found.get((model, head))
+            texts.append(EMPTY if cell is None else ours(cell, 2, len(config["seeds"])))
+        rows.append([display_name(model), *texts])
+    return [f"|{'|'.join(row)}|" for row in rows]
 
 
-def number(cell: Any) -> str:
-    """`28.73 ± 0.21 (3)`: mean, sample standard deviation, seeds."""
-    spread = "" if pd.isna(cell["std"]) else f" ± {cell['std']:.2f}"
-    return f"{cell['mean']:.2f}{spread} ({int(cell['count'])})"
+def missing(
+    config: Mapping[str, Any], paper: pd.Series, results: pd.DataFrame, cells: pd.DataFrame, models: Sequence[str]
+) -> list[str]:
+    """A line on what was not run of Table 1, or none; cells: the results of one column, models: its rows."""
+    without = sum(model not in set(cells.model) for model in models)
+    said = [f"{without} of {plural(len(models), 'row')} (— in the table)"] if without else []
+    said += [regime_name(regime) for regime in config["regimes"] if regime not in set(results.regime)]
+    datasets = dict.fromkeys([*paper.index.get_level_values("dataset"), *config["datasets"]])
+    said += [dataset_name(dataset, ()) for dataset in datasets if dataset not in set(results.dataset)]
+    return [f"- Not run: {', '.join(said)}."] if said else []
 
 
-def brief(config: Mapping[str, Any], paper: pd.Series, results: pd.DataFrame, table: pd.DataFrame) -> str:
+def brief(
+    config: Mapping[str, Any], paper: pd.Series, results: pd.DataFrame, table: pd.DataFrame, picture: str | None = None
+) -> str:
     """Markdown of the primary claims, the counts of the others, and their column of Table 1; see `claims.write`.
 
-    paper: top-1 by (model, data set, regime); results: of `collect_outcomes`; table: of `comparisons.judge`.
+    A sentence per primary claim comes first, then differences, counts and what was not run, then the picture, then the
+    table. paper: top-1 by (model, data set, regime); results: of `collect_outcomes`; table: of `comparisons.judge`;
+    picture: where the figure of the answer is, from where the text will be.
     """
     shown = table[table.dataset.isin(config["datasets"])]
-    lines = (
-        [*primary(shown), *filter(None, [counted(shown)])]
-        if len(shown)
-        else ["No claim is about a data set of this run."]
-    )
-    for dataset, regime in dict.fromkeys(zip(shown.dataset[shown.primary], shown.regime[shown.primary], strict=True)):
+    if shown.empty:
+        return "No claim is about a data set of this run.\n"
+    primary = [rows for _, rows in shown[shown.primary].groupby("name", sort=False)]
+    columns = dict.fromkeys((rows.dataset.iloc[0], rows.regime.iloc[0]) for rows in primary)
+    lines = [" ".join(map(answer, primary)), ""]
+    for rows in primary:
+        lines += differences(rows)
+    lines += filter(None, [counted(shown)])
+    tables = []
+    for dataset, regime in columns:
+        cells = results[(results.dataset == dataset) & (results.regime == regime)]
+        models = in_order([name for name, *_ in paper.index], config["variants"])
+        models = [model for model in models if model not in CONTROLS or (cells.model == model).any()]
+        lines += missing(config, paper, results, cells, models)
         name = f"{dataset_name(dataset, stand_ins_of(results))} {regime_name(regime)}"
-        heads = ", ".join(config["heads"])
-        lines += ["", f"Top-1 test accuracy (%) on {name}, our seeds in parentheses; classifiers: {heads}.", ""]
-        lines += column(config, paper, results, dataset, regime)
-        lines += ["", " ".join([*schedules(results, [dataset]), measured(results, "fine-tuning")])]
-    return "\n".join([*lines, ""])
+        fewer = "; [n]: of n seeds" if (cells.groupby(["model", "head"]).size() < len(config["seeds"])).any() else ""
+        said = f"Top-1 test accuracy (%) on {name}, {selection(config)}{fewer}."
+        told = [*schedules(results, [dataset]), *pretrained_with_labels(results)]
+        tables += ["", said, "", *column(config, paper, cells, models, (dataset, regime)), "", " ".join(told)]
+    figure = ["", f"![The paper's Table 1 against ours]({picture})"] if picture else []
+    return "\n".join([*lines, *figure, *tables, ""])

@@ -1,6 +1,7 @@
 """The table of claims: which of two rows is better in the paper, and whether ours agree."""
 
 import math
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,22 @@ from patchvae.report import comparisons
 from patchvae.report.figures.answer import draw_answer
 from patchvae.report.tables.brief import brief
 from patchvae.report.tables.claims_file import read_claims_file
-from patchvae.report.tables.finetunings import schedules
+from patchvae.report.tables.finetunings import pretrained_with_labels, schedules
 from patchvae.report.tables.metrics import comparable, read_paper, stand_ins_of
 from patchvae.report.tables.outcomes import collect_outcomes
 from patchvae.report.tables.sheet import BOLD, EMPTY, END, Sheet, signed, texts_of, write_texts
 from patchvae.report.tables.table1 import KEYS
-from patchvae.report.tables.words import WHEN, dataset_name, demo_line, display_name, measured, plural, regime_name
+from patchvae.report.tables.words import (
+    WHEN,
+    dataset_name,
+    demo_line,
+    display_name,
+    head_name,
+    head_notes,
+    measured,
+    plural,
+    regime_name,
+)
 
 CLAIM = ["name", "dataset", "regime", "better", "worse", "family", "primary", "added"]
 TIDY = ["name", "family", "source", "added", "primary", "dataset", "regime", "head", "better", "worse", "paper_effect"]
@@ -118,7 +129,7 @@ def layout(table: pd.DataFrame, where: str) -> list[list[str]]:
         [
             name,
             where,
-            str(row.head),
+            head_name(str(row.head)),
             paper,
             signed(row.difference),
             str(row.n),
@@ -193,8 +204,8 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, table: pd.DataFram
         "Over images: over test images, paired, for these very trainings. Seeds and images: the two variances added"
         " (Satterthwaite's degrees of freedom). Both at the same level; no verdict rests on them.",
     ]
-    text += schedules(results, config["datasets"])
-    return " ".join([*text, measured(results, "fine-tuning")])
+    text += [*head_notes(config["heads"]), *schedules(results, config["datasets"])]
+    return " ".join([*text, *pretrained_with_labels(results), measured(results, "fine-tuning")])
 
 
 def notes(table: pd.DataFrame) -> list[str]:
@@ -276,7 +287,8 @@ def write(
     texts = texts_of(tidy, 4, whole, csv, md, tex, html)
     texts |= {tex: "\n".join(sheet.latex() for sheet in floats)}
     if answer is not None:
-        texts[answer] = brief(config, comparable(paper, stand_ins), results, table)
+        picture = None if png is None else os.path.relpath(png, Path(answer).parent)
+        texts[answer] = brief(config, comparable(paper, stand_ins), results, table, picture)
     write_texts(texts)
     if png is not None and pdf is not None:
         draw_answer(config, paper, results, png, pdf)

@@ -23,6 +23,7 @@ from patchvae.report.tables.words import (
     demo_line,
     display_name,
     head_name,
+    head_notes,
     measured,
     regime_name,
 )
@@ -137,35 +138,34 @@ def told(line: Any) -> str:
 
 
 def missing_words(table: pd.DataFrame) -> str:
-    """What is not run of the deciding cells, in words."""
+    """What is not run of the deciding cells, in words; the classifiers are named where not all lack the same seeds."""
     waiting = table[(table.role == DECIDING) & (table.missing != "")]
-    if waiting.missing.nunique() == 1:
-        return f"{seed_words(waiting.missing.iloc[0])} under {_and([head_name(head) for head in waiting['head']])}"
+    if waiting.missing.nunique() == 1 and len(waiting) == (table.role == DECIDING).sum():
+        return seed_words(waiting.missing.iloc[0])
     return "; ".join(f"{seed_words(line.missing)} under {head_name(line.head)}" for line in waiting.itertuples())
 
 
-def _and(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
-
-
 def sentence(rule: Decision, table: pd.DataFrame, stand_ins: Collection[str] = ()) -> str:
-    """The decision for the README: the verdict, every sign or what is missing, and what was known beforehand.
+    """The decision for the README: a bold sentence, then every sign, and what was known beforehand.
 
     table: of `decide`.
     """
     deciding, known = (table[table.role == role] for role in (DECIDING, KNOWN))
     verdict = deciding.verdict.iloc[0]
-    name = f"{display_name(rule.better)} over {display_name(rule.worse)}"
-    where = f"{dataset_name(rule.dataset, stand_ins)} {regime_name(rule.regime)}"
-    text = [f"**{name}, {where}, under classifiers that do not depend on the scale of the features: {verdict}.**"]
-    if verdict == NOT_DECIDED:
-        text.append(f"Missing: {missing_words(table)}.")
-    else:
-        text.append(f"{'; '.join(map(told, deciding.itertuples()))}.")
+    better, worse = display_name(rule.better), display_name(rule.worse)
+    where = f"on {dataset_name(rule.dataset, stand_ins)} {regime_name(rule.regime)}"
+    text = {
+        NOT_DECIDED: f"the order is not decided ({missing_words(table)} not run)",
+        DEPENDS: f"the order of {better} and {worse} depends on the classifier",
+    }.get(verdict, f"{better} is {verdict} than {worse}, whichever it is")
+    paragraphs = [f"**Under a classifier that does not depend on the scale of the features, {text}.**"]
+    if verdict != NOT_DECIDED:
+        paragraphs.append(f"Decided {where}: {'; '.join(map(told, deciding.itertuples()))}.")
     known = known[known.difference.notna()]
     if len(known):
-        text.append(f"Known beforehand, and not part of the decision: {'; '.join(map(told, known.itertuples()))}.")
-    return " ".join(text)
+        said = "; ".join(map(told, known.itertuples()))
+        paragraphs.append(f"Known beforehand, no part of the decision: {better} minus {worse} {where}, {said}.")
+    return "\n\n".join(paragraphs)
 
 
 def layout(table: pd.DataFrame) -> list[list[str]]:
@@ -195,6 +195,7 @@ def caption(config: Mapping[str, Any], rule: Decision, results: pd.DataFrame, st
         " the head.",
         "Known: all other seeds, which were looked at before and decide nothing. In parentheses paired intervals over"
         " seeds, of a single seed over test images. Sign: + above 0, − below 0, ± neither.",
+        *head_notes(heads_of(rule)),
     ]
     if results.empty:
         return " ".join(text)
@@ -239,5 +240,5 @@ def write(
     )
     texts = texts_of(table, 4, sheet, csv, md, tex, html)
     if answer is not None:
-        texts[answer] = f"- {sentence(rule, table, stand_ins)}\n"
+        texts[answer] = f"{sentence(rule, table, stand_ins)}\n"
     write_texts(texts)

@@ -23,6 +23,7 @@ from patchvae.report.tables.words import (
     demo_line,
     display_name,
     head_name,
+    head_notes,
     in_order,
     measured,
     regime_name,
@@ -118,6 +119,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     text = [
         f"Run {config['run']}: top-1 test accuracy (%) against the length of pretraining, {seeds(config)}; columns:"
         f" epochs of pretraining. Classifiers at {regime}, {WHEN[config['select']]}.",
+        *head_notes(config["heads"]),
         f"0 epochs: {display_name(CONTROL)}. The lengths between are snapshots of one training per seed.",
     ]
     if len(tuned) < len(results):

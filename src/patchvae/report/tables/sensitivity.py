@@ -24,6 +24,8 @@ from patchvae.report.tables.words import (
     dataset_name,
     demo_line,
     display_name,
+    head_name,
+    head_notes,
     in_order,
     measured,
     regime_name,
@@ -71,8 +73,12 @@ def row_names(config: Mapping[str, Any]) -> dict[str, str]:
     The key of the last one is no head.
     """
     base = config["base_head"]
-    heads = {head: f"{head}: {changes(config, head) or 'no change'}" for head in config["heads"]}
-    return {base: f"{base} (base)", **heads, f"{base} {OTHER[config['select']]}": OTHER_EPOCH[config["select"]]}
+    heads = {head: f"{head_name(head)}: {changes(config, head) or 'no change'}" for head in config["heads"]}
+    return {
+        base: f"{head_name(base)} (base)",
+        **heads,
+        f"{base} {OTHER[config['select']]}": OTHER_EPOCH[config["select"]],
+    }
 
 
 def order_changed(table: pd.DataFrame, base: str) -> pd.Series:
@@ -134,7 +140,8 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, with_order: bool, 
     text = [
         f"Run {config['run']}: top-1 test accuracy (%) at {regime_name(config['regime'])} with other choices in the"
         f" classifier, {WHEN[config['select']]}; in parentheses the difference to the base in points.",
-        f"Base: {base}, with {listed(config['settings'][base])}. Every row changes what it names and nothing else.",
+        f"Base: {head_name(base)}, with {listed(config['settings'][base])}. Every row changes what it names and nothing"
+        " else.",
         f"One training per cell (seed {config['seed']}), so a small difference may be chance.",
     ]
     if with_order:
@@ -142,7 +149,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, with_order: bool, 
         text.append(f"{ORDER.capitalize()}: whether {names} change places against the base.")
     if near:
         text.append(f"A dash beside an accuracy: it is below {TIMES_CHANCE} times chance, where a head has no order.")
-    text += schedules(results, config["datasets"])
+    text += [*head_notes([base]), *schedules(results, config["datasets"])]
     return " ".join([*text, *pretrained_with_labels(results), measured(results, "fine-tuning")])
 
 

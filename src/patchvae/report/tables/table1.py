@@ -19,7 +19,17 @@ from patchvae.report.tables.finetunings import (
 )
 from patchvae.report.tables.metrics import best, comparable, read_paper, stand_ins_of, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, fewer, ours, texts_of, write_texts
-from patchvae.report.tables.words import bold, dataset_name, demo_line, display_name, in_order, measured, regime_name
+from patchvae.report.tables.words import (
+    bold,
+    dataset_name,
+    demo_line,
+    display_name,
+    head_name,
+    head_notes,
+    in_order,
+    measured,
+    regime_name,
+)
 from patchvae.types import Name, Regime, RowName, Some
 
 # Columns of the CSV of all seeds
@@ -53,10 +63,12 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame, with_paper: bool) 
     """The protocol behind the numbers, in plain sentences."""
     head, *others = config["heads"]
     text = [
-        f"Run {config['run']}: top-1 test accuracy (%) {selection(config)}, classifier {head}; {bold(results.model)}."
+        f"Run {config['run']}: top-1 test accuracy (%) {selection(config)}, classifier {head_name(head)};"
+        f" {bold(results.model)}.",
+        *head_notes([head]),
     ]
     if others:
-        text.append(f"The CSV beside this table has {', '.join(others)} too.")
+        text.append(f"The CSV beside this table has {', '.join(map(head_name, others))} too.")
     results = results[results["head"] == head]
     if with_paper:
         text.append("In parentheses the paper's numbers, at the paper's own schedule.")

@@ -1,7 +1,7 @@
 """Words of tables: names of models, data sets and regimes, and the sentences of captions."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -11,6 +11,30 @@ import pandas as pd
 CONTROLS = {"random": "Random φ (control)", "random+bn": "Random φ, BatchNorm of the data (control)"}
 CONTROL, PLAIN_CONTROL = "random+bn", "random"  # no pretraining: where every line begins, and a separate row
 PROBE_HEAD = "probe"  # in place of a head where the linear probe is beside the classifiers
+# The classifiers of params.yaml by key: the name as printed, and what it is, for where it first stands.
+HEADS = {
+    "table12": (
+        "Table 12 + ReLU",
+        "the two linear layers of the paper's Table 12, and between them a ReLU that is not in it",
+    ),
+    "authors": (
+        "dropout",
+        "Table 12 + ReLU and the authors' dropout before it, with nothing else of theirs",
+    ),
+    "linear": ("Table 12 as printed", "the two linear layers without a ReLU, so a linear classifier"),
+    "authors-rate": (
+        "authors' rate and batch",
+        "Table 12 + ReLU at the learning rate and batch size of the authors' code",
+    ),
+    "authors-norm": (
+        "authors' BatchNorm",
+        "Table 12 + ReLU with φ's BatchNorm in training mode, as in the authors' code",
+    ),
+    "standardised": ("standardised", "Table 12 + ReLU on features of mean 0 and deviation 1 over the training images"),
+    "standardised-dropout": ("standardised + dropout", "standardised features and dropout"),
+    "tuned": ("tuned rate", "Table 12 + ReLU at a learning rate chosen for each row"),
+    PROBE_HEAD: ("linear probe", "ridge regression on the features, in closed form"),
+}
 SHORT = {"random": "Random φ", "random+bn": "Random φ + BN"}
 MODELS = {"beta-vae": "β-VAE", "patchvae": "PatchVAE", "bigan": "BiGAN"}
 SHUFFLED = "shuffled"
@@ -79,8 +103,18 @@ def demo_line(datasets: Sequence[str], stand_ins: Collection[str]) -> str:
 
 
 def head_name(head: str) -> str:
-    """A classifier in words."""
-    return "linear probe" if head == PROBE_HEAD else head
+    """A classifier's name as printed: `authors` -> `dropout`; a user's own keeps its key in params.yaml."""
+    return HEADS[head][0] if head in HEADS else head
+
+
+def defined(head: str) -> str:
+    """A classifier's name with what it is in parentheses, for where it first stands."""
+    return f"{HEADS[head][0]} ({HEADS[head][1]})" if head in HEADS else head
+
+
+def head_notes(heads: Iterable[str]) -> list[str]:
+    """A sentence per classifier of params.yaml that says what it is, for captions."""
+    return [f"Classifier {HEADS[head][0]}: {HEADS[head][1]}." for head in heads if head in HEADS]
 
 
 def as_number(value: Any) -> float:

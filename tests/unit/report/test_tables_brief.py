@@ -20,12 +20,14 @@ CONFIG: dict[str, Any] = {
     "regimes": ["conv1-5"],
     "heads": ["table12"],
 }
-CLAIM = {"family": "f", "dataset": "cifar100", "regime": "conv1-5", "paper_spread": 0.25}
+COLUMN = {"family": "f", "dataset": "cifar100", "regime": "conv1-5", "paper_spread": 0.25}
+CLAIM: dict[str, Any] = {**COLUMN, "source": "paper"}
 CLAIMS = pd.DataFrame(
     [
         {"name": "a", "primary": True, "better": "patchvae", "worse": "beta-vae", "paper_effect": 0.15, **CLAIM},
         {"name": "b", "primary": False, "better": "patchvae", "worse": "bigan", "paper_effect": 1.0, **CLAIM},
         {"name": "c", "primary": False, "better": "beta-vae", "worse": "patchvae", "paper_effect": 2.0, **CLAIM},
+        {"name": "d", "primary": False, "better": "patchvae", "worse": "random", **CLAIM, "source": "ours"},
     ]
 )
 TOP1 = {"beta-vae": (20.0, 21.0), "patchvae": (25.0, 26.1)}
@@ -44,14 +46,18 @@ def results(tmp_path: Path) -> pd.DataFrame:
 
 def text(results: pd.DataFrame, claims: pd.DataFrame = CLAIMS) -> list[str]:
     paper = PAPER.rename_axis(["model", "dataset", "regime"])
-    return brief(CONFIG, paper, results, judge(claims, results, CONFIG["heads"])).splitlines()
+    return brief(CONFIG, paper, results, judge(claims, results, CONFIG["heads"], ["patchvae", "beta-vae"])).splitlines()
 
 
 def test_verdicts_counts_and_the_column(results: pd.DataFrame) -> None:
     primary, others, empty, heading, _, *table, _, protocol = text(results)
-    assert primary.startswith("- **PatchVAE over β-VAE, CIFAR-100 Conv[1-5]: holds.** table12: +5.05 (+")
+    assert primary.startswith(
+        "- **PatchVAE over β-VAE, CIFAR-100 Conv[1-5]: holds, larger than printed.** table12: +5.05 (+"
+    )
     assert primary.endswith(", 2 seeds). The paper prints +0.15; its own equal runs differ by 0.25.")
-    assert others == "- The other claims, one by one under each classifier: 1 reversed, 1 not run yet."
+    assert others == (
+        "- The paper's other claims: 1 reversed, 1 not run; our own claims, against the controls: 1 not run."
+    )
     assert heading.startswith("Top-1 test accuracy (%) on CIFAR-100 Conv[1-5]") and empty == ""
     assert table == [
         "| Model | paper | table12 |",
@@ -65,3 +71,16 @@ def test_verdicts_counts_and_the_column(results: pd.DataFrame) -> None:
 
 def test_a_run_without_claims_says_so(results: pd.DataFrame) -> None:
     assert text(results, CLAIMS.assign(dataset="imagenet")) == ["No claim is about a data set of this run."]
+
+
+def test_a_claim_counts_once_however_many_heads_there_are(results: pd.DataFrame) -> None:
+    """By its verdict over all heads, of the paper's claims and of ours apart."""
+    other = results.assign(head="wide", value=results.value.where(results.model != "beta-vae", 90 + results.seed))
+    random = results[results.model == "beta-vae"].assign(model="random", value=[10.0, 11.3])
+    every = pd.concat([results, other, random, random.assign(head="wide")])
+    config = CONFIG | {"heads": ["table12", "wide"]}
+    table = judge(CLAIMS, every, config["heads"], ["patchvae", "beta-vae"])
+    counted = brief(config, PAPER.rename_axis(["model", "dataset", "regime"]), every, table).splitlines()[1]
+    assert counted == (
+        "- The paper's other claims: 1 depends on the head, 1 not run; our own claims, against the controls: 1 holds."
+    )

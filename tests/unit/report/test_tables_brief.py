@@ -21,12 +21,14 @@ CONFIG: dict[str, Any] = {
     "heads": ["table12"],
 }
 POOL = ["beta-vae", "patchvae"]
-CLAIM = {"source": "paper", "family": "f", "dataset": "cifar100", "regime": "conv1-5", "paper_spread": 0.25}
+COLUMN = {"family": "f", "dataset": "cifar100", "regime": "conv1-5", "paper_spread": 0.25}
+CLAIM: dict[str, Any] = {**COLUMN, "source": "paper"}
 CLAIMS = pd.DataFrame(
     [
         {"name": "a", "primary": True, "better": "patchvae", "worse": "beta-vae", "paper_effect": 0.15, **CLAIM},
         {"name": "b", "primary": False, "better": "patchvae", "worse": "bigan", "paper_effect": 1.0, **CLAIM},
         {"name": "c", "primary": False, "better": "beta-vae", "worse": "patchvae", "paper_effect": 2.0, **CLAIM},
+        {"name": "d", "primary": False, "better": "patchvae", "worse": "random", **CLAIM, "source": "ours"},
     ]
 )
 TOP1 = {"beta-vae": (20.0, 21.0), "patchvae": (25.0, 26.1)}
@@ -98,3 +100,17 @@ def test_label_controls_say_how_long_they_were_pretrained(results: pd.DataFrame)
 
 def test_a_run_without_claims_says_so(results: pd.DataFrame) -> None:
     assert text(results, CLAIMS.assign(dataset="imagenet")) == ["No claim is about a data set of this run."]
+
+
+def test_a_claim_counts_once_however_many_heads_there_are(results: pd.DataFrame) -> None:
+    """By its verdict over all heads, of the paper's claims and of ours apart."""
+    other = results.assign(head="wide", value=results.value.where(results.model != "beta-vae", 90 + results.seed))
+    random = results[results.model == "beta-vae"].assign(model="random", value=[10.0, 11.3])
+    every = pd.concat([results, other, random, random.assign(head="wide")])
+    config = CONFIG | {"heads": ["table12", "wide"]}
+    table = judge(CLAIMS, every, config["heads"], ["patchvae", "beta-vae"])
+    lines = brief(config, PAPER.rename_axis(["model", "dataset", "regime"]), every, table, "a.png").splitlines()
+    assert (
+        "- The paper's other claims: 1 depends on the head, 1 not run; our own claims, against the controls: 1 holds."
+        in lines
+    )

@@ -1,22 +1,23 @@
 """The table of claims: its data, its numbers and verdicts from metrics files, what it prints, what it refuses."""
 
 import base64
-import csv
 import itertools
-from collections.abc import Sequence
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 from table_files import Content, finetuning, lines, rows, write
 
 from patchvae.bits import BY_DIGEST
+from patchvae.config import read_yaml
 from patchvae.errors import PatchVAEError
 from patchvae.report.tables.claims import paper_spread, read_claims
 from patchvae.report.tables.claims import write as write_claims
+from patchvae.report.tables.claims_file import read_claims_file
 from patchvae.report.tables.metrics import read_paper
 
 PRIMARY = "cifar100-conv1-5-patchvae-over-beta-vae"
@@ -26,8 +27,10 @@ RIGHT = {
     "beta-vae": (560, 571, 583),
     "patchvae": (601, 610, 626),
     "patchvae+lw": (590, 612, 625),
+    "random": (640, 655, 660),
     "random+bn": (700, 707, 724),
 }
+POOL = ("beta-vae", "patchvae", "random+bn", "random")
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def config() -> dict[str, Any]:
         "seeds": [0, 1, 2],
         "select": "last",
         "datasets": ["cifar100"],
-        "variants": ["random+bn", "beta-vae", "patchvae", "patchvae+lw"],
+        "variants": ["random", "random+bn", "beta-vae", "patchvae", "patchvae+lw"],
         "regimes": ["conv1", "conv1-5"],
         "heads": ["table12"],
     }
@@ -47,7 +50,7 @@ def config() -> dict[str, Any]:
 def sources(root: Path) -> tuple[Path, Path, list[Path]]:
     """The claims, the paper's numbers and its sweeps."""
     paper = root / "paper"
-    return paper / "claims.csv", paper / "table1.csv", [paper / "sweep_num_parts.csv", paper / "sweep_part_dim.csv"]
+    return paper / "claims.yaml", paper / "table1.csv", [paper / "sweep_num_parts.csv", paper / "sweep_part_dim.csv"]
 
 
 def outcome(variant: str, seed: int, correct: int, regime: str = "conv1-5", **changes: Any) -> Content:
@@ -64,9 +67,9 @@ def contents(**changes: Any) -> list[Content]:
     ]
 
 
-def column(values: dict[str, Sequence[int]]) -> tuple[float, int]:
-    """Pooled standard error of a difference and its degrees of freedom, of a complete column in percent."""
-    table = 100 * np.array(list(values.values())) / COUNT
+def column() -> tuple[float, int]:
+    """Standard error of a difference and its degrees of freedom, in percent: of the pool's rows alone."""
+    table = 100 * np.array([RIGHT[model] for model in POOL]) / COUNT
     rest = table - table.mean(1, keepdims=True) - table.mean(0) + table.mean()
     df = (table.shape[0] - 1) * (table.shape[1] - 1)
     return float(np.sqrt(2 * (rest**2).sum() / df / table.shape[1])), df
@@ -74,7 +77,8 @@ def column(values: dict[str, Sequence[int]]) -> tuple[float, int]:
 
 def test_the_claims_are_all_that_the_paper_decides(sources: tuple[Path, Path, list[Path]]) -> None:
     paper = read_paper(sources[1], ["model", "dataset", "regime"], ["top1"]).top1
-    claims = read_claims(sources[0], paper)
+    claims, pool = read_claims(sources[0], paper)
+    assert pool == ["beta-vae", "patchvae", "random", "random+bn"]
     assert list(claims.name[claims.primary]) == [PRIMARY]
     pairs = {(c.dataset, c.regime, frozenset([c.better, c.worse])) for c in claims.itertuples()}
     cells = list(itertools.product(("cifar100", "indoor67", "places205"), ("conv1", "conv1-3", "conv1-5")))
@@ -89,6 +93,10 @@ def test_the_claims_are_all_that_the_paper_decides(sources: tuple[Path, Path, li
     # As the paper's text and numbers have it
     assert (claims.paper_effect[claims.family != "control"] > 0).all()
     assert claims.paper_effect[claims.family == "control"].isna().all()
+    assert set(claims.family[claims.source == "ours"]) == {"control"}
+    assert "control" not in set(claims.family[claims.source == "paper"])
+    assert set(claims.worse[claims.added == "after-results"]) == {"random"}
+    assert (claims.worse == "random").sum() == (claims.added == "after-results").sum() == 18
     families = claims.set_index("name").groupby("family")
     assert {name: len(group) for name, group in families} == {
         "patchvae-vs-beta-vae": 36,
@@ -115,41 +123,61 @@ def test_the_papers_spread_is_counted(sources: tuple[Path, Path, list[Path]]) ->
 def test_numbers_by_hand(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
     text = write(write_claims, tmp_path, contents(), config, *sources)[0]
     assert text.startswith(
-        "name,family,primary,dataset,regime,head,better,worse,paper_effect,difference,low,high,level,df"
+        "name,family,source,added,primary,dataset,regime,head,better,worse,paper_effect,difference,low,high,level,p,df"
     )
     table = rows(text, "name", "head")
     assert len(table) == 120
     row = table[PRIMARY, "table12"]
-    error, df = column(RIGHT)
+    error, df = column()
     value = 100 * (np.mean(RIGHT["patchvae"]) - np.mean(RIGHT["beta-vae"])) / COUNT
     half = stats.t.isf(0.025, df) * error
-    numbers = {key: float(row[key]) for key in ("difference", "low", "high", "level", "df", "n", "paper_effect")}
-    assert numbers == pytest.approx(
+    pairs = stats.ttest_rel(*(100 * np.array(RIGHT[model]) / COUNT for model in ("patchvae", "beta-vae")))
+    further = half * np.sqrt(3) * np.sqrt(4 / 3)
+    keys = ("difference", "low", "high", "level", "p", "df", "paired_low", "next_high", "n", "paper_effect")
+    assert {key: float(row[key]) for key in keys} == pytest.approx(
         {
             "difference": value,
             "low": value - half,
             "high": value + half,
             "level": 0.95,
+            "p": 2 * stats.t.sf(value / error, df),
             "df": 6,
+            "paired_low": pairs.confidence_interval(0.95).low,
+            "next_high": value + further,
             "n": 3,
             "paper_effect": 0.15,
         },
         abs=1e-4,
     )
     assert (row["primary"], row["family"], row["paper_spread"]) == ("true", "patchvae-vs-beta-vae", "0.2500")
-    assert (row["verdict"], row["overall"]) == ("holds", "holds")
+    assert (row["verdict"], row["overall"]) == ("holds, larger than printed", "holds, larger than printed")
+    assert (row["source"], row["added"], row["error_from"]) == ("paper", "", "pool")
     # Over images: the mean of the same differences
     assert (float(row["image_low"]) + float(row["image_high"])) / 2 == pytest.approx(value, abs=1e-4)
-    # Three secondary claims of this column were run; the two over the control are the surest.
+    # The variances of seeds and images, added
+    image_error = (float(row["image_high"]) - value) / stats.t.isf(0.025, COUNT - 1)
+    variance = error**2 + image_error**2
+    both_df = variance**2 / (error**4 / df + image_error**4 / (COUNT - 1))
+    both = value + stats.t.isf(0.025, both_df) * np.sqrt(variance)
+    assert (float(row["both_high"]), float(row["both_df"])) == pytest.approx((both, both_df), rel=1e-4)
+    # The file lists fifteen secondary claims of this column, of which five were run.
     said = {
-        name: (row["level"], row["verdict"], row["overall"])
+        name: (row["level"], row["verdict"], row["error_from"], row["source"], row["added"])
         for (name, _), row in table.items()
         if row["verdict"] != "not run" and name != PRIMARY
     }
     assert said == {
-        "cifar100-conv1-5-patchvae+lw-over-patchvae": ("0.9500", "smaller than printed", ""),
-        "cifar100-conv1-5-patchvae-over-random+bn": ("0.9750", "reversed", ""),
-        "cifar100-conv1-5-beta-vae-over-random+bn": ("0.9833", "reversed", ""),
+        "cifar100-conv1-5-patchvae+lw-over-patchvae": (
+            "0.9967",
+            "undecided, smaller than printed",
+            "pair",
+            "paper",
+            "",
+        ),
+        "cifar100-conv1-5-patchvae-over-random+bn": ("0.9967", "reversed", "pool", "ours", ""),
+        "cifar100-conv1-5-beta-vae-over-random+bn": ("0.9967", "reversed", "pool", "ours", ""),
+        "cifar100-conv1-5-patchvae-over-random": ("0.9967", "reversed", "pool", "ours", "after-results"),
+        "cifar100-conv1-5-beta-vae-over-random": ("0.9967", "reversed", "pool", "ours", "after-results"),
     }
     row = table["cifar100-conv1-5-patchvae-gan-over-beta-vae-gan", "table12"]
     assert [row[key] for key in ("difference", "low", "level", "df", "image_low", "n")] == ["", "", "", "", "", "0"]
@@ -158,9 +186,10 @@ def test_numbers_by_hand(config: dict[str, Any], sources: Any, tmp_path: Path) -
 def test_the_printed_sheet(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
     _, markdown, tex = write(write_claims, tmp_path, contents(), config, *sources)
     head, first, *rest = lines(markdown)
-    assert head == ["Claim", "Column", "Head", "Paper", "Ours", "Interval", "Level", "Over images", "Seeds", "Verdict"]
+    assert head[:8] == ["Claim", "Column", "Head", "Paper", "Ours", "Seeds", "p", "Level"]
+    assert head[8:] == ["Interval", "Of pairs", "Over images", "Seeds and images", "Verdict"]
     assert first[:5] == ["**PatchVAE over β-VAE**", "CIFAR-100 Conv[1-5]", "Table 12 + ReLU", "+0.15", "+2.05"]
-    assert (first[6], first[8:]) == ("95 %", ["3", "holds"])
+    assert (first[5], first[7], first[12]) == ("3", "95 %", "holds, larger than printed")
     # By regime as in the configuration, others last; families keep together; other data sets are left out.
     assert [row[1] for row in rest] == [
         *["CIFAR-100 Conv1"] * 12,
@@ -173,28 +202,31 @@ def test_the_printed_sheet(config: dict[str, Any], sources: Any, tmp_path: Path)
         "β-VAE-GAN over PatchVAE-GAN",
         "β-VAE-GAN + L_w over PatchVAE-GAN + L_w",
     ]
-    assert rest[0][2:] == ["—", "+1.05", "—", "—", "—", "—", "—", "not run"]
-    control = next(row for row in rest if row[0].startswith("β-VAE over Random φ") and row[-1] != "not run")
-    assert control[3:5] == ["—", "−6.95"] and control[5].startswith("−") and " to −" in control[5]
-    assert control[6] == "98.33 %"
+    assert rest[0][2:] == ["—", "+1.05", *["—"] * 8, "not run"]
+    control = next(row for row in rest if row[0].startswith("β-VAE over Random φ, Batch") and row[-1] != "not run")
+    assert control[3:8] == ["—", "−6.95", "3", "<0.001", "99.67 %"]
+    assert all(cell.startswith("−") and " to −" in cell for cell in (control[8], *control[10:12]))
+    assert {row[0] for row in rest if row[0].endswith("†")} == {
+        "β-VAE over Random φ (control)†",
+        "PatchVAE over Random φ (control)†",
+    }
     for part in (
         "Run quick_1: differences of top-1 test accuracy in points, after the last epoch, 3 seeds",
         "single run",
         "0.25 points on CIFAR-100.",
-        "trainings of all rows scatter equally",
-        "at 95 %, uncorrected",
-        "Holm's procedure",
+        "their trainings scatter equally",
+        "among β-VAE, PatchVAE, Random φ (control) and Random φ, BatchNorm of the data (control), its",
+        "95 % for the primary claim; 100 % − 5 % / m",
+        "†: added when the first results were known.",
         "3 epochs of pretraining and 2 of fine-tuning",
-        "18.0 minutes",
+        "22.5 minutes",
         "Reversed: it lies below 0.",
     ):
         assert part in markdown
     # One float for the primary claim, with the caption, and one per data set.
     assert tex.count(r"\begin{table*}") == 2
     assert r"\label{tab:claims}" in tex and r"\label{tab:claims_cifar100}" in tex
-    assert tex.count("Holm") == 2 and tex.index(r"\label{tab:claims}") < tex.index("+2.05") < tex.index(
-        "claims_cifar100"
-    )
+    assert tex.index(r"\label{tab:claims}") < tex.index("+2.05") < tex.index("claims_cifar100")
     assert "$-$6.95" in tex
 
 
@@ -204,12 +236,12 @@ def test_heads_that_disagree(config: dict[str, Any], sources: Any, tmp_path: Pat
     other = [{**c, "variant": swapped.get(c["variant"], c["variant"]), "head": "authors"} for c in contents()]
     text, markdown, _ = write(write_claims, tmp_path, contents(head="table12") + other, config, *sources)
     table = rows(text, "name", "head")
-    assert table[PRIMARY, "table12"]["verdict"] == "holds"
+    assert table[PRIMARY, "table12"]["verdict"] == "holds, larger than printed"
     assert table[PRIMARY, "authors"]["verdict"] == "reversed"
     assert {table[PRIMARY, head]["overall"] for head in config["heads"]} == {"depends on the head"}
     first = lines(markdown)[1:4]
     assert [(row[2], row[-1]) for row in first] == [
-        ("Table 12 + ReLU", "holds"),
+        ("Table 12 + ReLU", "holds, larger than printed"),
         ("dropout", "reversed"),
         ("all", "depends on the head"),
     ]
@@ -217,12 +249,12 @@ def test_heads_that_disagree(config: dict[str, Any], sources: Any, tmp_path: Pat
     markdown = write(write_claims, tmp_path, contents(), config, *sources)[1]
     printed = [(row[0], row[2], row[-1]) for row in lines(markdown)]
     assert printed[1:3] == [
-        ("**PatchVAE over β-VAE**", "Table 12 + ReLU", "holds"),
+        ("**PatchVAE over β-VAE**", "Table 12 + ReLU", "holds, larger than printed"),
         ("**PatchVAE over β-VAE**", "all", "not run"),
     ]
     assert [row for row in printed if row[0] == "PatchVAE + L_w over PatchVAE"] == [
         ("PatchVAE + L_w over PatchVAE", "—", "not run"),
-        ("PatchVAE + L_w over PatchVAE", "Table 12 + ReLU", "smaller than printed"),
+        ("PatchVAE + L_w over PatchVAE", "Table 12 + ReLU", "undecided, smaller than printed"),
         ("PatchVAE + L_w over PatchVAE", "—", "not run"),
     ]
 
@@ -232,38 +264,40 @@ def test_one_seed_decides_nothing(config: dict[str, Any], sources: Any, tmp_path
     files = [content for content in contents() if content["seed"] == 1]
     text, markdown, _ = write(write_claims, tmp_path, files, config, *sources)
     run = [row for row in rows(text, "name").values() if row["n"] == "1"]
-    assert [row["verdict"] for row in run] == ["undecided"] * 4
+    assert [row["verdict"] for row in run] == ["undecided"] * 6
     assert {row["low"] + row["high"] + row["df"] for row in run} == {""} and all(row["image_low"] for row in run)
-    assert lines(markdown)[1][4:7] == ["+1.95", "—", "95 %"]
+    assert lines(markdown)[1][4:10] == ["+1.95", "1", "—", "95 %", "—", "—"]
     assert "1 seed:" in markdown
 
 
 def test_missing_trainings(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
-    """Rows with unequal seeds are judged, a row without any is not run."""
+    """Rows with unequal seeds are judged by those that they share, a row without any is not run."""
     gone = {("patchvae", 0), ("patchvae+lw", 2), *(("random+bn", seed) for seed in range(3))}
     files = [content for content in contents() if (content["variant"], content["seed"]) not in gone]
     table = rows(write(write_claims, tmp_path, files, config, *sources)[0], "name")
     row = table[PRIMARY]
-    # Seven values, less three rows and two seeds beside the first
-    assert (row["n"], row["df"], row["verdict"]) == ("2", "2", "holds")
+    # The pool is not complete, so that the two pairs stand alone.
+    assert (row["n"], row["df"], row["error_from"], row["verdict"]) == ("2", "1", "pair", "holds")
+    assert float(row["difference"]) == pytest.approx(100 * ((610 - 571) + (626 - 583)) / 2 / COUNT)
     assert table["cifar100-conv1-5-patchvae-over-random+bn"]["verdict"] == "not run"
-    assert table["cifar100-conv1-5-patchvae+lw-over-patchvae"]["n"] == "2"
+    row = table["cifar100-conv1-5-patchvae+lw-over-patchvae"]
+    assert (row["n"], row["difference"], row["verdict"]) == ("1", "0.1000", "undecided")  # 612 and 610, of seed 1
 
 
 def test_images_only_of_the_epoch_that_is_reported(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
     files = contents()
     best = rows(write(write_claims, tmp_path, files, config | {"select": "best"}, *sources)[0], "name")[PRIMARY]
-    assert (best["image_low"], best["verdict"]) == ("", "holds")
+    assert (best["image_low"], best["verdict"]) == ("", "holds, larger than printed")
     # The first files do not tell which images were right.
     del files[0]["right"]
     table = rows(write(write_claims, tmp_path, files, config, *sources)[0], "name")
-    assert (table[PRIMARY]["image_low"], table[PRIMARY]["verdict"]) == ("", "holds")
+    assert (table[PRIMARY]["image_low"], table[PRIMARY]["verdict"]) == ("", "holds, larger than printed")
     assert table["cifar100-conv1-5-patchvae+lw-over-patchvae"]["image_low"] != ""
     for content in files:
         content.pop("right", None)
     table = rows(write(write_claims, tmp_path, files, config, *sources)[0], "name")
     assert {row["image_low"] for row in table.values()} == {""}
-    assert table[PRIMARY]["verdict"] == "holds"
+    assert table[PRIMARY]["verdict"] == "holds, larger than printed"
 
 
 def test_pairs_stay_pairs_where_a_row_was_measured_in_another_order(
@@ -284,7 +318,7 @@ def test_pairs_stay_pairs_where_a_row_was_measured_in_another_order(
         if content["variant"] == "patchvae":
             del content["right_order"]
     table = rows(write(write_claims, tmp_path, moved, config, *sources)[0], "name")
-    assert (table[PRIMARY]["image_low"], table[PRIMARY]["verdict"]) == ("", "holds")
+    assert (table[PRIMARY]["image_low"], table[PRIMARY]["verdict"]) == ("", "holds, larger than printed")
 
 
 def test_no_number_of_the_paper_stands_beside_a_stand_in(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
@@ -309,8 +343,8 @@ def test_a_run_of_which_no_claim_is(config: dict[str, Any], sources: Any, tmp_pa
 
 
 def test_a_claim_of_ones_own(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
-    text = sources[0].read_text() + "mine,digits,conv1,my_own,patchvae,own,false\n"
-    (tmp_path / "claims.csv").write_text(text)
+    mine = "{name: mine, dataset: digits, regime: conv1, better: my_own, worse: patchvae, family: own}"
+    (tmp_path / "claims.yaml").write_text(sources[0].read_text() + f"  - {mine}\n")
     config |= {"datasets": ["digits"], "variants": ["my_own", "patchvae"]}
     correct = {"my_own": (900, 912, 905), "patchvae": (800, 806, 811)}
     files = [
@@ -318,15 +352,16 @@ def test_a_claim_of_ones_own(config: dict[str, Any], sources: Any, tmp_path: Pat
         for model, row in correct.items()
         for seed, n in enumerate(row)
     ]
-    text, markdown, _ = write(write_claims, tmp_path, files, config, tmp_path / "claims.csv", *sources[1:])
+    text, markdown, _ = write(write_claims, tmp_path, files, config, tmp_path / "claims.yaml", *sources[1:])
     row = rows(text, "name")["mine"]
     assert (row["verdict"], row["df"], row["paper_effect"]) == ("holds", "2", "")
     assert lines(markdown)[1][:2] == ["my_own over PatchVAE", "digits (demo) Conv1"]
 
 
 def test_a_claim_is_printed_with_its_family(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
-    place = tmp_path / "claims.csv"
-    place.write_text(sources[0].read_text() + "last,cifar100,conv1,patchvae-gan,random,patchvae-vs-beta-vae,false\n")
+    place = tmp_path / "claims.yaml"
+    last = "{name: last, dataset: cifar100, regime: conv1, better: patchvae-gan, worse: random"
+    place.write_text(f"{sources[0].read_text()}  - {last}, family: patchvae-vs-beta-vae}}\n")
     markdown = write(write_claims, tmp_path, contents(), config, place, *sources[1:])[1]
     names = [row[0] for row in lines(markdown)]
     assert names[5:8] == [
@@ -383,40 +418,66 @@ def test_without_any_metrics_file(config: dict[str, Any], sources: Any, tmp_path
         write(write_claims, tmp_path, [], config, *sources)
 
 
-def edited(path: Path, place: Path, **changes: str) -> Path:
-    """The claims with other values in their first line."""
-    with path.open() as stream:
-        claims = list(csv.DictReader(stream))
-    claims[0] |= changes
-    pd.DataFrame(claims).to_csv(place, index=False)
+def edited(path: Path, place: Path, change: Callable[[Any], None]) -> Path:
+    """The file of claims after a change of its content."""
+    content = read_yaml(path)
+    change(content)
+    place.write_text(json.dumps(content))
     return place
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"better": "patchvae", "worse": "beta-vae"}, "the paper's patchvae is no better than its beta-vae"),
-        ({"worse": "beta-vae"}, "beta-vae is compared with itself"),
-        ({"name": PRIMARY}, "the same name or the same two rows as"),
-        ({"better": "patchvae", "worse": "random+bn"}, "the same name or the same two rows as"),
-        ({"better": "random+bn", "worse": "patchvae"}, "the same name or the same two rows as"),
-        ({"primary": "yes"}, "primary is 'yes'"),
-        ({"dataset": ""}, "line 2 lacks one of"),
+        ({"better": "patchvae", "worse": "beta-vae"}, "first: the paper's patchvae is no better than its beta-vae"),
+        ({"worse": "beta-vae"}, "first: beta-vae is compared with itself"),
+        ({"name": PRIMARY}, f"{PRIMARY}: the same name or the same two rows as"),
+        ({"better": "patchvae", "worse": "random+bn"}, "the same name or the same two rows as first"),
+        ({"better": "random+bn", "worse": "patchvae"}, "the same name or the same two rows as first"),
+        ({"primary": "yes"}, "first: primary: 'yes' is not"),
+        ({"dataset": ""}, "first: dataset: '' is not"),
+        ({"regime": "conv2"}, "first: regime: 'conv2' is not"),
+        ({"added": "later"}, "first: added: 'later' is not"),
+        ({"primery": True}, "first: primery: unknown key"),
+        ({"name": ""}, "claims.0: "),
     ],
 )
 def test_a_wrong_claim_is_named(
-    config: dict[str, Any], sources: Any, tmp_path: Path, changes: dict[str, str], said: str
+    config: dict[str, Any], sources: Any, tmp_path: Path, changes: dict[str, Any], said: str
 ) -> None:
-    claims = edited(sources[0], tmp_path / "mine.csv", **changes)
-    with pytest.raises(PatchVAEError, match=r"mine\.csv") as error:
-        write(write_claims, tmp_path, contents(), config, claims, *sources[1:])
-    assert said in str(error.value)
+    place = edited(
+        sources[0], tmp_path / "mine.yaml", lambda content: content["claims"][0].update({"name": "first"} | changes)
+    )
+    with pytest.raises(PatchVAEError, match=r"mine\.yaml: ") as error:
+        write(write_claims, tmp_path, contents(), config, place, *sources[1:])
+    assert said in str(error.value) and "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda content: content.update(pool=["patchvae"]), "pool: "),
+        (lambda content: content.update(pools=[]), "pools: unknown key; did you mean pool?"),
+        (lambda content: content.update(claims=[]), "claims: "),
+        (lambda content: content["claims"].append("patchvae"), "claims.120: "),
+        (lambda content: content["claims"][3].pop("worse"), "worse: missing"),
+        (lambda content: content.pop("pool"), "pool: missing"),
+        (lambda content: content["decision"].update(worse="patchvae"), "decision.worse: patchvae is compared"),
+        (lambda content: content["decision"].update(seeds=[3]), "decision.seeds: "),
+        (lambda content: content["decision"].update(level=1.5), "decision.level: 1.5 is not"),
+    ],
+)
+def test_a_wrong_file_of_claims_is_named(sources: Any, tmp_path: Path, change: Any, said: str) -> None:
+    with pytest.raises(PatchVAEError, match=r"mine\.yaml: ") as error:
+        read_claims_file(edited(sources[0], tmp_path / "mine.yaml", change))
+    assert said in str(error.value) and "\n" not in str(error.value)
 
 
 def test_unreadable_files_are_named(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
     claims, paper, sweeps = sources
     broken = tmp_path / "broken.csv"
-    for text in ("", "name,dataset\n", "name,dataset,regime,better,worse,family,primary\n"):
+    for text in ("", "name,dataset\n", "pool: [a, b]\n", "claims: {"):
         broken.write_text(text)
         with pytest.raises(PatchVAEError, match=r"broken\.csv"):
             write(write_claims, tmp_path, contents(), config, broken, paper, sweeps)
@@ -429,3 +490,16 @@ def test_unreadable_files_are_named(config: dict[str, Any], sources: Any, tmp_pa
         files[place] = [tmp_path / "none.csv"] if place == 2 else tmp_path / "none.csv"
         with pytest.raises(PatchVAEError, match=r"none\.csv"):
             write(write_claims, tmp_path, contents(), config, *files)
+
+
+def test_near_chance_stands_a_dash(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
+    """A head under which a row is below five times chance: no difference, no verdict, and none over all heads."""
+    config |= {"heads": ["table12", "rate"]}
+    low = [outcome("beta-vae", seed, 60 + seed) | {"head": "rate"} for seed in range(3)]
+    high = [outcome("patchvae", seed, 300 + seed) | {"head": "rate"} for seed in range(3)]
+    text, markdown, _ = write(write_claims, tmp_path, [*contents(), *low, *high], config, *sources)
+    row = rows(text, "name", "head")[PRIMARY, "rate"]
+    assert (row["verdict"], row["difference"] + row["low"] + row["image_low"], row["n"]) == ("near chance", "", "3")
+    assert row["overall"] == "depends on the head"
+    assert lines(markdown)[2][2:] == ["rate", "+0.15", "—", "3", *["—"] * 7]
+    assert "below 5 times chance" in markdown

@@ -112,6 +112,27 @@ def test_what_was_not_run_is_empty(config: dict[str, Any], tmp_path: Path) -> No
     assert printed[5] == [E54, "—", "—", "—", "—"]
 
 
+def test_near_chance_there_is_no_order(config: dict[str, Any], tmp_path: Path) -> None:
+    """Below five times chance: neither a difference nor an order, in the CSV and as printed."""
+    files = contents()
+    for content in files:
+        if (content["head"], content["variant"]) == ("authors-rate", "beta-vae"):
+            content["top1"] = {"last": 4.99, "best": 5.5, "best_epoch": 1}
+    text, markdown, _ = write(write_sensitivity, tmp_path, files, config)
+    table = rows(text, "head", "select", "model")
+    row = table["authors-rate", "last", "beta-vae"]
+    assert (row["mean"], row["difference"], row["order_changed"]) == ("4.99", "", "")
+    assert table["authors-rate", "last", "patchvae"]["order_changed"] == ""
+    assert lines(markdown)[3][1:] == ["4.99 (—)", "24.00 (−1.23)", "22.00 (−2.00)", "—"]
+    assert "below 5 times chance" in markdown
+    for content in files:
+        if content["top1"]["last"] == 4.99:
+            content["top1"]["last"] = 5.0
+    markdown = write(write_sensitivity, tmp_path, files, config)[1]
+    assert lines(markdown)[3][1:] == ["5.00 (−20.00)", "24.00 (−1.23)", "22.00 (−2.00)", "no"]
+    assert "times chance" not in markdown
+
+
 def test_without_the_pair_there_is_no_order(config: dict[str, Any], tmp_path: Path) -> None:
     config |= {"variants": ["random+bn", "patchvae"]}
     files = [content for content in contents() if content["variant"] != "beta-vae"]

@@ -20,6 +20,7 @@ from patchvae.files import file_digest
 from patchvae.models.factory import build_model, network_of
 from patchvae.models.scaling import Scaling
 from patchvae.pretrained import restored
+from patchvae.records import DIGESTS
 
 PARTS = {
     "num_parts": 3,
@@ -64,7 +65,7 @@ def save(tmp_path: Path) -> Save:
             "steps": 1,
             "game": None,
             "code_sha256": "c" * 64,
-            "data_sha256": {"train": "d" * 64},
+            **{key: {"train": str(number) * 64} for number, key in enumerate(DIGESTS)},
         }
         checkpoint.save(tmp_path / f"{variant}.pt", content)
         return tmp_path / f"{variant}.pt"
@@ -214,6 +215,7 @@ def test_what_is_exported_is_smaller_and_says_the_same(save: Save, pixels: Tenso
     content = checkpoint.load_pretrained(small, {}, {})
     assert content["config"] == checkpoint.load(whole)["config"]
     assert content["checkpoint_sha256"] == file_digest(whole)
+    assert all(content[key] == checkpoint.load(whole)[key] for key in DIGESTS)
 
 
 def test_what_is_exported_reconstructs_nothing(save: Save, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from patchvae import checkpoint
 from patchvae.config import read_yaml
 from patchvae.files import read_json
 from patchvae.plan import PARTS_FIGURES
+from patchvae.records import DIGESTS
 
 FROM_WEIGHTS = tuple(f"{figure}_" for figure in PARTS_FIGURES)  # drawn from a checkpoint, not from metrics
 
@@ -73,3 +74,4 @@ def test_committed_weights_are_those_that_committed_metrics_name() -> None:
         assert content["checkpoint_sha256"] == metrics["checkpoint_sha256"]
         assert Path(name).stem == config["variant"]
         assert config == metrics["config"]
+        assert {key: content[key] for key in DIGESTS} == {key: metrics[key] for key in DIGESTS}

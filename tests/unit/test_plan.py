@@ -234,17 +234,21 @@ def test_a_value_touches_exactly_the_jobs_that_read_it(small: Params, key: str, 
 @pytest.mark.parametrize(
     ("key", "touched"),
     [
-        ("ridge/pool", {"probe *", "real_parts *"}),
+        ("ridge/pool", {"probe *", "real_parts *", "few_labels *"}),
         ("part_measures/crops", {"real_parts *"}),
         ("drawing/crop_cells", {"figure_parts *", "real_parts *", "figure_real_parts *"}),
+        ("few_labels/draws", {"few_labels *", "few_labels_pixels *"}),
+        ("few_labels/whitened_variance", {"few_labels_pixels *"}),
         ("ridge/lambdas", {"probe *"}),
         (
             "datasets/cifar100/num_classes",
-            {"prepare cifar100", "pretrain cifar100/[ls]*", "finetune */cifar100/*", "rates *", "probe *"},
+            {"prepare cifar100", "pretrain cifar100/[ls]*", "finetune */cifar100/*", "rates *", "probe *"}
+            | {"few_labels *", "few_labels_pixels *"},
         ),
         (
             "model/backbone",
-            {"pretrain [cd]*", "pretrain imagenet64/*", "finetune [!t]*", "finetune table1/*", "rates *", "probe *"},
+            {"pretrain [cd]*", "pretrain imagenet64/*", "finetune [!t]*", "finetune table1/*", "rates *", "probe *"}
+            | {"few_labels *"},
         ),
         # A head is laid over `finetune`, in its own jobs alone, and the table names what it sets.
         ("heads/authors/head_dropout", {"finetune sensitivity/*/authors/*", "sensitivity *"}),

@@ -56,7 +56,9 @@ def test_sentence_differences_what_is_missing_picture_and_column(results: pd.Dat
     assert points.startswith("PatchVAE minus β-VAE")
     assert head.startswith("- Table 12 + ReLU (") and "): +5.05 (+" in head and head.endswith(", 2 seeds)")
     assert printed == "- The paper prints +0.15; its own equal runs differ by 0.25."
-    assert others == "- The paper's other claims: 1 reversed, 1 not run."
+    assert others == (
+        "- The paper's other claims: 1 reversed, 1 not run; our own claims, against the controls: 1 not run."
+    )
     assert missing == "- Not run: 1 of 3 rows (— in the table)."
     assert picture == "![The paper's Table 1 against ours](../figures/a.png)"
     assert heading.startswith("Top-1 test accuracy (%) on CIFAR-100 Conv[1-5], after the last epoch, 2 seeds")

@@ -54,8 +54,13 @@ def from_phi(
 
 
 def recorded_config(path: Path, cell: Cell, content: Row, params: Sequence[Path]) -> dict[str, Any]:
-    """The configuration that a cell was measured with; keys that came later have the values of the run's parameters."""
+    """The configuration that a cell was measured with; keys that came later have the values of the run's parameters.
+
+    A chosen rate is given as the number that was chosen, so that it need not be searched for again.
+    """
     config: dict[str, Any] = content["config"]
+    if config.get("lr") == "chosen":
+        config = config | {"lr": content["lr"]}
     try:
         check_config(content["rule"], config)
     except PatchVAEError:

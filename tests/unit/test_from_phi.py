@@ -95,6 +95,14 @@ def test_the_configuration_is_the_recorded_one_and_later_keys_are_the_parameters
     assert config == {**content["config"], "momentum": later} and config["lr"] == 0.5
 
 
+def test_a_chosen_rate_is_given_as_a_number(capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path("results/small/metrics/finetune/table1/conv1-5/table12/patchvae/cifar100/seed0.json")
+    content = changed(json.loads(path.read_text()), "config/lr", "chosen") | {"lr": 0.003}
+    path.write_text(json.dumps(content))
+    config = json.loads(commands(*TUNED, capsys=capsys)[1][-1])
+    assert check_config("finetune", config) and config == content["config"] | {"lr": 0.003}
+
+
 def refusal(*words: str, capsys: pytest.CaptureFixture[str]) -> str:
     assert cli.main(["explain", *words]) == 1
     said = capsys.readouterr()

@@ -82,7 +82,7 @@ def answer_of_the_run():
     if not (tables[0].is_file() and picture.is_file()):
         return {}
     texts = [path.read_text(encoding="utf-8") for path in tables if path.is_file()]
-    answer, caption, rows = readme.split(readme.joined(texts))
+    answer, caption, rows = readme.split(re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", readme.joined(texts)))  # without links
     # In lines, since reStructuredText limits their length
     text = base64.encodebytes(picture.read_bytes()).decode().strip()
     return {"answer": answer, "picture": f"data:image/png;base64,{text}", "caption": caption, "rows": rows}

@@ -52,12 +52,13 @@ def text(results: pd.DataFrame, claims: pd.DataFrame = CLAIMS, **changes: Any) -
 
 def test_sentence_differences_what_is_missing_picture_and_column(results: pd.DataFrame) -> None:
     first, _, points, _, head, printed, others, missing, _, picture, _, heading, _, *table, _, protocol = text(results)
-    assert first == "**CIFAR-100 Conv[1-5]: PatchVAE is better than β-VAE under Table 12 + ReLU.**"
+    assert first == "**CIFAR-100 Conv[1-5]: PatchVAE is better than β-VAE under “Table 12 + ReLU”.**"
     assert points.startswith("PatchVAE minus β-VAE")
     assert head.startswith("- Table 12 + ReLU (") and "): +5.05 (+" in head and head.endswith(", 2 seeds)")
-    assert printed == "- The paper prints +0.15; its own equal runs differ by 0.25."
+    assert printed == "- The paper prints +0.15; runs of its own that should be equal differ by 0.25."
     assert others == (
-        "- The paper's other claims: 1 reversed, 1 not run; our own claims, against the controls: 1 not run."
+        "- [All claims](claims.md). The paper's other claims: reversed 1, not run 1; ours, against φ without"
+        " pretraining: not run 1."
     )
     assert missing == "- Not run: 1 of 3 rows (— in the table)."
     assert picture == "![The paper's Table 1 against ours](../figures/a.png)"
@@ -78,8 +79,8 @@ def test_heads_that_disagree_are_in_one_sentence(results: pd.DataFrame) -> None:
     every, heads = pd.concat([results, turned, alone]), ["table12", "authors", "own", "linear"]
     lines = text(every, heads=heads)
     assert lines[0] == (
-        "**CIFAR-100 Conv[1-5]: PatchVAE is better than β-VAE under Table 12 + ReLU, worse under dropout and not told"
-        " apart under own.**"
+        "**CIFAR-100 Conv[1-5]: PatchVAE is better than β-VAE under “Table 12 + ReLU”, worse under “dropout” and not"
+        " told apart under “own”.**"
     )
     # A user's own head keeps its key; one that was not run has no line.
     assert [line.split(" (")[0] for line in lines[4:7]] == ["- Table 12 + ReLU", "- dropout", "- own: +5.00"]
@@ -113,6 +114,6 @@ def test_a_claim_counts_once_however_many_heads_there_are(results: pd.DataFrame)
     table = judge(CLAIMS, every, config["heads"], ["patchvae", "beta-vae"])
     lines = brief(config, PAPER.rename_axis(["model", "dataset", "regime"]), every, table, "a.png").splitlines()
     assert (
-        "- The paper's other claims: 1 depends on the head, 1 not run; our own claims, against the controls: 1 holds."
-        in lines
+        "- [All claims](claims.md). The paper's other claims: depends on the head 1, not run 1; ours, against φ without"
+        " pretraining: holds 1." in lines
     )

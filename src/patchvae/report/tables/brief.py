@@ -34,7 +34,7 @@ def answer(rows: pd.DataFrame) -> str:
     where = f"{dataset_name(claim.dataset, ())} {regime_name(claim.regime)}"
     said: list[str] = []
     for verdict, (order, link) in PHRASES.items():
-        heads = [head_name(row.head) for row in rows.itertuples() if row.verdict.split(",")[0] == verdict]
+        heads = [f"“{head_name(row.head)}”" for row in rows.itertuples() if row.verdict.split(",")[0] == verdict]
         if heads:
             than = "" if said else f" {link} {worse}"  # once
             said.append(f"{order}{than} under {listed(heads)}")
@@ -54,8 +54,29 @@ def differences(rows: pd.DataFrame) -> list[str]:
     claim = rows.iloc[0]
     lines = [f"- {defined(row.head)}: {told(row)}" for row in rows.itertuples() if row.verdict != comparisons.NOT_RUN]
     pair = f"{display_name(claim.better)} minus {display_name(claim.worse)}"
-    paper = f"The paper prints {signed(claim.paper_effect)}; its own equal runs differ by {claim.paper_spread:.2f}."
-    return [f"{pair}, in points of top-1 accuracy:", "", *lines, f"- {paper}"]
+    sure = f"{100 * (1 - comparisons.ALPHA):.0f} % intervals over seeds"
+    paper = (
+        f"The paper prints {signed(claim.paper_effect)}; runs of its own that should be equal differ by"
+        f" {claim.paper_spread:.2f}."
+    )
+    return [f"{pair}, in points of top-1 accuracy, with {sure}:", "", *lines, f"- {paper}"]
+
+
+def against_controls(rows: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
+    """A line with both rows of a primary claim minus the better control of each head, or none where one is missing.
+
+    rows: as in `answer`; cells: the results of the claim's column. Differences are of means over seeds.
+    """
+    means = cells.groupby(["head", "model"]).value.mean().unstack()
+    heads, models = list(rows["head"]), [rows.better.iloc[0], rows.worse.iloc[0]]
+    controls = [model for model in CONTROLS if model in means]
+    if not controls or not {*models} <= {*means} or not {*heads} <= {*means.index}:
+        return []
+    gains = means.loc[heads, models].sub(means.loc[heads, controls].max(axis=1), axis=0)
+    if gains.isna().any(axis=None):
+        return []
+    said = [f"{display_name(model)} {listed([signed(value) for value in gains[model]])}" for model in models]
+    return [f"- Minus the better φ without pretraining of each classifier: {'; '.join(said)}."]
 
 
 def told(row: Any) -> str:
@@ -68,13 +89,13 @@ def counted(table: pd.DataFrame) -> str:
     """How many of the paper's other claims, and of ours, have which verdict over all heads."""
     others = table[~table.primary].drop_duplicates("name")
     told = []
-    for source, whose in (("paper", "The paper's other claims"), ("ours", "our own claims, against the controls")):
+    for source, whose in (("paper", "The paper's other claims"), ("ours", "ours, against φ without pretraining")):
         claims = others[others.source == source]
         counts = claims.overall.value_counts()
         counts = counts.reindex(sorted(counts.index, key=lambda said: said == comparisons.NOT_RUN))  # comes last
         if len(counts):
-            told.append(f"{whose}: {', '.join(f'{count} {said}' for said, count in counts.items())}")
-    return f"- {'; '.join(told)}." if told else ""
+            told.append(f"{whose}: {', '.join(f'{said} {count}' for said, count in counts.items())}")
+    return f"- [All claims](claims.md). {'; '.join(told)}." if told else ""
 
 
 def column(
@@ -125,7 +146,8 @@ def brief(
     columns = dict.fromkeys((rows.dataset.iloc[0], rows.regime.iloc[0]) for rows in primary)
     lines = [" ".join(map(answer, primary)), ""]
     for rows in primary:
-        lines += differences(rows)
+        own = (results.dataset == rows.dataset.iloc[0]) & (results.regime == rows.regime.iloc[0])
+        lines += [*differences(rows), *against_controls(rows, results[own])]
     lines += filter(None, [counted(shown)])
     tables = []
     for dataset, regime in columns:

@@ -158,13 +158,17 @@ def sentence(rule: Decision, table: pd.DataFrame, stand_ins: Collection[str] = (
         NOT_DECIDED: f"the order is not decided ({missing_words(table)} not run)",
         DEPENDS: f"the order of {better} and {worse} depends on the classifier",
     }.get(verdict, f"{better} is {verdict} than {worse}, whichever it is")
-    paragraphs = [f"**Under a classifier that does not depend on the scale of the features, {text}.**"]
+    heads = ", ".join(head_name(head) for head in deciding["head"])
+    paragraphs = [f"**Under classifiers that do not depend on the scale of the features ({heads}), {text}.**"]
     if verdict != NOT_DECIDED:
         paragraphs.append(f"Decided {where}: {'; '.join(map(told, deciding.itertuples()))}.")
     known = known[known.difference.notna()]
     if len(known):
         said = "; ".join(map(told, known.itertuples()))
-        paragraphs.append(f"Known beforehand, no part of the decision: {better} minus {worse} {where}, {said}.")
+        paragraphs.append(
+            "Seeds that were looked at [before the decision](decision.md) count for nothing in it."
+            f" {better} minus {worse} {where}, with {100 * (1 - rule.level):g} % intervals: {said}."
+        )
     return "\n\n".join(paragraphs)
 
 

@@ -205,10 +205,6 @@ def _table1(params: Params, wildcards: Mapping[str, Any]) -> Params:
     return {key: params[key] for key in ("run", "seeds", "select")} | block
 
 
-def _decision(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    return {key: params[key] for key in ("run", "seeds", "select")}
-
-
 def _probe_table(params: Params, wildcards: Mapping[str, Any]) -> Params:
     block = {"datasets": [wildcards["dataset"]], "variants": params["probe"]["variants"]}
     return {"run": params["run"], "seeds": params["seeds"]} | block
@@ -272,6 +268,10 @@ def _figure_parts(params: Params, wildcards: Mapping[str, Any]) -> Params:
     return _measured(params, {**wildcards, **chosen}) | params["drawing"]
 
 
+def _decision(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    return {key: params[key] for key in ("run", "seeds", "select")}
+
+
 def _nothing(params: Params, wildcards: Mapping[str, Any]) -> Params:
     """Of a job that reads its input files alone."""
     return {}
@@ -291,10 +291,10 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "parts": _measured,
     "table1": _table1,
     "claims": _table1,
-    "decision": _decision,
     "probe_table": _probe_table,
     "lengths": _lengths,
     "sensitivity": _sensitivity,
+    "decision": _decision,
     "table2": _table2,
     "sweep": _sweep,
     "table7": _table7,

@@ -105,6 +105,7 @@ OTHER: dict[str, Any] = {
 # What params.yaml leaves out and overlays ask for
 MORE: dict[str, Any] = {
     "table1": {"objectives": {"labels": ["labelled", "shuffled"]}},
+    "decision": ["paper/claims.yaml"],
     "lengths": {"datasets": ["cifar100"], "variants": ["patchvae"]},
     "sensitivity": {
         "datasets": ["cifar100"],
@@ -114,6 +115,9 @@ MORE: dict[str, Any] = {
     "probe": {"datasets": ["cifar100"], "variants": ["patchvae", "random"]},
     "pretrain": {"snapshots": [3]},
 }
+
+
+READERS = ("table1", "claims", "decision", "table2", "sweep", "lengths", "sensitivity")  # of fine-tunings
 
 
 def another(key: str, value: Any) -> Any:
@@ -248,7 +252,7 @@ def test_a_value_touches_exactly_the_jobs_that_read_it(small: Params, key: str, 
             {"finetune table[12]/*", "finetune num_parts/*", "finetune lengths/*", "finetune sensitivity/*/[ls]*"}
             | {"finetune sensitivity/*/authors/*", "finetune sensitivity/*/authors-norm/*"},
         ),
-        ("select", {f"{table} *" for table in ("table1", "claims", "table2", "sweep", "lengths", "sensitivity")}),
+        ("select", {f"{table} *" for table in READERS}),
     ],
 )
 def test_a_value_touches_exactly_the_jobs_beside_table_1_that_read_it(

@@ -138,7 +138,10 @@ def told(line: Any) -> str:
 
 def missing_words(table: pd.DataFrame) -> str:
     """What is not run of the deciding cells, in words."""
-    waiting = table[(table.role == DECIDING) & (table.missing != "")]
+    deciding = table[table.role == DECIDING]
+    waiting = deciding[deciding.missing != ""]
+    if deciding.missing.nunique() == 1:
+        return f"{seed_words(deciding.missing.iloc[0])} under each classifier"
     if waiting.missing.nunique() == 1:
         return f"{seed_words(waiting.missing.iloc[0])} under {_and([head_name(head) for head in waiting['head']])}"
     return "; ".join(f"{seed_words(line.missing)} under {head_name(line.head)}" for line in waiting.itertuples())
@@ -149,7 +152,7 @@ def _and(words: Sequence[str]) -> str:
 
 
 def sentence(rule: Decision, table: pd.DataFrame, stand_ins: Collection[str] = ()) -> str:
-    """The decision for the README: the verdict, every sign or what is missing, and what was known beforehand.
+    """The decision for the README: the verdict, every difference or what is missing, and what was known beforehand.
 
     table: of `decide`.
     """
@@ -164,7 +167,7 @@ def sentence(rule: Decision, table: pd.DataFrame, stand_ins: Collection[str] = (
         text.append(f"{'; '.join(map(told, deciding.itertuples()))}.")
     known = known[known.difference.notna()]
     if len(known):
-        text.append(f"Known beforehand, and not part of the decision: {'; '.join(map(told, known.itertuples()))}.")
+        text.append(f"Known beforehand: {'; '.join(map(told, known.itertuples()))}.")
     return " ".join(text)
 
 

@@ -105,6 +105,7 @@ OTHER: dict[str, Any] = {
 # What params.yaml leaves out and overlays ask for
 MORE: dict[str, Any] = {
     "table1": {"objectives": {"labels": ["labelled", "shuffled"]}},
+    "decision": ["paper/claims.yaml"],
     "lengths": {"datasets": ["cifar100"], "variants": ["patchvae"]},
     "sensitivity": {
         "datasets": ["cifar100"],
@@ -122,6 +123,9 @@ MORE: dict[str, Any] = {
     "few_labels": {"datasets": ["cifar100"], "variants": ["patchvae", "random"]},
     "pretrain": {"snapshots": [3]},
 }
+
+
+READERS = ("table1", "claims", "decision", "table2", "sweep", "lengths", "sensitivity")  # of fine-tunings
 
 
 def another(key: str, value: Any) -> Any:

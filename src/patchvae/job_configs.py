@@ -26,6 +26,7 @@ MODELS = {
     "real-parts": "patchvae.evaluation.real_parts_config:RealParts",
     "table1": "patchvae.report.tables.table1:Table1",
     "claims": "patchvae.report.tables.outcomes:Claims",
+    "decision": "patchvae.report.tables.config:Selected",
     "probe_table": "patchvae.report.tables.probe_table:ProbeTable",
     "few_labels_table": "patchvae.report.tables.few_labels_table:FewLabelsTable",
     "lengths": "patchvae.report.tables.lengths:Lengths",

@@ -224,6 +224,10 @@ def _table1(params: Params, wildcards: Mapping[str, Any]) -> Params:
     return {key: params[key] for key in ("run", "seeds", "select")} | block
 
 
+def _decision(params: Params, wildcards: Mapping[str, Any]) -> Params:
+    return {key: params[key] for key in ("run", "seeds", "select")}
+
+
 def _probe_table(params: Params, wildcards: Mapping[str, Any]) -> Params:
     block = {"datasets": [wildcards["dataset"]], "variants": params["probe"]["variants"]}
     return {"run": params["run"], "seeds": params["seeds"]} | block
@@ -321,10 +325,6 @@ def _figure_parts(params: Params, wildcards: Mapping[str, Any]) -> Params:
     return _measured(params, {**wildcards, **chosen}) | params["drawing"]
 
 
-def _decision(params: Params, wildcards: Mapping[str, Any]) -> Params:
-    return {key: params[key] for key in ("run", "seeds", "select")}
-
-
 def _nothing(params: Params, wildcards: Mapping[str, Any]) -> Params:
     """Of a job that reads its input files alone."""
     return {}
@@ -348,6 +348,7 @@ RESOLVERS: dict[str, Callable[[Params, Mapping[str, Any]], Params]] = {
     "real_parts": _real_parts,
     "table1": _table1,
     "claims": _table1,
+    "decision": _decision,
     "probe_table": _probe_table,
     "few_labels_table": _few_labels_table,
     "lengths": _lengths,

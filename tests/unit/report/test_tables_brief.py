@@ -57,7 +57,7 @@ def test_sentence_differences_what_is_missing_picture_and_column(results: pd.Dat
     assert head.startswith("- Table 12 + ReLU (") and "): +5.05 (+" in head and head.endswith(", 2 seeds)")
     assert printed == "- The paper prints +0.15; runs of its own that should be equal differ by 0.25."
     assert others == (
-        "- [All claims](claims.md). The paper's other claims: reversed 1, not run 1; ours, against φ without"
+        "- [Claims](claims.md) on CIFAR-100. The paper's other claims: reversed 1, not run 1; ours, against φ without"
         " pretraining: not run 1."
     )
     assert missing == "- Not run: 1 of 3 rows (— in the table)."
@@ -114,6 +114,6 @@ def test_a_claim_counts_once_however_many_heads_there_are(results: pd.DataFrame)
     table = judge(CLAIMS, every, config["heads"], ["patchvae", "beta-vae"])
     lines = brief(config, PAPER.rename_axis(["model", "dataset", "regime"]), every, table, "a.png").splitlines()
     assert (
-        "- [All claims](claims.md). The paper's other claims: depends on the head 1, not run 1; ours, against φ without"
-        " pretraining: holds 1." in lines
+        "- [Claims](claims.md) on CIFAR-100. The paper's other claims: depends on the head 1, not run 1; ours, against"
+        " φ without pretraining: holds 1." in lines
     )

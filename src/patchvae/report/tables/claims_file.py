@@ -33,7 +33,7 @@ class Decision(Strict):
     dataset: Name
     regime: Regime
     level: Annotated[float, Field(gt=0, lt=1), AS_WRITTEN]  # of wrong decisions: 0.05 asks for intervals at 95 %
-    heads: Some[Name]
+    heads: Annotated[dict[Name, dict[Name, bool | float | str]], Field(min_length=1)]  # with settings they must have
     probe: bool  # whether the linear probe is one of the classifiers
     seeds: Annotated[Some[Seed], Field(min_length=2)]
 

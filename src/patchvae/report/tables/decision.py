@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,17 @@ from patchvae.report.tables.words import (
     display_name,
     head_name,
     head_notes,
+    listed,
     measured,
     regime_name,
 )
 
-DECIDING, KNOWN = "deciding", "known"  # roles of seeds: those of the rule, and all others with results
+DECIDING, OTHER = "deciding", "other"  # roles of seeds: those of the rule, and all others with results
 BETTER, WORSE = "better", "worse"
 DEPENDS = "depends on the head"
 NOT_DECIDED = "not decided: not run"
 SEEDS, IMAGES = "seeds", "images"  # what an interval is over
+SAID = {"+": "better", "-": "worse", "0": "not told apart", "": "near chance"}
 SIGNS = {"+": "+", "-": "−", "0": "±", "": EMPTY}  # of an interval above 0, below it, around it, and of none
 TIDY = ["head", "role", "difference", "low", "high", "over", "n", "seeds", "missing", "sign", "verdict"]
 
@@ -60,7 +62,7 @@ def decide(rule: Decision, cells: pd.DataFrame) -> pd.DataFrame:
     else:
         verdict = {("+",): BETTER, ("-",): WORSE}.get(tuple(signs), DEPENDS)
     lines = [{**line, "verdict": verdict} for line in lines]
-    lines += [{**_line(rule, cells[cells["head"] == head], head, KNOWN), "verdict": ""} for head in heads]
+    lines += [{**_line(rule, cells[cells["head"] == head], head, OTHER), "verdict": ""} for head in heads]
     return pd.DataFrame(lines)[TIDY].astype(dict.fromkeys(["difference", "low", "high"], float))
 
 
@@ -98,18 +100,30 @@ def probe_outcomes(content: Row) -> Iterator[Row]:
         yield {**row, "right": right_images({**content, "top1": {"last": content["top1"]}})}
 
 
+def held_to(rule: Decision, reader: Callable[[Row], Iterator[Row]]) -> Callable[[Row], Iterator[Row]]:
+    """A reader that refuses a classifier of the rule which was not trained with the rule's settings."""
+
+    def rows(content: Row) -> Iterator[Row]:
+        for key, value in rule.heads.get(content["head"], {}).items():
+            if content["config"].get(key) != value:
+                raise ValueError(f"{key} is {content['config'].get(key)!r}, but the rule of the decision has {value!r}")
+        yield from reader(content)
+
+    return rows
+
+
 def collect_cells(config: Mapping[str, Any], rule: Decision, files: Sequence[Path | str]) -> pd.DataFrame:
     """The cells that the rule is about, of the rule's seeds and the run's; other rows and data sets are skipped.
 
-    Raises PatchVAEError for a wrong or doubled file, for files without any such cell, and for those with other test
-    images or another number of epochs.
+    Raises PatchVAEError for a wrong or doubled file, for files without any such cell, for those with other test images
+    or another number of epochs, and for a classifier with other settings than the rule's.
     """
     heads = [*((rule.regime, head) for head in rule.heads), *([(REGIME, PROBE_HEAD)] if rule.probe else [])]
     seeds = sorted({*config["seeds"], *rule.seeds})
     places = itertools.product((rule.better, rule.worse), [rule.dataset], heads, seeds)
     expected = [(model, dataset, *head, seed) for model, dataset, head, seed in places]
     wanted = {cell[:-1] for cell in expected}
-    readers = {"finetune": outcomes(config["select"]), "probe": probe_outcomes}
+    readers = {"finetune": held_to(rule, outcomes(config["select"])), "probe": probe_outcomes}
     frame = collect(
         files, readers, CELL, expected, lambda row: tuple(row[key] for key in CELL[:-1]) not in wanted, partial=True
     )
@@ -146,36 +160,46 @@ def missing_words(table: pd.DataFrame) -> str:
 
 
 def sentence(rule: Decision, table: pd.DataFrame, stand_ins: Collection[str] = ()) -> str:
-    """The decision for the README: a bold sentence, then every sign, and what was known beforehand.
+    """The decision for the README: a bold sentence, then every sign, and what other seeds say.
 
     table: of `decide`.
     """
-    deciding, known = (table[table.role == role] for role in (DECIDING, KNOWN))
+    deciding, others = (table[table.role == role] for role in (DECIDING, OTHER))
     verdict = deciding.verdict.iloc[0]
     better, worse = display_name(rule.better), display_name(rule.worse)
     where = f"on {dataset_name(rule.dataset, stand_ins)} {regime_name(rule.regime)}"
     text = {
         NOT_DECIDED: f"the order is not decided ({missing_words(table)} not run)",
-        DEPENDS: f"the order of {better} and {worse} depends on the classifier",
-    }.get(verdict, f"{better} is {verdict} than {worse}, whichever it is")
+        DEPENDS: f"{better} against {worse} is {by_sign(deciding)}",
+    }.get(verdict, f"{better} is {verdict} than {worse}")
     heads = ", ".join(head_name(head) for head in deciding["head"])
     paragraphs = [f"**Under classifiers that do not depend on the scale of the features ({heads}), {text}.**"]
     if verdict != NOT_DECIDED:
         paragraphs.append(f"Decided {where}: {'; '.join(map(told, deciding.itertuples()))}.")
-    known = known[known.difference.notna()]
-    if len(known):
-        said = "; ".join(map(told, known.itertuples()))
+    others = others[others.difference.notna()]
+    if len(others):
+        said = "; ".join(map(told, others.itertuples()))
         paragraphs.append(
-            "Seeds that were looked at [before the decision](decision.md) count for nothing in it."
+            "Other seeds count for nothing in [that decision](decision.md): some were looked at before its rule stood."
             f" {better} minus {worse} {where}, with {100 * (1 - rule.level):g} % intervals: {said}."
         )
     return "\n\n".join(paragraphs)
 
 
+def by_sign(deciding: pd.DataFrame) -> str:
+    """`better under standardised, not told apart under linear probe`; deciding: lines with signs."""
+    found = []
+    for sign, words in SAID.items():
+        heads = [head_name(head) for head in deciding["head"][deciding.sign == sign]]
+        if heads:
+            found.append(f"{words} under {'each of them' if len(heads) == len(deciding) else listed(heads)}")
+    return listed(found)
+
+
 def layout(table: pd.DataFrame) -> list[list[str]]:
     """Rows of texts: the classifier, then difference and seeds of either role, and the deciding sign."""
     texts: dict[str, list[str]] = {}
-    for line in pd.concat([table[table.role == KNOWN], table[table.role == DECIDING]]).itertuples():
+    for line in pd.concat([table[table.role == OTHER], table[table.role == DECIDING]]).itertuples():
         interval = "" if math.isnan(line.low) else f" ({signed(line.low)} to {signed(line.high)})"
         seeds = line.seeds.replace(" ", ", ") + (", over images" if line.over == IMAGES else "")
         cells = [
@@ -197,8 +221,8 @@ def caption(config: Mapping[str, Any], rule: Decision, results: pd.DataFrame, st
         f" {seed_words(_spaced(sorted(rule.seeds)))} at {100 * (1 - rule.level):g} % lies above 0 under every"
         " classifier, worse if below, not decided while any of these cells is missing; in all other cases it depends on"
         " the head.",
-        "Known: all other seeds, which were looked at before and decide nothing. In parentheses paired intervals over"
-        " seeds, of a single seed over test images. Sign: + above 0, − below 0, ± neither.",
+        "Other seeds decide nothing; some of them were looked at before the rule stood. In parentheses paired intervals"
+        " over seeds, of a single seed over test images. Sign: + above 0, − below 0, ± neither.",
         *head_notes(heads_of(rule)),
     ]
     if results.empty:
@@ -237,7 +261,7 @@ def write(
         warning=demo_line([rule.dataset], stand_ins),
         caption=caption(config, rule, results, stand_ins),
         corner="Classifier",
-        groups=[("Known:", ["difference", "seeds"]), ("Deciding:", ["difference", "seeds", "sign"])],
+        groups=[("Other seeds:", ["difference", "seeds"]), ("Deciding:", ["difference", "seeds", "sign"])],
         rows=layout(table),
         notes=[f"Decision: {verdict}{missing}."],
         wide=True,

@@ -125,6 +125,11 @@ def as_number(value: Any) -> float:
         return math.inf
 
 
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`, or nothing of none."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
 def plural(count: int, thing: str) -> str:
     """`1 epoch`, `2 epochs`, `10,000 images`."""
     return f"{count:,} {thing}" + ("" if count == 1 else "s")

@@ -15,11 +15,11 @@ PROBE_HEAD = "probe"  # in place of a head where the linear probe is beside the 
 HEADS = {
     "table12": (
         "Table 12 + ReLU",
-        "the two linear layers of the paper's Table 12, and between them a ReLU that is not in it",
+        "the paper's Table 12, and between its two layers a ReLU that is not in it",
     ),
     "authors": (
         "dropout",
-        "Table 12 + ReLU and the authors' dropout before it, with nothing else of theirs",
+        "Table 12 + ReLU with the authors' dropout and nothing else of theirs",
     ),
     "linear": ("Table 12 as printed", "the two linear layers without a ReLU, so a linear classifier"),
     "authors-rate": (

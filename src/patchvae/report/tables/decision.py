@@ -180,8 +180,8 @@ def sentence(rule: Decision, table: pd.DataFrame, stand_ins: Collection[str] = (
     if len(others):
         said = "; ".join(map(told, others.itertuples()))
         paragraphs.append(
-            "Other seeds count for nothing in [that decision](decision.md): some were looked at before its rule stood."
-            f" {better} minus {worse} {where}, with {100 * (1 - rule.level):g} % intervals: {said}."
+            f"Other seeds [decide nothing](decision.md), as some were looked at before. {better} minus {worse} {where},"
+            f" {100 * (1 - rule.level):g} % intervals: {said}."
         )
     return "\n\n".join(paragraphs)
 

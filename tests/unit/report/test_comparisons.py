@@ -280,6 +280,7 @@ def test_what_is_beside_a_pair_changes_nothing_of_it() -> None:
         ((0.1, 0.9), (-1, 2), 2.1, "holds, smaller than printed"),
         ((0.1, 0.9), (-1, 2), 1.9, "holds"),
         ((2.1, 2.9), (1, 4), 0.9, "holds, larger than printed"),
+        ((2.1, 2.9), (1, 4), 1.1, "holds"),
         ((-0.1, 0.9), (-1, 2), 2.1, "undecided, smaller than printed"),
         ((-0.1, 4.9), (1, 4), 0.5, "undecided, larger than printed"),
         ((-0.1, 1.0), (-1, 2), 1.0, "undecided"),

@@ -110,6 +110,7 @@ def test_the_longest_names_make_no_part_of_a_path_too_long() -> None:
         "regime": "conv1-5",
         "seed": 2**32 - 1,
         "figure": "figure1",
+        "floor": "pixels",
     }
     longest |= {"variant": f"{'v' * 64}.{'k' * 64}={'w' * 64}", "table": "k" * 64, "key": "k" * 64}
     parts = [part for paths in OUTPUTS.values() for path in paths for part in path.format(**longest).split("/")]

@@ -55,6 +55,10 @@ def held(place: Path, *options: str, until: str = "pretrain", smi: bool = True, 
     return [json.loads(line) for line in (place / "held.jsonl").read_text().splitlines()]
 
 
+# Rules whose jobs ask for a GPU
+ASKING = ["few_labels", "few_labels_pixels", "fid", "finetune", "pretrain", "probe", "rates", "reconstruct"]
+
+
 def most_at_once(trainings: list[dict[str, str]]) -> Counter[str]:
     """GPU -> the most trainings that it had at any time."""
     found: Counter[str] = Counter()
@@ -73,14 +77,13 @@ def test_trainings_share_no_gpu_unless_they_may(place: Path) -> None:
     shared = [job for job in held(place, "--resources", "gpu=4") if job["job"] == "pretrain"]
     assert most_at_once(shared) <= Counter({"GPU-a": 2, "GPU-b": 2})
     assert {job[gpus.PER_GPU] for job in shared} == {"2"}
-    asked = "few_labels few_labels_pixels fid finetune pretrain probe rates reconstruct"
-    assert {job[gpus.JOBS] for job in shared} == {asked}
+    assert {job[gpus.JOBS] for job in shared} == {" ".join(ASKING)}
 
 
 def test_jobs_insist_on_a_gpu_where_it_was_said_that_there_are_some(place: Path) -> None:
     none: dict[str, Any] = {gpus.VISIBLE: "", "smi": False, "until": "digit_scenes"}
     assert {job[gpus.JOBS] for job in held(place, **none)} == {None}
     told = held(place, "--resources", "gpu=1", "--set-resources", "probe:gpu=0", **none)
-    assert {job[gpus.JOBS] for job in told} == {"fid finetune pretrain reconstruct"}
+    assert {job[gpus.JOBS] for job in told} == {" ".join(rule for rule in ASKING if rule != "probe")}
     node = held(place, "--mode", "remote", **none)  # as a cluster's executor calls it
-    assert {job[gpus.JOBS] for job in node} == {"few_labels few_labels_pixels fid finetune pretrain probe reconstruct"}
+    assert {job[gpus.JOBS] for job in node} == {" ".join(ASKING)}

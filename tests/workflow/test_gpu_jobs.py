@@ -29,6 +29,8 @@ if __name__ == "__main__":
         stream.write(json.dumps(held) + "\\n")
 """
 
+ON_GPUS = "few_labels few_labels_pixels fid finetune pretrain probe reconstruct"  # rules that ask for one
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
@@ -73,7 +75,9 @@ def test_trainings_share_no_gpu_unless_they_may(place: Path) -> None:
     shared = [job for job in held(place, "--resources", "gpu=4") if job["job"] == "pretrain"]
     assert most_at_once(shared) <= Counter({"GPU-a": 2, "GPU-b": 2})
     assert {job[gpus.PER_GPU] for job in shared} == {"2"}
-    assert {job[gpus.JOBS] for job in shared} == {"few_labels few_labels_pixels fid finetune pretrain probe reconstruct"}
+    assert {job[gpus.JOBS] for job in shared} == {
+        "few_labels few_labels_pixels fid finetune pretrain probe reconstruct"
+    }
 
 
 def test_jobs_insist_on_a_gpu_where_it_was_said_that_there_are_some(place: Path) -> None:
@@ -82,4 +86,4 @@ def test_jobs_insist_on_a_gpu_where_it_was_said_that_there_are_some(place: Path)
     told = held(place, "--resources", "gpu=1", "--set-resources", "probe:gpu=0", **none)
     assert {job[gpus.JOBS] for job in told} == {"fid finetune pretrain reconstruct"}
     node = held(place, "--mode", "remote", **none)  # as a cluster's executor calls it
-    assert {job[gpus.JOBS] for job in node} == {"few_labels few_labels_pixels fid finetune pretrain probe reconstruct"}
+    assert {job[gpus.JOBS] for job in node} == {ON_GPUS}

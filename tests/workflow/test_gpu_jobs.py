@@ -29,6 +29,8 @@ if __name__ == "__main__":
         stream.write(json.dumps(held) + "\\n")
 """
 
+ON_GPUS = "few_labels few_labels_pixels fid finetune pretrain probe reconstruct"  # rules that ask for one
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:

@@ -67,7 +67,7 @@ def test_numbers_by_hand(config: dict[str, Any], tmp_path: Path) -> None:
     assert float(row["low"]) == pytest.approx(0.6 - half * deviation, abs=0.005)
     low, high = f"−{half * deviation - 0.6:.2f}", f"+{0.6 + half * deviation:.2f}"
     assert lines(markdown) == [
-        ["Model", "CIFAR-100 1", "CIFAR-100 all"],
+        ["Model", "CIFAR-100 1 label", "CIFAR-100 all"],
         ["PatchVAE", f"5.00 ({5 - half:.2f} to {5 + half:.2f})‡", "30.00"],
         ["β-VAE", "4.40 (1.54 to 7.26)‡", "29.00"],
         ["Random φ (control)", "2.00 (2.00 to 2.00)‡", "20.00"],

@@ -94,16 +94,22 @@ def name_of(model: str) -> str:
     return FLOOR_NAMES.get(model) or display_name(model)
 
 
+def rows_of(config: Mapping[str, Any]) -> list[str]:
+    """The table's rows in order."""
+    models = [*in_order([], config["variants"]), *FLOORS]
+    return [*models, DIFFERENCE] if set(PAIR) <= set(models) else models
+
+
 def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     """The protocol behind the numbers, in plain sentences."""
     draws = plural(results.draw.nunique(), "draw")
+    paired = ", so the difference of two rows is paired by draw" if DIFFERENCE in rows_of(config) else ""
     said = [
         f"Run {config['run']}: top-1 test accuracy (%) by the number of labelled training images per class, mean over"
-        f" {draws} of the labelled images, in brackets its {100 * LEVEL:g} % t interval over the draws; all: a single"
-        " fit.",
-        f"Every φ is of seed {config['seed']}. Draw by draw, all rows are fitted to the same images, and the difference"
-        " is paired by draw. The intervals are over draws for this φ and these test images; they say nothing of other"
-        " seeds.",
+        f" {draws} of these images, in brackets its {100 * LEVEL:g} % t interval over the draws; all: a single fit.",
+        f"Every φ is of seed {config['seed']}. In each draw all rows are fitted to the same images{paired}; more labels"
+        " include the fewer of the same draw. The intervals are over draws, for these φ and test images; they say"
+        " nothing of other seeds.",
         "Ridge regression on features that are standardised over all training images; its strength λ has the best"
         " top-1 accuracy on the labelled images, each left out in turn.",
     ]
@@ -139,13 +145,11 @@ def write(
     ends the range that was tried, and the row DIFFERENCE has the differences of the two rows in points.
     Raises PatchVAEError naming the file that is wrong, and without any file; then nothing is written.
     """
-    datasets, models = config["datasets"], [*in_order([], config["variants"]), *FLOORS]
-    wanted = list(itertools.product(models, datasets, [config["seed"]]))
+    datasets, models = config["datasets"], rows_of(config)
+    wanted = [cell for cell in itertools.product(models, datasets, [config["seed"]]) if cell[0] != DIFFERENCE]
     results = collect(metrics_files, {"few_labels": fits}, ["model", "dataset", "seed"], wanted, partial=True)
     for dataset, rows in results.groupby("dataset"):
         agreed(rows, "train_sha256", f"training images of {dataset}, by which the draws are the same")
-    if set(PAIR) <= set(config["variants"]):
-        models.append(DIFFERENCE)
     cells = {"model": models, "dataset": datasets, "per_class": list(map(str, config["per_class"]))}
     rows = pd.concat([results, differences(results)])
     fitted: dict[str, Any] = {
@@ -161,12 +165,13 @@ def write(
     for row in table.itertuples():
         texts.setdefault(row.model, [name_of(row.model)]).append(text(row))
     stand_ins = stand_ins_of(results)
+    columns = [count if count == "all" else plural(int(count), "label") for count in cells["per_class"]]
     sheet = Sheet(
         label="few_labels",
         warning=demo_line(datasets, stand_ins),
         caption=caption(config, results),
         corner="Model",
-        groups=[(dataset_name(dataset, stand_ins), cells["per_class"]) for dataset in datasets],
+        groups=[(dataset_name(dataset, stand_ins), columns) for dataset in datasets],
         rows=list(texts.values()),
         notes=[AT_EDGE] if (table.at_edge == "true").any() else [],
         wide=True,

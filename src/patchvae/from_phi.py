@@ -48,7 +48,7 @@ def from_phi(
     lines = [
         shlex.join(["snakemake", *options, f"{packed}/manifest.json"]),
         shlex.join(["patchvae", *job, *paths, "--config", json.dumps(config)]),
-        f"# {METRICS} must have the top1 of {path}: {top1}",
+        f"# {METRICS} must have the top1 of {path}, but for images in another order (docs/data-sets.md): {top1}",
     ]
     return "\n".join(lines)
 

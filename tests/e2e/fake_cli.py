@@ -21,7 +21,7 @@ sys.path.append(str(PACKAGE.parents[1] / "workflow"))
 
 from layout import COMMANDS, KINDS, METRICS, OF_A_KIND, fingerprint
 
-INPUTS = {"sources", "images", "data", "masks", "labels", "pretrained", "inception"}
+INPUTS = {"sources", "images", "data", "masks", "labels", "pretrained", "rates", "reference", "measured", "inception"}
 OUTPUTS = {"out", "png", "pdf"}
 # Outputs of the jobs that make them, inputs of those that read them
 MAKERS = {
@@ -176,6 +176,8 @@ class Job:
             **identity,
             **self.data_sha256(),
         }
+        if config.get("lr") == "chosen":
+            found["lr"] = 0.01
         if self.command != "pretrain":
             made = self.checkpoint()
             found["pretraining"] = {key: made[key] for key in ("config_sha256", "code_sha256", *DIGESTS)}

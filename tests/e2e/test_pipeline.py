@@ -41,6 +41,12 @@ TABLE1, TABLE2, TABLE7 = (SUMMARY | {f"Table {number} of run test"} for number i
 # What Table 1's fine-tunings are read for besides
 LENGTHS = {"Length of pretraining of run test"}
 TABLE1_READERS = TABLE1 | LENGTHS | {"Claims of run test", "Open choices of run test"}
+SCALE_FREE = SUMMARY | {"Heads without scale of run test"}
+STANDARDISED, TUNED = (
+    {f"Fine-tune {row} on digits-tiny, conv1-5, head {head}, seed 0" for row in ("patchvae", "random")}
+    for head in ("standardised", "tuned")
+)
+RATES = {f"Choose the rate of head tuned on {row}, digits-tiny, conv1-5" for row in ("patchvae", "random")}
 PROBES = LENGTHS | SUMMARY | {"Linear probe of run test"}
 PROBES |= {f"Linear probe of {row} on digits-tiny, seed 0" for row in ("patchvae", "patchvae.epochs=1", "random")}
 FEW_LABELS = SUMMARY | {"Few labels of run test", "Few labels of digits-tiny on patchvae, seed 0"}
@@ -108,6 +114,7 @@ def test_every_metrics_file_keeps_to_the_schema(finished: Path) -> None:
     assert {read_metrics(path)["rule"] for path in files} == {
         "pretrain",
         "finetune",
+        "rates",
         "probe",
         "few_labels",
         "reconstruct",
@@ -191,11 +198,12 @@ def test_both_engines_train_the_same_after_an_edit(finished: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("key", "value", "jobs"),
     [
-        ("finetune/lr", 0.02, TRAININGS | TABLE1_READERS | TABLE2 | SWEEP),
+        ("finetune/lr", 0.02, TRAININGS | STANDARDISED | SCALE_FREE | TABLE1_READERS | TABLE2 | SWEEP),
+        ("rates/held_out", 8, RATES | TUNED | SCALE_FREE | CURVES),
         pytest.param("variants/bigan/lr", 0.001, of("bigan") | TABLE1_READERS, marks=pytest.mark.slow),
         pytest.param("gan/weight", 2.0, of("patchvae-gan") | TABLE1_READERS, marks=pytest.mark.slow),
         ("masks/per_channel", False, MASKS | WEIGHTED),
-        pytest.param("select", "best", TABLE1_READERS | TABLE2 | SWEEP, marks=pytest.mark.slow),
+        pytest.param("select", "best", TABLE1_READERS | TABLE2 | SWEEP | SCALE_FREE, marks=pytest.mark.slow),
         pytest.param("model/bigan/latent_dim", 32, of("bigan") | TABLE1_READERS, marks=pytest.mark.slow),
         pytest.param("drawing/crop_cells", 2, FIGURES | REAL_PARTS, marks=pytest.mark.slow),
         ("reconstruction/temperature", 0.5, MEASURED | TABLE7),
@@ -232,7 +240,11 @@ def test_an_edited_value_reruns_the_jobs_that_need_it(
         ("report/figures/gallery.py", {"Draw figure4 of digits-tiny"}),
         pytest.param("evaluation/parts.py", PARTS, marks=pytest.mark.slow),
         ("data/masks.py", MASKS | WEIGHTED),
-        pytest.param("training/finetune.py", TRAININGS | TABLE1_READERS | TABLE2 | SWEEP, marks=pytest.mark.slow),
+        pytest.param(
+            "training/finetune.py",
+            TRAININGS | STANDARDISED | RATES | TUNED | SCALE_FREE | TABLE1_READERS | TABLE2 | SWEEP,
+            marks=pytest.mark.slow,
+        ),
         pytest.param("cli.py", set(), marks=pytest.mark.slow),
     ],
 )

@@ -101,7 +101,7 @@ def test_numbers_by_hand(config: dict[str, Any], tmp_path: Path) -> None:
     assert markdown.startswith(
         "Run quick_1: top-1 test accuracy (%) against the length of pretraining, 2 seeds, mean ± sample standard"
         " deviation; columns: epochs of pretraining. Classifiers at Conv[1-5], after the last epoch. Classifier Table"
-        " 12 + ReLU: the two linear layers of the paper's Table 12, and between them a ReLU that is not in it. 0"
+        " 12 + ReLU: the paper's Table 12, and between its two layers a ReLU that is not in it. 0"
         " epochs: Random φ, BatchNorm of the data (control). The lengths between are snapshots of one training per"
         " seed. Linear probe: ridge regression on the features of the frozen φ, averaged to a grid of 4×4 where they"
         " are more; its strength λ is chosen on 10 % of the training images. CIFAR-100: 2 epochs of fine-tuning,"

@@ -78,7 +78,7 @@ def test_numbers_by_hand(config: dict[str, Any], tmp_path: Path) -> None:
         " epoch; in parentheses the difference to the base in points. Base: Table 12 + ReLU, with head_relu true,"
         " head_dropout 0.0. Every row changes what it names and nothing else. One training per cell (seed 3), so a"
         " small difference may be chance. Order changes: whether PatchVAE and β-VAE change places against the base."
-        " Classifier Table 12 + ReLU: the two linear layers of the paper's Table 12, and between them a ReLU that is"
+        " Classifier Table 12 + ReLU: the paper's Table 12, and between its two layers a ReLU that is"
         " not in it. CIFAR-100: 3 epochs of pretraining and 2 of fine-tuning, 10,000 test images, chance 1.00 %."
         " Measured on AMD EPYC (2 cores), bf16; fine-tuning took 18.0 minutes in all.\n"
     )

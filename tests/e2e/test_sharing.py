@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import shlex
 import shutil
 import subprocess
 import sys
@@ -414,7 +415,8 @@ def test_a_full_disk_during_checkout_loses_nothing(origin: Path, tmp_path: Path)
     names = ["results/engines/checkpoints", "results/engines/metrics", "data"]
     for name in names:
         shutil.rmtree(place / name)
-    small = f"trap '' XFSZ; ulimit -f 1000; exec {ENV['PATH'].split(':')[0]}/dvc checkout"  # files of 1 MB at most
+    dvc = shlex.quote(f"{ENV['PATH'].split(':')[0]}/dvc")
+    small = f"trap '' XFSZ; ulimit -f 1000; exec {dvc} checkout"  # files of 1 MB at most
     said = refused(place, "bash", "-c", small)
     assert "seed0.pt" in said or "File too large" in said
     assert broken_objects(place / ".dvc/cache") == []

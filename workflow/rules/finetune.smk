@@ -92,7 +92,7 @@ rule few_labels:
     benchmark:
         "logs/{run}/benchmarks/few_labels/{dataset}/{variant}/seed{seed}.tsv"
     threads: 1
-    # CIFAR-100 on the CPU: at most 3.5 GB, and ten minutes of one core.
+    # CIFAR-100 on the CPU: at most 4 GB, and ten minutes of one core.
     resources:
         mem_mb=6000,
         runtime="4h",

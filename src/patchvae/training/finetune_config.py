@@ -22,6 +22,9 @@ from patchvae.types import (
     Width,
 )
 
+Grid = Annotated[Some[LearningRate], Field(min_length=2)]
+HeldOut = Annotated[int, Field(ge=1, le=100_000_000)]
+
 
 class FinetuneRecipe(Strict):
     batch_size: BatchSize  # images per step
@@ -56,11 +59,11 @@ class Finetune(OnPhi, FinetuneRecipe, Head):
 
 
 class RateSearch(Strict):
-    grid: Annotated[Some[LearningRate], Field(min_length=2)]  # rates to try; goes on where an end is best
+    grid: Grid  # rates to try; goes on where an end is best
     epochs: Epochs  # of each training
-    held_out: Annotated[int, Field(ge=1, le=100_000_000)]  # training images that the rate is chosen on
+    held_out: HeldOut  # training images that the rate is chosen on
 
 
 class Rates(Finetune):
-    grid: Annotated[Some[LearningRate], Field(min_length=2)]
-    held_out: Annotated[int, Field(ge=1, le=100_000_000)]
+    grid: Grid
+    held_out: HeldOut

@@ -161,7 +161,7 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
         f" {selection(config)}; {bold(results.model)}.",
         "Standardised: each feature of the frozen φ has mean 0 and deviation 1 over the training images."
         " One rate for features of unlike scale is another rate, relative to their curvature, in each row;"
-        " these classifiers take that away.",
+        " these classifiers take the scale away, though not the curvature that correlations make.",
         "The paper has no such table.",
         *schedules(results, config["datasets"]),
         *pretrained_with_labels(results),

@@ -27,7 +27,7 @@ from patchvae.cost.kinds import image_counts, kind
 from patchvae.cost.measurements import TABLE
 from patchvae.data.packed import save_array
 from patchvae.files import write_text
-from patchvae.hardware import describe, pick_device, pick_precision, set_convolutions
+from patchvae.hardware import describe, pick_device, pick_precision, set_arithmetic
 from patchvae.job_configs import check_config
 from patchvae.resolve import resolve
 from patchvae.run import Run
@@ -64,8 +64,7 @@ def pretraining(given: dict[str, Any], batch: int, device: torch.device, precisi
         more = torch.rand(2 * batch, size // 8, size // 8, 3, device=device).half()
     elif given.get("labels"):
         more = torch.arange(2 * batch, device=device) % config.model.num_classes
-    step: Callable[[int], Any] = PretrainTask(config, pixels, more, device, precision).step
-    return step
+    return by_hand(PretrainTask(config, pixels, more, device, precision))
 
 
 def finetuning(
@@ -86,8 +85,17 @@ def finetuning(
     )
     weights = seeded_model(variant.model, size, config.seed).state_dict()
     run = Run("finetune", "", config, device, precision, torch.get_num_threads(), folder, {}, {}, "")
-    finetune.CACHE_BYTES = 2**40 if kept else 0
-    step: Callable[[int], Any] = finetune.FinetuneTask(run, config, {"model": weights}).step
+    finetune.room_for_features = lambda device: 2**40 if kept else 0
+    return by_hand(finetune.FinetuneTask(run, config, {"model": weights}))
+
+
+def by_hand(task: Any) -> Callable[[int], Any]:
+    """The steps of a training by their numbers, launched kernel by kernel."""
+
+    def step(number: int) -> Any:
+        task.prepare(number)
+        return task.step(torch.tensor(number, device=task.feed.device))
+
     return step
 
 
@@ -130,7 +138,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     device = pick_device(args.device)
-    set_convolutions(device)
+    set_arithmetic(device)
     precision = pick_precision(args.precision, device)
     machine = {"device": describe(device), "threads": str(args.threads), "precision": precision}
     for (name, size), (rule, config) in jobs(checked_params(args.params)).items():

@@ -165,7 +165,7 @@ def keys(block: str, *names: str) -> list[str]:
 OWN = "datasets.{dataset}"
 PACKED = keys(OWN, "format", "image_size", "num_classes")
 PREPARED = [*PACKED, f"{OWN}.max_undecodable"]
-MEASURED = [*keys(OWN, "image_size", "stand_in"), "input_scaling", "precision"]
+MEASURED = [*keys(OWN, "image_size", "stand_in"), "input_scaling", "precision", "deterministic"]
 TRAINED = [*MEASURED, f"{OWN}.flip", "init"]
 RANDOM = [*TRAINED, "variants.{base}", "model.backbone"]
 LABELLED = [*RANDOM, f"{OWN}.num_classes", "model.head_pool", "finetune.hidden_dim"]

@@ -7,6 +7,7 @@ import re
 import resource
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -30,22 +31,19 @@ def memory_format(device: torch.device, precision: str) -> torch.memory_format:
     return torch.contiguous_format if device.type == "cuda" and precision == "fp32" else torch.channels_last
 
 
-def set_convolutions(device: torch.device) -> None:
-    """Convolutions on a GPU: `fp32` is float32, and the fastest algorithm is looked for.
+def set_arithmetic(device: torch.device, deterministic: bool = True) -> None:
+    """How a GPU computes: `fp32` is float32, and the same job gives the same bits on one card and PyTorch.
 
-    PyTorch's default is TF32, whose products have 10 bits instead of 23. The search pays, as batches are of one size.
+    PyTorch's default for convolutions is TF32, whose products have 10 bits instead of 23. With `deterministic`, cuDNN
+    sums in a fixed order, by an algorithm that no measurement of times has chosen. Without it, the fastest algorithm is
+    searched for, which pays as batches are of one size. To be called before the GPU is used.
     """
     if device.type == "cuda":
-        torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
-        torch.backends.cudnn.benchmark = True
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 matrices in hardware; emulation is slower than float32."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    flags = _cpuinfo("flags", "Features")  # the latter on ARM
-    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags.split())
+        cudnn: Any = torch.backends.cudnn
+        cudnn.conv.fp32_precision = "ieee"
+        cudnn.deterministic, cudnn.benchmark = deterministic, not deterministic
+        # cuBLAS may else divide its work by what other streams of the process do
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 def _cpuinfo(*keys: str) -> str:
@@ -57,11 +55,20 @@ def _cpuinfo(*keys: str) -> str:
     return ""
 
 
-def pick_precision(name: str, device: torch.device) -> str:
-    """Turn `auto` into `bf16` or `fp32` for this device."""
-    if name == "auto":
-        return "bf16" if has_bfloat16(device) else "fp32"
-    return name
+def pick_precision(name: str, device: torch.device, rule: str = "pretrain") -> str:
+    """Turn `auto` into `bf16` where it was measured to be faster than `fp32` for jobs of a rule, else into `fp32`.
+
+    See docs/running.md. On CPUs with AMX it is, for every kind of training. With AVX512-BF16 alone, which multiplies in
+    hardware too, it is slower, and ARM was not measured. On GPUs with units for bf16 it is for pretrainings, each of
+    whose steps is one CUDA graph; classifiers and evaluations were not measured.
+    """
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        faster = rule == "pretrain" and torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        faster = "amx_bf16" in _cpuinfo("flags").split()
+    return "bf16" if faster else "fp32"
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -444,7 +444,8 @@ class Parameters(Strict):
         dict[Name, Annotated[Cifar100 | PhotoSet | DigitScenes, Field(discriminator="format")]], Field(min_length=1)
     ]  # one block per data set
     input_scaling: InputScaling  # to [-1, 1], or by ImageNet's mean and standard deviation
-    precision: Precision  # of the forward pass; auto is bf16 where the hardware has it
+    precision: Precision  # of the forward pass; auto is bf16 where it was measured to be faster
+    deterministic: bool  # whether a GPU gives the same bits again, as a CPU does
     init: Init  # initial weights
     masks: MaskOptions  # weight masks of L_w
     model: Model  # sizes of the networks on all data sets but Table 2's

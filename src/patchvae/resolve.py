@@ -126,6 +126,8 @@ def _images(params: Params, dataset: str) -> Params:
         "stand_in": params["datasets"][dataset]["stand_in"],
         "input_scaling": params["input_scaling"],
         "precision": params["precision"],
+        # Left out where it is true: a GPU's choice of algorithm makes no other result
+        **({} if params["deterministic"] else {"deterministic": False}),
     }
 
 

@@ -11,7 +11,7 @@ from patchvae.bits import BY_DIGEST, by_digest, packed_bits
 from patchvae.data.packed import check_arrays, image_digests, load_manifest
 from patchvae.errors import PatchVAEError
 from patchvae.files import write_json
-from patchvae.hardware import describe, peak_memory, pick_device, pick_precision, set_convolutions, set_threads
+from patchvae.hardware import describe, peak_memory, pick_device, pick_precision, set_arithmetic, set_threads
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256, commit, config_sha256, versions
 from patchvae.records import data_digests
@@ -128,7 +128,7 @@ def start(
     Raises PatchVAEError for a device that is not there, and for data of other sizes than the job's or the manifest's.
     """
     chosen = pick_device(device)
-    set_convolutions(chosen)
+    set_arithmetic(chosen, config.deterministic)
     manifest = load_manifest(data)
     if manifest["image_size"] != config.image_size:
         raise PatchVAEError(f"{data}: images of side {manifest['image_size']}, but image_size is {config.image_size}")
@@ -140,7 +140,7 @@ def start(
         module=module,
         config=config,
         device=chosen,
-        precision=pick_precision(config.precision, chosen),
+        precision=pick_precision(config.precision, chosen, rule),
         threads=set_threads(threads),
         data=data,
         digests=data_digests(splits),

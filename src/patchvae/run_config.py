@@ -9,6 +9,7 @@ class Images(Strict):
     stand_in: bool
     input_scaling: InputScaling
     precision: Precision
+    deterministic: bool = True  # on a GPU; left out where it is
 
 
 class Measured(Images):

@@ -24,9 +24,9 @@ def cudnn() -> Iterator[Any]:
 
 def test_float32_on_a_gpu_is_not_tf32(cudnn: Any) -> None:
     cudnn.conv.fp32_precision = "tf32"
-    hardware.set_convolutions(CPU)
+    hardware.set_arithmetic(CPU)
     assert cudnn.conv.fp32_precision == "tf32"
-    hardware.set_convolutions(GPU)
+    hardware.set_arithmetic(GPU)
     assert cudnn.conv.fp32_precision == "ieee"
     assert cudnn.benchmark
     assert torch.backends.cuda.matmul.fp32_precision in ("none", "ieee")
@@ -54,6 +54,6 @@ def test_phi_in_float32_agrees_with_float64(cudnn: Any) -> None:
     phi, images = Backbone("resnet9").train(), torch.rand(64, 3, 32, 32)
     with torch.no_grad():
         exact = copy.deepcopy(phi).double()(images.double())
-        hardware.set_convolutions(GPU)
+        hardware.set_arithmetic(GPU)
         found = phi.to(GPU)(images.to(GPU)).cpu().double()
     assert (found - exact).norm() < 1e-5 * exact.norm()

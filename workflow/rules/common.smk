@@ -183,6 +183,8 @@ def share_out_gpus():
             workflow.register_resource("gpu", count * gpus.jobs_per_gpu())
         elif count:
             os.environ.setdefault(gpus.PER_GPU, str(max(-(-given // count), 1)))
+        if count and gpus.jobs_per_gpu() > 1 and not gpus.side_by_side():
+            print(f"--resources gpu: {gpus.TURNS}", file=sys.stderr)
     if given or workflow.remote_exec:
         asked = {rule.name: rule.resources.get("gpu") for rule in workflow.rules}
         os.environ[gpus.JOBS] = " ".join(sorted(name for name, gpu in asked.items() if gpu.is_evaluable() or gpu.value))

@@ -26,7 +26,7 @@ class BetaVAE(nn.Module):
         """Unused: there is no relaxed Bernoulli."""
         return 1.0
 
-    def forward(self, images: Tensor, temperature: float) -> Output:
+    def forward(self, images: Tensor, temperature: float | Tensor) -> Output:
         """Encode, sample, decode: images (B, 3, S, S); the temperature, which PatchVAE needs, is ignored."""
         mean, log_variance = self.encoder(images)
         variance = log_variance.exp()

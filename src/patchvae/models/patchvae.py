@@ -38,7 +38,7 @@ def pool_appearance(logits: Tensor, mean: Tensor, log_variance: Tensor, detach: 
     return pooled_mean, pooled_variance
 
 
-def sample_occurrence(logits: Tensor, temperature: float, hard: bool = False) -> Tensor:
+def sample_occurrence(logits: Tensor, temperature: float | Tensor, hard: bool = False) -> Tensor:
     """Draw from the relaxed Bernoulli: logits (B, N, h, w) -> z_occ in (0, 1) of the same shape (Sec. 3.3).
 
     deviation E9: `hard` gives 1 where the logit is above 0 and else 0, with the gradient of the relaxed draw, noise
@@ -90,8 +90,8 @@ class PatchVAE(nn.Module):
         """Temperature at optimiser step `step` = 0, 1, ..., see the function of this name."""
         return temperature_at(step, self.config.temperature)
 
-    def forward(self, images: Tensor, temperature: float) -> Output:
-        """Encode, sample, decode: images (B, 3, S, S); temperature of the relaxed Bernoulli > 0."""
+    def forward(self, images: Tensor, temperature: float | Tensor) -> Output:
+        """Encode, sample, decode: images (B, 3, S, S); temperature (scalar) of the relaxed Bernoulli > 0."""
         logits, mean, variance = self.encoder(images)
         occurrence = sample_occurrence(logits, temperature, self.hard_occurrence)
         # deviation E14: sampled in evaluation as in training

@@ -26,15 +26,17 @@ from patchvae.training.optimizers import sgd
 
 logger = logging.getLogger(__name__)
 
-TEST_BATCH = 500
-CACHE_BYTES = 4 * 2**30  # the most that features of the frozen stages may take
+TEST_BATCH = 500  # images that are measured at a time
+MAPS_BYTES = 2**28  # on a GPU, of the largest feature maps of the images that are measured at a time
+CACHE_BYTES = 4 * 2**30  # the most that features of the frozen stages may take in main memory
 
 
 class FinetuneTask:
     """The trained stages and the head on top of the frozen stages; see `loop.Task`.
 
     Without flips, the output of frozen stages in evaluation mode never changes: it is computed once and kept in memory.
-    With flips, or where frozen BatchNorm statistics move (deviation E53), the stages run in every step.
+    With flips, or where frozen BatchNorm statistics move (deviation E53), the stages run in every step. Whether the
+    features are kept may change their last bits on a GPU, so it is the same bits again where as much memory is free.
     """
 
     def __init__(
@@ -87,14 +89,17 @@ class FinetuneTask:
             labelled, config.batch_size, config.epoch_images, config.flip, config.seed, config.last_batch
         )
         self.epochs, self.steps_per_epoch = config.epochs, self.order.steps_per_epoch
+        self.rates = self.rates_of_epochs()
         self.images = self.epochs * self.steps_per_epoch * self.order.batch_size
         self.right: Tensor | None = None
+        self.batch = measured_at_a_time(config.image_size, self.device)
         self.cache: dict[str, Tensor] = cache or {}
         if not self.cache:
             if cut and not config.flip and config.frozen_batch_norm == "eval":
                 self.fill_cache()
             if config.standardise:
                 self.standardise()
+        self.measured = self.measured.to(self.measured_rows().device)
         arrays = [self.cache.get("train", self.pixels["train"]), self.labels["train"]]
         self.feed = Feed(self.order, arrays, self.device)
         torch.manual_seed(seed_for(config.seed, "finetune"))
@@ -105,16 +110,16 @@ class FinetuneTask:
         self.frozen.train(training and self.config.frozen_batch_norm == "train")
 
     def fill_cache(self) -> None:
-        """Compute the frozen stages' features (n, h, w, C) of both splits, if they fit into CACHE_BYTES."""
+        """Compute the frozen stages' features (n, h, w, C) of both splits, if there is room for them."""
         sample = self.freeze(self.pixels["train"][:2])
         size = sample[0].numel() * sample.element_size() * sum(len(pixels) for pixels in self.pixels.values())
-        if size > CACHE_BYTES:
+        if size > room_for_features(self.device):
             logger.info("%s: features of %.1f GB are not kept in memory", self.run.label, size / 1e9)
             return
         for split, pixels in self.pixels.items():
             kept = torch.empty((len(pixels), *sample.shape[1:]), dtype=sample.dtype, device=self.device)
-            for first in range(0, len(pixels), TEST_BATCH):
-                chosen = slice(first, first + TEST_BATCH)
+            for first in range(0, len(pixels), self.batch):
+                chosen = slice(first, first + self.batch)
                 kept[chosen] = self.freeze(pixels[chosen])
             self.cache[split] = kept
 
@@ -145,11 +150,20 @@ class FinetuneTask:
             logits: Tensor = self.trained(features.permute(0, 3, 1, 2))
         return logits.float()
 
-    def step(self, step: int) -> dict[str, Tensor]:
-        (rows, labels), flips = self.feed(step)
-        epoch = step // self.steps_per_epoch
+    def rates_of_epochs(self) -> Tensor:
+        """The learning rate of each epoch, on the device, in the precision that fused SGD takes there."""
+        dtype = torch.float32 if self.device.type == "cuda" else torch.float64
+        rates = [self.lr * 0.1 ** (epoch // self.config.decay_every) for epoch in range(self.epochs)]
+        return torch.tensor(rates, dtype=dtype, device=self.device)
+
+    def prepare(self, step: int) -> int:
+        return self.feed.prepare(step)
+
+    def step(self, step: Tensor) -> dict[str, Tensor]:
+        (rows, labels), flips = self.feed.rows(step)
+        rate = self.rates.index_select(0, (step // self.steps_per_epoch).view(1)).squeeze(0)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.lr * 0.1 ** (epoch // self.config.decay_every)
+            group["lr"] = rate
         logits = self.classify(mirror(rows, flips))
         loss = F.cross_entropy(logits, labels)
         self.optimizer.zero_grad(set_to_none=True)
@@ -158,17 +172,21 @@ class FinetuneTask:
         correct = (logits.detach().argmax(1) == labels).float().mean()
         return {"loss": loss, "train_top1": 100 * correct}
 
+    def measured_rows(self) -> Tensor:
+        """Features or images of the split whose images are measured."""
+        return self.cache.get(self.split, self.pixels[self.split])
+
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Top-1 and top-5 accuracy on all measured images, percent; remembers which of them were right."""
         self.set_mode(training=False)
-        rows, labels = self.cache.get(self.split, self.pixels[self.split]), self.labels[self.split]
+        rows, labels = self.measured_rows(), self.labels[self.split]
         found = []
-        for index in self.measured.split(TEST_BATCH):
+        for index in self.measured.split(self.batch):
             with torch.no_grad():
-                best = self.classify(rows[index.to(rows.device)]).topk(min(5, self.config.num_classes)).indices
+                best = self.classify(rows[index]).topk(min(5, self.config.num_classes)).indices
             hits = best == labels[index.to(labels.device), None].to(self.device)
-            found.append(torch.stack([hits[:, 0], hits.any(1)], dim=1).cpu())
-        self.right = torch.cat(found)  # (n, 2): among the best one, among the best five
+            found.append(torch.stack([hits[:, 0], hits.any(1)], dim=1))
+        self.right = torch.cat(found).cpu()  # (n, 2): among the best one, among the best five
         self.set_mode(training=True)
         top1, top5 = (100 * count / len(self.right) for count in self.right.sum(0).tolist())
         return {"test_top1": top1, "test_top5": top5}
@@ -189,6 +207,21 @@ class FinetuneTask:
         self.trained.load_state_dict(state["trained"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.right = state["right"]
+
+
+def measured_at_a_time(image_size: int, device: torch.device) -> int:
+    """How many images of this side are measured in one batch: on a GPU few large batches, as launching costs most.
+
+    On a CPU the number is fixed, as the last bits of a matrix product depend on it.
+    """
+    if device.type != "cuda":
+        return TEST_BATCH
+    return max(TEST_BATCH, MAPS_BYTES // (64 * 4 * (image_size // 2) ** 2))  # 64 maps of half the side in float32
+
+
+def room_for_features(device: torch.device) -> int:
+    """The bytes that kept features may take: half of what a card has free, or CACHE_BYTES of main memory."""
+    return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else CACHE_BYTES
 
 
 def chosen_images(labels: Tensor, per_class: int | str, seed: int) -> Tensor:

@@ -1,9 +1,10 @@
 """The resumable loop of every training, which handles NaN, kills and saved states."""
 
+import math
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple, Protocol
@@ -15,6 +16,10 @@ from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.models.resnet import all_finite
 from patchvae.seeding import random_state, restore_random_state
+from patchvae.training.graphs import Recorder, Repeated, stream_of_its_own
+
+NO_STEP = 2**62  # later than any step
+CHECK_EVERY = 10.0  # seconds between two looks at the losses within an epoch, for which the host waits for the device
 
 
 class Task(Protocol):
@@ -23,8 +28,15 @@ class Task(Protocol):
     steps_per_epoch: int
     epochs: int
 
-    def step(self, step: int) -> dict[str, Tensor]:
-        """One optimiser step; returns scalar losses on the device, `loss` among them, without waiting for it."""
+    def prepare(self, step: int) -> Hashable:
+        """Do what optimiser step 0, 1, ... needs of the host; steps of equal results have tensors of equal shapes."""
+
+    def step(self, step: Tensor) -> dict[str, Tensor]:
+        """One optimiser step, after `prepare` of the same; returns scalar losses, `loss` among them.
+
+        step: its number, on the device. All that differs from step to step lies in tensors that stay where they are,
+        and nothing waits for the device, so that a GPU can do the step from a recording.
+        """
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Called after the last step of epoch 1, 2, ...; returns what to add to the history."""
@@ -98,40 +110,42 @@ class SignalGuard:
 
 
 class Losses:
-    """Sums and maxima of losses on the device; the host waits for them once per epoch.
+    """Sums and maxima of losses on the device, in tensors that stay where they are.
 
-    The maxima show a term that explodes for a few steps, which the mean of an epoch hides.
+    The host waits for them once per epoch. The maxima show a term that explodes for a few steps, which the mean of an
+    epoch hides.
     """
 
-    def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.maxima: dict[str, Tensor] = {}
-        self.steps = 0
-        self.first_bad: Tensor | None = None
+    def __init__(self, device: torch.device) -> None:
+        self.names: list[str] = []  # of the terms, known after a first step
+        self.sums = self.maxima = torch.empty(0)  # (terms,) each
+        self.first_bad = torch.full((), NO_STEP, device=device)  # whose loss is not finite
 
-    def add(self, terms: dict[str, Tensor], step: int) -> None:
-        for name, value in terms.items():
-            value = value.detach().double()
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
-            self.maxima[name] = torch.maximum(self.maxima[name], value) if name in self.maxima else value
-        loss = terms["loss"].detach()
-        if self.first_bad is None:
-            self.first_bad = torch.full((), -1, dtype=torch.int64, device=loss.device)
-        self.first_bad = torch.where((self.first_bad < 0) & ~loss.isfinite(), step, self.first_bad)
-        self.steps += 1
+    def add(self, terms: dict[str, Tensor], step: Tensor) -> None:
+        """Add the scalars of one step, whose number lies on the device."""
+        values = torch.stack([value.detach() for value in terms.values()]).double()
+        if not self.names:
+            self.names = list(terms)
+            self.sums, self.maxima = torch.zeros_like(values), torch.full_like(values, -math.inf)
+        self.sums += values
+        torch.maximum(self.maxima, values, out=self.maxima)
+        bad = torch.where(terms["loss"].detach().isfinite(), NO_STEP, step)
+        torch.minimum(self.first_bad, bad, out=self.first_bad)
 
-    def epoch(self) -> dict[str, float]:
-        """The mean of every term, and its maximum as NAME_max."""
-        means = {name: float(value) / self.steps for name, value in self.sums.items()}
-        return means | {f"{name}_max": float(value) for name, value in self.maxima.items()}
+    def epoch(self, steps: int) -> dict[str, float]:
+        """The mean of every term over so many steps, and its maximum as NAME_max; begins anew."""
+        means = {name: value / steps for name, value in zip(self.names, self.sums.tolist(), strict=True)}
+        maxima = {f"{name}_max": value for name, value in zip(self.names, self.maxima.tolist(), strict=True)}
+        self.sums.zero_()
+        self.maxima.fill_(-math.inf)
+        return means | maxima
 
     def state(self) -> dict[str, Any]:
-        return {"sums": self.sums, "maxima": self.maxima, "steps": self.steps}
+        return {"names": self.names, "sums": self.sums, "maxima": self.maxima}
 
-    def restore(self, state: dict[str, Any], device: torch.device) -> None:
-        self.sums = {name: value.to(device) for name, value in state["sums"].items()}
-        self.maxima = {name: value.to(device) for name, value in state["maxima"].items()}
-        self.steps = state["steps"]
+    def restore(self, state: dict[str, Any]) -> None:
+        device = self.first_bad.device
+        self.names, self.sums, self.maxima = state["names"], state["sums"].to(device), state["maxima"].to(device)
 
 
 def train(
@@ -142,24 +156,24 @@ def train(
     machine: Mapping[str, Any],
     watch: Watch | None = None,
     save_every: float = 60.0,
-    check_every: int = 100,
+    recorder: Recorder | None = None,
 ) -> Training:
     """Run a task from its saved state, if there is one, to its end.
 
-    machine: a description of this one, kept with the state; watch: follows the training. The state is saved at
-    `state_path` every `save_every` seconds, on SIGTERM or SIGINT, and at the end, so that a finished training whose
-    outputs are lost need not run again. On the CPU a resumed run gives the same bits as an uninterrupted one. A state
-    that cannot be read is replaced. Raises Diverged naming the step at which the loss stopped being finite; the
-    state saved before it is kept.
+    machine: a description of this one, kept with the state; watch: follows the training; recorder: see `Repeated`. The
+    state is saved at `state_path` every `save_every` seconds, on SIGTERM or SIGINT, and at the end, so that a finished
+    training whose outputs are lost need not run again. On one machine a resumed run gives the same bits as an
+    uninterrupted one, on a GPU unless `deterministic` is off. A state that cannot be read is replaced. Raises Diverged
+    naming the step at which the loss stopped being finite; the state saved before it is kept.
     """
     watch = watch or Watch()
-    losses, history, start, began = Losses(), [], 0, time.monotonic()
+    losses, history, start, began = Losses(device), [], 0, time.monotonic()
     machines: list[dict[str, Any]] = []
     saved = read_state(state_path, watch)
     if saved is not None:
         try:
             task.restore(saved["task"])
-            losses.restore(saved["losses"], device)
+            losses.restore(saved["losses"])
             history, start, machines = saved["history"], saved["step"], saved["machines"]
             began -= saved["seconds"]
             restore_random_state(saved["random"])
@@ -173,8 +187,8 @@ def train(
         machines = [*machines, dict(machine)]
 
     def check() -> None:
-        bad = -1 if losses.first_bad is None else int(losses.first_bad)
-        if bad >= 0:
+        bad = int(losses.first_bad)
+        if bad != NO_STEP:
             kept = f"the last good state is kept in {state_path}" if state_path.exists() else "no state was saved yet"
             raise Diverged(f"{label}: the loss is NaN or infinite at step {bad + 1} of {total}; {kept}")
 
@@ -188,22 +202,30 @@ def train(
         checkpoint.save(state_path, content)
         return seconds
 
+    number = torch.full((), start, device=device)  # of the step
+
+    def work() -> None:
+        losses.add(task.step(number), number)
+        number.add_(1)
+
     watch.begin(label, start, total, history)
-    last_save = time.monotonic()
+    last_save = last_check = time.monotonic()
     try:
-        with SignalGuard() as guard:
+        with SignalGuard() as guard, stream_of_its_own(device):
+            repeated = Repeated(work, device, lambda text: watch.note(f"{label}: {text}"), recorder)
             for step in range(start, total):
-                losses.add(task.step(step), step)
+                repeated(task.prepare(step))
                 watch.step()
+                now = time.monotonic()
                 epoch, position = divmod(step + 1, task.steps_per_epoch)
                 if position == 0:
                     check()
-                    history.append({"epoch": epoch, **losses.epoch(), **task.end_epoch(epoch)})
+                    history.append({"epoch": epoch, **losses.epoch(task.steps_per_epoch), **task.end_epoch(epoch)})
                     watch.epoch(history[-1])
-                    losses = Losses()
-                elif (step + 1) % check_every == 0:
+                elif now - last_check >= CHECK_EVERY:
                     check()
-                if guard.received is not None or time.monotonic() - last_save >= save_every:
+                    last_check = now
+                if guard.received is not None or now - last_save >= save_every:
                     save(step + 1)
                     last_save = time.monotonic()
                 if guard.received is not None:

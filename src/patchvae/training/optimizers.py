@@ -26,12 +26,14 @@ def eager(kind: type[Optimizer]) -> Any:
 
 def adam(module: nn.Module, lr: float, betas: list[float]) -> Optimizer:
     """Adam with a constant rate (deviation E45), all weights updated by one kernel."""
-    made: Optimizer = eager(torch.optim.Adam)(module.parameters(), lr=lr, betas=(betas[0], betas[1]), fused=True)
+    parameters = list(module.parameters())
+    options = {"lr": lr, "betas": (betas[0], betas[1]), "capturable": parameters[0].is_cuda}
+    made: Optimizer = eager(torch.optim.Adam)(parameters, **options, fused=True)
     return made
 
 
 def sgd(parameters: list[nn.Parameter], lr: float, momentum: float, weight_decay: float) -> Optimizer:
-    """SGD (E51), all weights updated by one kernel."""
+    """SGD (E51), all weights updated by one kernel; its rate may be replaced by a scalar on the device."""
     options = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
     made: Optimizer = eager(torch.optim.SGD)(parameters, **options, fused=True)
     return made

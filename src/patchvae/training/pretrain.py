@@ -54,14 +54,17 @@ class PretrainTask:
         self.scaling = Scaling(config.input_scaling, device)
         self.layout = memory_format(device, precision)
         model = seeded_model(config.model, config.image_size, config.seed)
-        self.objective = objective_of(model, config, device, precision)
+        self.objective = objective_of(model, config, self.epochs * self.steps_per_epoch, device, precision)
         self.snapshots: dict[int, dict[str, Tensor]] = {}
         self.snapshot_epochs = config.snapshots
         # After all weights are drawn: the noise is the same with a discriminator and without.
         torch.manual_seed(seed_for(config.seed, "pretrain"))
 
-    def step(self, step: int) -> dict[str, Tensor]:
-        (pixels, *rest), flips = self.feed(step)
+    def prepare(self, step: int) -> int:
+        return self.feed.prepare(step)
+
+    def step(self, step: Tensor) -> dict[str, Tensor]:
+        (pixels, *rest), flips = self.feed.rows(step)
         masks_or_labels = rest[0] if rest else None
         if masks_or_labels is not None and not self.labels:
             masks_or_labels = mirror(masks_or_labels, flips).permute(0, 3, 1, 2).float()
@@ -81,7 +84,8 @@ class PretrainTask:
             return None
         steps = self.epochs * self.steps_per_epoch
         batches = (self.scaling(mirror(*self.images_of(step))) for step in range(min(FRESH_STEPS, steps)))
-        return self.objective.fresh_accuracy(batches, steps - 1, self.seed)
+        last = torch.tensor(steps - 1, device=self.objective.device)
+        return self.objective.fresh_accuracy(batches, last, self.seed)
 
     def images_of(self, step: int) -> tuple[Tensor, Tensor | None]:
         """The images of a step, and which of them are mirrored."""
@@ -119,11 +123,13 @@ def shuffled(labels: Tensor, images: Tensor, seed: int) -> Tensor:
     return dealt
 
 
-def objective_of(model: torch.nn.Module, config: Trained[Any], device: torch.device, precision: str) -> Objective:
-    """The step of a model's kind."""
+def objective_of(
+    model: torch.nn.Module, config: Trained[Any], steps: int, device: torch.device, precision: str
+) -> Objective:
+    """The step of a model's kind, for a training of so many steps."""
     module = KINDS[config.model.name].objective
     assert module is not None
-    objective: Objective = importlib.import_module(module).OBJECTIVE(model, config, device, precision)
+    objective: Objective = importlib.import_module(module).OBJECTIVE(model, config, steps, device, precision)
     return objective
 
 

@@ -6,6 +6,7 @@ import pytest
 from patchvae.data.masks import write_masks
 from patchvae.data.packed import PackedSplit, write_packed
 from patchvae.job_configs import check_config
+from patchvae.training.pretrain import pretrain
 
 CLASSES = 3
 
@@ -122,3 +123,12 @@ def finetune_config():
         return check_config("finetune", config | changes)
 
     return build
+
+
+@pytest.fixture
+def weights(packed, pretrain_config, tmp_path):
+    """The checkpoint of a pretrained PatchVAE."""
+    data, _ = packed
+    path = tmp_path / "pretrained.pt"
+    pretrain(pretrain_config(), data, None, path, tmp_path / "pretrain.json", tmp_path / "scratch", "cpu", 1)
+    return path

@@ -1,8 +1,12 @@
 """Feeding batches: order, and reading ahead."""
 
+import pytest
 import torch
 
+from patchvae.training import batches
 from patchvae.training.batches import Feed, Order
+
+CPU = torch.device("cpu")
 
 
 def test_a_pass_takes_every_image_once_and_only_those_asked_for():
@@ -14,14 +18,17 @@ def test_a_pass_takes_every_image_once_and_only_those_asked_for():
     assert sorted(again.tolist()) == images.tolist() and again.tolist() != taken.tolist()
 
 
-def test_reading_ahead_gives_the_same_rows_in_any_order_of_steps():
-    rows, labels = torch.arange(20.0).view(10, 2), torch.arange(10)
-    orders = [Order(torch.arange(10), 3, "dataset", flip=True, seed=1) for _ in range(2)]
-    plain = Feed(orders[0], [rows, labels], torch.device("cpu"))
-    ahead = Feed(orders[1], [rows, labels], torch.device("meta"))  # another device than the arrays': a thread reads
-    ahead.device = torch.device("cpu")
+@pytest.mark.parametrize("last_batch", ["drop", "keep"])
+def test_rows_are_those_of_the_order_in_any_order_of_steps(last_batch, monkeypatch):
+    images, labels = torch.arange(20.0).view(10, 2), torch.arange(10)
+    orders = [Order(torch.arange(10), 3, "dataset", flip=True, seed=1, last_batch=last_batch) for _ in range(3)]
+    plain = Feed(orders[0], [images, labels], CPU)
+    monkeypatch.setattr(batches, "resident", lambda array, device: array is labels)
+    ahead = Feed(orders[1], [images, labels], CPU)  # as if the images were too large for the device
     assert plain.reader is None and ahead.reader is not None
-    for step in (0, 1, 2, 7, 8, 3):
-        (a, b), flips = plain(step)
-        (c, d), same = ahead(step)
-        assert torch.equal(a, c) and torch.equal(b, d) and torch.equal(flips, same)
+    for step in (0, 1, 2, 3, 7, 8, 3):
+        index, coins = orders[2].batch(step)
+        for feed in (plain, ahead):
+            (found, of), flips = feed(step)
+            assert torch.equal(found, images[index]) and torch.equal(of, index) and torch.equal(flips, coins)
+            assert feed.prepare(step) == len(index)

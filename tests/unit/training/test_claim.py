@@ -28,14 +28,14 @@ from patchvae.cli import main
 from patchvae.training import loop, pretrain as p
 hold, place = int(sys.argv[1]), pathlib.Path(sys.argv[2])
 p.train = functools.partial(loop.train, save_every=0.0)
-step = p.PretrainTask.step
+prepare = p.PretrainTask.prepare
 def held(self, number):
     if number == hold:
         (place / "held").touch()
         while not (place / "go").exists():
             time.sleep(0.02)
-    return step(self, number)
-p.PretrainTask.step = held
+    return prepare(self, number)
+p.PretrainTask.prepare = held
 sys.exit(main(sys.argv[3:]))
 """
 ENV = {**os.environ, "PYTHONPATH": str(Path(patchvae.__file__).parents[1])}

@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 import torch
-from helpers import read_metrics
+from helpers import do_step, read_metrics
 
 from patchvae import checkpoint
 from patchvae.bits import unpacked_bits
@@ -22,14 +22,6 @@ from patchvae.training.finetune import FinetuneTask, chosen_images, finetune
 from patchvae.training.pretrain import pretrain
 
 OWN = {"dataset": "squares", "variant": "patchvae", "snapshot": None}
-
-
-@pytest.fixture
-def weights(packed, pretrain_config, tmp_path):
-    data, _ = packed
-    path = tmp_path / "pretrained.pt"
-    pretrain(pretrain_config(), data, None, path, tmp_path / "pretrain.json", tmp_path / "scratch", "cpu", 1)
-    return path
 
 
 def task_of(config, data, weights):
@@ -91,7 +83,7 @@ def test_frozen_means_frozen(regime, packed, weights, finetune_config):
     before = {key: value.clone() for key, value in task.frozen.state_dict().items()}
     trained = {key: value.clone() for key, value in task.trained.state_dict().items()}
     for step in range(3):
-        task.step(step)
+        do_step(task, step)
     task.end_epoch(1)
     assert all(torch.equal(before[key], value) for key, value in task.frozen.state_dict().items())
     assert all(not torch.equal(trained[key], value) for key, value in task.trained.state_dict().items())
@@ -104,7 +96,7 @@ def test_the_cache_of_frozen_features_changes_nothing(packed, weights, finetune_
     direct = task_of(finetune_config(), data, weights)
     assert set(cached.cache) == {"train", "test"} and not direct.cache
     for step in range(5):
-        a, b = cached.step(step)["loss"], direct.step(step)["loss"]
+        a, b = do_step(cached, step)["loss"], do_step(direct, step)["loss"]
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
     assert cached.end_epoch(1) == direct.end_epoch(1)
 
@@ -114,7 +106,7 @@ def test_statistics_of_frozen_layers_move_only_when_asked(packed, weights, finet
     task = task_of(finetune_config(frozen_batch_norm="train"), data, weights)
     assert not task.cache
     before = {key: value.clone() for key, value in task.frozen.state_dict().items()}
-    task.step(0)
+    do_step(task, 0)
     moved = {key for key, value in task.frozen.state_dict().items() if not torch.equal(before[key], value)}
     assert moved and all("running" in key or "num_batches" in key for key in moved)
 
@@ -137,26 +129,26 @@ def test_learning_rate_steps(packed, weights, finetune_config):
     task = task_of(finetune_config(), data, weights)
     rates = []
     for epoch in range(3):
-        task.step(epoch * task.steps_per_epoch)
-        rates.append(task.optimizer.param_groups[0]["lr"])
+        do_step(task, epoch * task.steps_per_epoch)
+        rates.append(float(task.optimizer.param_groups[0]["lr"]))
     assert rates == pytest.approx([0.05, 0.05, 0.005])
 
 
 def test_a_stopped_run_goes_on_to_the_same_bits(packed, weights, finetune_config, tmp_path, monkeypatch):
     config = finetune_config(regime="conv1-3", head_dropout=0.5)
     whole = run(config, packed, weights, tmp_path / "whole")
-    step = FinetuneTask.step
+    prepare = FinetuneTask.prepare
 
     def stopping(self, number):
         if number == 7:
             os.kill(os.getpid(), signal.SIGINT)
-        return step(self, number)
+        return prepare(self, number)
 
-    monkeypatch.setattr(FinetuneTask, "step", stopping)
+    monkeypatch.setattr(FinetuneTask, "prepare", stopping)
     with pytest.raises(SystemExit) as stop:
         run(config, packed, weights, tmp_path / "cut")
     assert stop.value.code == 128 + signal.SIGINT
-    monkeypatch.setattr(FinetuneTask, "step", step)
+    monkeypatch.setattr(FinetuneTask, "prepare", prepare)
     cut = run(config, packed, weights, tmp_path / "cut")
     assert whole["history"] == cut["history"]
 
@@ -172,7 +164,7 @@ def test_images_without_a_label_are_left_out(packed, weights, finetune_config, t
     assert task.steps_per_epoch == 1
     used = {int(index) for step in range(5) for index in task.order.batch(step)[0]}
     assert used == set(range(10))
-    assert torch.isfinite(task.step(0)["loss"])
+    assert torch.isfinite(do_step(task, 0)["loss"])
 
 
 def test_so_many_labels_per_class(packed, weights, finetune_config):

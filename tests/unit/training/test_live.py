@@ -108,18 +108,18 @@ def test_fine_tunings_have_charts_of_their_own(packed, pretrain_config, finetune
 
 def test_a_resumed_or_repeated_training_shows_no_epoch_twice(packed, pretrain_config, library, tmp_path, monkeypatch):
     library(FakeWriter)
-    config, live, step = pretrain_config(epochs=3), tmp_path / "live", PretrainTask.step
+    config, live, prepare = pretrain_config(epochs=3), tmp_path / "live", PretrainTask.prepare
 
     def stopping(self, number):
         if number == 7:  # within the second of three epochs of five steps
             os.kill(os.getpid(), signal.SIGTERM)
-        return step(self, number)
+        return prepare(self, number)
 
-    monkeypatch.setattr(PretrainTask, "step", stopping)
+    monkeypatch.setattr(PretrainTask, "prepare", stopping)
     with pytest.raises(SystemExit):
         run(config, packed, tmp_path, live)
     assert {step for _, _, step in lines(live)} == {1}
-    monkeypatch.setattr(PretrainTask, "step", step)
+    monkeypatch.setattr(PretrainTask, "prepare", prepare)
     (live / "notes.txt").write_text("mine")
     for _ in range(2):
         run(config, packed, tmp_path, live)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import read_metrics
+from helpers import do_step, read_metrics
 
 import patchvae
 from patchvae import checkpoint
@@ -100,7 +100,7 @@ def first_step(config, packed):
     data, masks = packed
     images = open_array(data / "train_images.npy", CPU)
     task = PretrainTask(config, images, open_masks_or_labels(data, masks, config, images, CPU), CPU, "fp32")
-    return {name: float(value) for name, value in task.step(0).items()}
+    return {name: float(value) for name, value in do_step(task, 0).items()}
 
 
 @pytest.mark.parametrize("name", ["beta-vae", "patchvae"])
@@ -120,7 +120,7 @@ def test_an_epoch_tells_the_maximum_of_every_term(packed, pretrain_config, tmp_p
     data, _ = packed
     images = open_array(data / "train_images.npy", CPU)
     task = PretrainTask(pretrain_config("beta-vae", epochs=1), images, None, CPU, "fp32")
-    steps = [float(task.step(step)["kl"]) for step in range(task.steps_per_epoch)]
+    steps = [float(do_step(task, step)["kl"]) for step in range(task.steps_per_epoch)]
     (epoch,) = metrics["history"]
     assert epoch["kl_max"] == pytest.approx(max(steps), rel=1e-5) and epoch["kl_max"] > epoch["kl"]
 
@@ -137,17 +137,17 @@ def test_a_snapshot_is_the_phi_of_a_shorter_training(packed, pretrain_config, tm
     with pytest.raises(PatchVAEError, match="no snapshot of epoch 3, only of 1, 2"):
         checkpoint.backbone_weights(whole, 3)
     # A training that is stopped behind a snapshot keeps it.
-    step = PretrainTask.step
+    prepare = PretrainTask.prepare
 
     def stopping(self, number):
         if number == 7:
             os.kill(os.getpid(), signal.SIGTERM)
-        return step(self, number)
+        return prepare(self, number)
 
-    monkeypatch.setattr(PretrainTask, "step", stopping)
+    monkeypatch.setattr(PretrainTask, "prepare", stopping)
     with pytest.raises(SystemExit):
         run(config, packed, tmp_path / "cut")
-    monkeypatch.setattr(PretrainTask, "step", step)
+    monkeypatch.setattr(PretrainTask, "prepare", prepare)
     cut, _ = run(config, packed, tmp_path / "cut")
     for epoch in (1, 2):
         found, expected = checkpoint.backbone_weights(cut, epoch), checkpoint.backbone_weights(whole, epoch)
@@ -195,7 +195,7 @@ def test_bigans_game_lives(packed, pretrain_config):
         return float(found)
 
     before = error()
-    accuracy = [float(task.step(step)["discriminator_accuracy"]) for step in range(30)]
+    accuracy = [float(do_step(task, step)["discriminator_accuracy"]) for step in range(30)]
     assert error() < before / 2
     assert sum(accuracy[15:]) / 15 > 60
     samples = model.decoder(torch.randn(40, 8))
@@ -205,7 +205,7 @@ def test_bigans_game_lives(packed, pretrain_config):
 def test_bigans_latents_are_standardised_like_the_prior(packed, pretrain_config):
     images = open_array(packed[0] / "train_images.npy", CPU)
     task = PretrainTask(pretrain_config("bigan"), images, None, CPU, "fp32")
-    (_, latents), (_, prior) = task.objective.pairs(task.scaling(images), 0)
+    (_, latents), (_, prior) = task.objective.pairs(task.scaling(images), torch.tensor(0))
     assert latents.shape == prior.shape == (40, 8)
     torch.testing.assert_close(latents.mean(0), torch.zeros(8), rtol=0, atol=1e-3)
     torch.testing.assert_close(latents.var(0, correction=0), torch.ones(8), rtol=0, atol=1e-2)
@@ -217,8 +217,8 @@ def test_the_gradient_penalty_flattens_bigans_discriminator(packed, pretrain_con
     for penalty in (0.0, 100.0):
         task = PretrainTask(pretrain_config("bigan", gradient_penalty=penalty), images, None, CPU, "fp32")
         for step in range(5):
-            task.step(step)
-        (real, latents), _ = task.objective.pairs(task.scaling(images), 0)
+            do_step(task, step)
+        (real, latents), _ = task.objective.pairs(task.scaling(images), torch.tensor(0))
         real.requires_grad_(True)
         logits = task.objective.networks["discriminator"](real, latents)
         slopes.append(float(torch.autograd.grad(logits.sum(), real)[0].square().sum()))
@@ -232,20 +232,20 @@ def test_the_gradient_penalty_flattens_bigans_discriminator(packed, pretrain_con
 def test_a_stopped_run_goes_on_to_the_same_bits(name, changes, packed, pretrain_config, tmp_path, monkeypatch):
     config = pretrain_config(name, **changes)
     whole, whole_metrics = run(config, packed, tmp_path / "whole")
-    step = PretrainTask.step
+    prepare = PretrainTask.prepare
     for kill_at in (3, 7):  # within the first epoch of five steps and within the second
 
         def stopping(self, number, kill_at=kill_at):
             if number == kill_at:
                 os.kill(os.getpid(), signal.SIGTERM)
-            return step(self, number)
+            return prepare(self, number)
 
-        monkeypatch.setattr(PretrainTask, "step", stopping)
+        monkeypatch.setattr(PretrainTask, "prepare", stopping)
         with pytest.raises(SystemExit) as stop:
             run(config, packed, tmp_path / "cut")
         assert stop.value.code == 128 + signal.SIGTERM
         assert not (tmp_path / "cut" / "model.pt").exists()
-    monkeypatch.setattr(PretrainTask, "step", step)
+    monkeypatch.setattr(PretrainTask, "prepare", prepare)
     cut, cut_metrics = run(config, packed, tmp_path / "cut")
     assert whole["model"].keys() == cut["model"].keys()
     assert all(torch.equal(whole["model"][key], cut["model"][key]) for key in whole["model"])
@@ -263,12 +263,12 @@ from patchvae.training import loop, pretrain as p
 import functools, json
 from patchvae.job_configs import check_config
 p.train = functools.partial(loop.train, save_every=0.0)
-step = p.PretrainTask.step
+prepare = p.PretrainTask.prepare
 def stopping(self, number):
     if number == 8:
         os.kill(os.getpid(), signal.SIGKILL)
-    return step(self, number)
-p.PretrainTask.step = stopping
+    return prepare(self, number)
+p.PretrainTask.prepare = stopping
 out = Path({str(tmp_path / "cut")!r})
 config = check_config("pretrain", json.loads({json.dumps(config.given)!r}))
 p.pretrain(config, Path({str(data)!r}), None, out / "model.pt", out / "metrics.json", out / "scratch", "cpu", 1)
@@ -328,15 +328,15 @@ def test_weighted_variant_without_fitting_masks_is_refused(packed, pretrain_conf
 
 def moving(monkeypatch, stop_at):
     """Have the training stop at a step, and keep what other steps are done."""
-    step, seen = PretrainTask.step, []
+    prepare, seen = PretrainTask.prepare, []
 
     def counted(self, number):
         seen.append(number)
         if number == stop_at:
             os.kill(os.getpid(), signal.SIGTERM)
-        return step(self, number)
+        return prepare(self, number)
 
-    monkeypatch.setattr(PretrainTask, "step", counted)
+    monkeypatch.setattr(PretrainTask, "prepare", counted)
     return seen
 
 

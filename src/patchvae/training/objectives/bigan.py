@@ -21,7 +21,9 @@ class BiGANObjective(AdversarialObjective):
     Per batch one step of D, then one of E and G together on the swapped labels (non-saturating cross-entropy).
     """
 
-    def __init__(self, model: BiGAN, config: BiGANPretrain[Any], device: torch.device, precision: str) -> None:
+    def __init__(
+        self, model: BiGAN, config: BiGANPretrain[Any], steps: int, device: torch.device, precision: str
+    ) -> None:
         super().__init__(device, precision)
         self.model, self.adam = model, (config.lr, config.adam_betas)
         self.gradient_penalty = config.gradient_penalty
@@ -39,7 +41,7 @@ class BiGANObjective(AdversarialObjective):
             return (images, self.model.encode(images)), (self.model.decoder(latent), latent)
 
     @torch.no_grad()
-    def pairs(self, images: Tensor, step: int) -> tuple[Inputs, Inputs]:
+    def pairs(self, images: Tensor, step: Tensor) -> tuple[Inputs, Inputs]:
         return self.play(images)
 
     def update_discriminator(self, real: Inputs, fake: Inputs, name: str = "discriminator") -> dict[str, Tensor]:
@@ -55,7 +57,7 @@ class BiGANObjective(AdversarialObjective):
         right = (true.detach() > 0).float().mean() + (false.detach() < 0).float().mean()
         return {"discriminator": loss, "discriminator_accuracy": 50 * right}
 
-    def step(self, images: Tensor, masks_or_labels: Tensor | None, step: int) -> dict[str, Tensor]:
+    def step(self, images: Tensor, masks_or_labels: Tensor | None, step: Tensor) -> dict[str, Tensor]:
         real, fake = self.play(images)
         terms = self.update_discriminator((real[0], real[1].detach()), (fake[0].detach(), fake[1]))
         with autocast(self.device, self.precision):

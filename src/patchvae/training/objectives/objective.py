@@ -37,8 +37,8 @@ class Objective:
         loss.backward()
         self.optimizers[name].step()
 
-    def step(self, images: Tensor, masks_or_labels: Tensor | None, step: int) -> dict[str, Tensor]:
-        """Update on images (B, 3, S, S); returns scalars, `loss` among them.
+    def step(self, images: Tensor, masks_or_labels: Tensor | None, step: Tensor) -> dict[str, Tensor]:
+        """Update on images (B, 3, S, S); returns scalars, `loss` among them. To be recorded: see `loop.Task.step`.
 
         masks_or_labels: weights of L_w (B, C, h, w), labels (B,) for training with labels, or None.
         """
@@ -52,7 +52,7 @@ class AdversarialObjective(Objective):
         """Make a discriminator from its own seed, so that everything else is drawn as without one."""
         raise NotImplementedError
 
-    def pairs(self, images: Tensor, step: int) -> tuple[Inputs, Inputs]:
+    def pairs(self, images: Tensor, step: Tensor) -> tuple[Inputs, Inputs]:
         """Real and fake inputs of a discriminator for images (B, 3, S, S), without gradients."""
         raise NotImplementedError
 
@@ -69,7 +69,7 @@ class AdversarialObjective(Objective):
         right = (true.detach() > 0).float().mean() + (false.detach() < 0).float().mean()
         return {"discriminator": loss, "discriminator_accuracy": 50 * right}
 
-    def fresh_accuracy(self, batches: Iterator[Tensor], step: int, seed: int) -> float:
+    def fresh_accuracy(self, batches: Iterator[Tensor], step: Tensor, seed: int) -> float:
         """The accuracy that a new discriminator reaches against the trained networks, in percent.
 
         It is the mean over the last quarter of the batches (B, 3, S, S), after training on those before. If the old

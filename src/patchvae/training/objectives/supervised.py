@@ -14,11 +14,13 @@ from patchvae.training.objectives.supervised_config import SupervisedPretrain
 class SupervisedObjective(Objective):
     """Cross-entropy on labels (deviation E35), with the optimiser of the other variants: only the labels differ."""
 
-    def __init__(self, model: nn.Module, config: SupervisedPretrain[Any], device: torch.device, precision: str) -> None:
+    def __init__(
+        self, model: nn.Module, config: SupervisedPretrain[Any], steps: int, device: torch.device, precision: str
+    ) -> None:
         super().__init__(device, precision)
         self.add("model", model, config.lr, config.adam_betas)
 
-    def step(self, images: Tensor, labels: Tensor | None, step: int) -> dict[str, Tensor]:
+    def step(self, images: Tensor, labels: Tensor | None, step: Tensor) -> dict[str, Tensor]:
         assert labels is not None
         with autocast(self.device, self.precision):
             logits = self.networks["model"](images)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from patchvae.hardware import autocast
 from patchvae.losses import real_loss, squared_error
@@ -21,10 +21,11 @@ class VAEObjective(AdversarialObjective):
     the authors do, one step on its own loss and a second on both gradients after a fresh pass (`double`).
     """
 
-    def __init__(self, model: nn.Module, config: VAEPretrain[Any], device: torch.device, precision: str) -> None:
+    def __init__(self, model: Any, config: VAEPretrain[Any], steps: int, device: torch.device, precision: str) -> None:
         super().__init__(device, precision)
-        self.model: Any = model
+        self.model = model
         self.add("model", model, config.lr, config.adam_betas)
+        self.temperatures = torch.tensor([model.temperature_at(step) for step in range(steps)], device=device)
         self.gan = config.gan
         if self.gan:
             self.add_discriminator("discriminator", seed_for(config.seed, "discriminator"))
@@ -35,13 +36,17 @@ class VAEObjective(AdversarialObjective):
         self.add(name, Discriminator(), self.gan.lr, self.gan.adam_betas)
 
     @torch.no_grad()
-    def pairs(self, images: Tensor, step: int) -> tuple[Inputs, Inputs]:
+    def pairs(self, images: Tensor, step: Tensor) -> tuple[Inputs, Inputs]:
         with autocast(self.device, self.precision):
-            reconstruction = self.model(images, self.model.temperature_at(step)).reconstruction
+            reconstruction = self.model(images, self.temperature(step)).reconstruction
         return (images,), (reconstruction,)
 
-    def step(self, images: Tensor, masks: Tensor | None, step: int) -> dict[str, Tensor]:
-        temperature = self.model.temperature_at(step)
+    def temperature(self, step: Tensor) -> Tensor:
+        """The temperature at a step: scalars on the device."""
+        return self.temperatures.index_select(0, step.view(1)).squeeze(0)
+
+    def step(self, images: Tensor, masks: Tensor | None, step: Tensor) -> dict[str, Tensor]:
+        temperature = self.temperature(step)
         with autocast(self.device, self.precision):
             reconstruction, kl = self.networks["model"](images, temperature)
         terms = {"reconstruction": squared_error(images, reconstruction, masks), **kl}

@@ -1,0 +1,116 @@
+"""Repeating work on a GPU as one CUDA graph, which is recorded once and launched as a whole, whatever the work is.
+
+Launched one by one, the hundreds of small kernels of a training step cost the CPU several times what they cost the GPU.
+"""
+
+import contextlib
+import gc
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterator
+from typing import Protocol
+
+import torch
+
+WARM_UP = 3  # plain calls before one is recorded: libraries and the allocator prepare what the later calls reuse
+AHEAD = 8  # calls that may wait for the GPU; a signal or a save has to wait for no more than these
+
+
+class Recording(Protocol):
+    """Work that was recorded, not done."""
+
+    def replay(self) -> None:
+        """Start the work, and return without waiting for it."""
+
+
+Recorder = Callable[[Callable[[], None]], Recording]
+
+
+def record(work: Callable[[], None]) -> Recording:
+    """The CUDA graph of `work`, which is called once, on the current stream, and leaves the GPU's memory as it was.
+
+    Raises RuntimeError for work that waits for the GPU or does something else that a graph cannot hold.
+    """
+    generator = torch.cuda.default_generators[torch.cuda.current_device()]
+    state = generator.clone_state()
+    graph = torch.cuda.CUDAGraph()
+    collecting = gc.isenabled()
+    gc.disable()  # what a collection frees would be freed while the stream records
+    try:
+        # Other threads go on reading and allocating.
+        with torch.cuda.graph(graph, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"):
+            work()
+    except RuntimeError:
+        generator.graphsafe_set_state(state)  # the generator believes that it is being recorded still
+        raise
+    finally:
+        if collecting:
+            gc.enable()
+    return graph
+
+
+class Repeated:
+    """Does `work` again and again, on a GPU as a recording of it.
+
+    work: takes no arguments, and finds and leaves all that changes from call to call in tensors that stay where they
+    are. Its random numbers come from PyTorch's own generator of the device, which continues through recordings as it
+    does through plain calls. The results are the same bits either way.
+    tell: gets one sentence if the work cannot be recorded; it is then done plainly.
+    recorder: `record` by default on a GPU, and nothing elsewhere.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[], None],
+        device: torch.device,
+        tell: Callable[[str], None],
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.work, self.tell = work, tell
+        self.recorder = recorder or (record if device.type == "cuda" else None)
+        self.recordings: dict[Hashable, Recording] = {}
+        self.calls: Counter[Hashable] = Counter()
+        self.waiting: deque[torch.cuda.Event] | None = deque() if device.type == "cuda" else None
+
+    def __call__(self, shapes: Hashable = None) -> None:
+        """Do the work once; calls of equal `shapes` work on tensors of the same shapes and share a recording."""
+        if shapes in self.recordings:
+            self.recordings[shapes].replay()
+        elif self.recorder is None or self.calls[shapes] < WARM_UP:
+            self.work()
+            self.calls[shapes] += 1
+        else:
+            try:
+                recording = self.recorder(self.work)
+            except RuntimeError as error:
+                self.recorder = None
+                self.tell(f"no CUDA graph, so each step is launched kernel by kernel: {str(error).splitlines()[0]}")
+                self.work()
+            else:
+                self.recordings[shapes] = recording
+                recording.replay()
+        if self.waiting is not None:
+            self.wait_for_the_one_before(self.waiting)
+
+    def wait_for_the_one_before(self, waiting: deque[torch.cuda.Event]) -> None:
+        """Wait until no more than AHEAD calls are left to do."""
+        event = torch.cuda.Event(blocking=True)
+        event.record()
+        waiting.append(event)
+        if len(waiting) > AHEAD:
+            waiting.popleft().synchronize()
+
+
+@contextlib.contextmanager
+def stream_of_its_own(device: torch.device) -> Iterator[None]:
+    """Work of the block goes to one stream of the GPU, as a recording must not be made on the default stream."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.cuda.current_stream(device)
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(before)
+    try:
+        with torch.cuda.stream(stream):
+            yield
+    finally:
+        before.wait_stream(stream)

@@ -1,0 +1,164 @@
+"""Recorded steps: what a GPU does with them, imitated on the CPU by a tape of PyTorch's operations."""
+
+import functools
+import os
+import signal
+from types import SimpleNamespace
+
+import pytest
+import torch
+from helpers import read_metrics
+from tape import Tape
+
+from patchvae import checkpoint
+from patchvae.training import finetune as finetuning
+from patchvae.training import pretrain as pretraining
+from patchvae.training.finetune import finetune
+from patchvae.training.graphs import WARM_UP, Repeated
+from patchvae.training.loop import train
+from patchvae.training.pretrain import PretrainTask, pretrain, weighted
+
+CPU = torch.device("cpu")
+GAN = {"weight": 1.0, "generator_step": "joint", "lr": 1e-4, "adam_betas": [0.5, 0.999]}
+
+
+def run(config, packed, out):
+    """The checkpoint and the metrics of a pretraining."""
+    data, masks = packed
+    paths = {"output": out / "model.pt", "metrics": out / "metrics.json", "scratch": out / "scratch"}
+    pretrain(config, data, masks if weighted(config) else None, **paths, device="cpu", threads=1)
+    return checkpoint.load(out / "model.pt"), read_metrics(out / "metrics.json")
+
+
+def test_plain_calls_come_first_then_one_recording_for_each_shape():
+    done, recorded, told = [], [], []
+
+    def recorder(work):
+        recorded.append(len(done))
+        return SimpleNamespace(replay=lambda: done.append("replayed"))
+
+    repeated = Repeated(lambda: done.append("plain"), CPU, told.append, recorder)
+    for shape in (4, 4, 2, 4, 4, 2, 4, 2, 2, 2):
+        repeated(shape)
+    assert WARM_UP == 3 and done == ["plain"] * 4 + ["replayed", "plain", "replayed", "plain", "replayed", "replayed"]
+    assert recorded == [4, 8] and told == []
+
+
+def test_what_cannot_be_recorded_is_done_plainly_and_said_once():
+    values, told = torch.zeros(2), []
+
+    def work():
+        values[0] += 1
+        if float(values[0]) > 0:  # waits for the device
+            values[1] += 1
+
+    repeated = Repeated(work, CPU, told.append, Tape)
+    for _ in range(8):
+        repeated()
+    assert values[1] == 8 and len(told) == 1 and "\n" not in told[0] and "waits for the device" in told[0]
+
+
+def recorded(monkeypatch):
+    """Have trainings record their steps; returns the tapes."""
+    tapes = []
+
+    def recorder(work):
+        tapes.append(Tape(work))
+        return tapes[-1]
+
+    for module in (pretraining, finetuning):
+        monkeypatch.setattr(module, "train", functools.partial(train, recorder=recorder))
+    return tapes
+
+
+KINDS = [
+    ("beta-vae", {}),
+    ("patchvae", {}),
+    ("patchvae", {"weighted_loss": True, "flip": True}),
+    ("patchvae", {"gan": GAN, "weighted_loss": True}),
+    ("beta-vae", {"gan": {**GAN, "generator_step": "double"}}),
+    ("bigan", {}),
+    ("supervised", {}),
+    ("supervised", {"labels": "shuffled"}),
+]
+
+
+@pytest.mark.parametrize(("name", "changes"), KINDS)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_recorded_pretraining_gives_the_same_bits(
+    name, changes, precision, packed, pretrain_config, tmp_path, monkeypatch
+):
+    config = pretrain_config(name, precision=precision, snapshots=[1], **changes)
+    plain, told = run(config, packed, tmp_path / "plain")
+    tapes = recorded(monkeypatch)
+    found, metrics = run(config, packed, tmp_path / "recorded")
+    assert len(tapes) == 1 and len(tapes[0].lines) > 100
+    assert metrics["history"] == told["history"] and metrics["game"] == told["game"]
+    assert all(torch.equal(found["model"][key], value) for key, value in plain["model"].items())
+    assert all(torch.equal(found["snapshots"][1][key], value) for key, value in plain["snapshots"][1].items())
+
+
+def test_a_recorded_training_that_is_stopped_goes_on_to_the_same_bits(packed, pretrain_config, tmp_path, monkeypatch):
+    config = pretrain_config("patchvae", gan=GAN, flip=True)
+    whole, told = run(config, packed, tmp_path / "whole")
+    tapes = recorded(monkeypatch)
+    prepare = PretrainTask.prepare
+
+    def stopping(self, number):
+        if number == 6:  # between two replays
+            os.kill(os.getpid(), signal.SIGTERM)
+        return prepare(self, number)
+
+    monkeypatch.setattr(PretrainTask, "prepare", stopping)
+    with pytest.raises(SystemExit):
+        run(config, packed, tmp_path / "cut")
+    monkeypatch.setattr(PretrainTask, "prepare", prepare)
+    cut, metrics = run(config, packed, tmp_path / "cut")
+    assert len(tapes) == 1  # three steps were left, which are plain ones
+    assert metrics["history"] == told["history"]
+    assert all(torch.equal(cut["model"][key], value) for key, value in whole["model"].items())
+
+
+def test_a_tape_repeats_operations_and_no_python():
+    """So that a step which computed a value on the host would be found out."""
+    on_host, on_device = torch.zeros(()), torch.zeros(())
+    calls = []
+
+    def work():
+        calls.append(1)
+        on_host.add_(len(calls))
+        on_device.add_(on_device + 1)
+
+    tape = Tape(work)
+    for _ in range(3):
+        tape.replay()
+    assert len(calls) == 1 and on_host == 3 and on_device == 7
+
+
+@pytest.mark.parametrize(
+    ("regime", "changes"),
+    [
+        ("none", {}),
+        ("conv1", {"head_dropout": 0.5}),
+        ("conv1-3", {"last_batch": "keep"}),
+        ("conv1-5", {"decay_every": 1}),
+        ("conv1-5", {"flip": True}),
+        ("conv1-5", {"frozen_batch_norm": "train"}),
+        ("conv1", {"precision": "bf16"}),
+    ],
+)
+def test_a_recorded_finetuning_gives_the_same_numbers(
+    regime, changes, packed, weights, finetune_config, tmp_path, monkeypatch
+):
+    config = finetune_config(regime=regime, **{"epochs": 4, "batch_size": 9, **changes})
+    plain, found = tmp_path / "plain", tmp_path / "recorded"
+    finetune(config, packed[0], weights, plain / "metrics.json", plain / "scratch", "cpu", 1)
+    tapes = recorded(monkeypatch)
+    finetune(config, packed[0], weights, found / "metrics.json", found / "scratch", "cpu", 1)
+    assert len(tapes) == (2 if config.last_batch == "keep" else 1)
+    assert read_metrics(found / "metrics.json")["history"] == read_metrics(plain / "metrics.json")["history"]
+    (state,), (expected,) = (
+        [checkpoint.load(path)["task"] for path in place.glob("scratch/*/state.pt")] for place in (found, plain)
+    )
+    for part in ("trained", "frozen"):
+        assert all(torch.equal(state[part][key], value) for key, value in expected[part].items())

@@ -3,6 +3,8 @@
 # make test       lint, types, unit tests, workflow tests, a small run from end to end under both engines
 # make test-all   the same with what is slow: every edit with real trainings, kills at random moments, the archives in
 #                 the folder PATCHVAE_ARCHIVES, if it is set; then `make miniature`
+# make test-gpu   trainings on an NVIDIA GPU; without a .venv here by any Python with PyTorch, pytest, pydantic and
+#                 ruamel.yaml: `make test-gpu PYTHON=python3`
 # make test-slurm the demo, and a run full of faults, on a SLURM of one node that it starts here; needs root and two packages
 # make venv       only .venv, which the others build when it is missing or older than the lock
 
@@ -12,7 +14,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   "$$p" -c '$(FITS)' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
 
-.PHONY: demo miniature lint test test-all test-slurm venv
+.PHONY: demo miniature lint test test-all test-gpu test-slurm venv
 
 demo miniature: .venv/stamp
 	$(BIN)/snakemake --configfile configs/$@.yaml --quiet host reason
@@ -34,6 +36,9 @@ test: lint
 test-all: lint
 	$(PYTEST) tests
 	$(MAKE) miniature
+
+test-gpu:
+	PYTHONPATH=src "$(if $(wildcard .venv/stamp),$(BIN)/python,$(PYTHON))" -m pytest -m gpu tests/unit/training tests/unit/test_hardware.py
 
 test-slurm: .venv/stamp
 	$(BIN)/python -m pytest -s tests/slurm/on_slurm.py

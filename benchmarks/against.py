@@ -56,7 +56,7 @@ def measure(place: Path, names: list[str], steps: int, precision: str) -> None:
     params = params_of(place)
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
-            images = {"train": steps // 2 * params["pretrain"]["batch_size"], "test": 100}
+            images = steps // 2 * params["pretrain"]["batch_size"]
             changes = {"epochs": 2} if name in PRETRAININGS else {"epochs": 2, "decay_every": 1}
             task = task_of(params, name, images, CPU, precision, Path(folder), **changes)
             began = time.process_time()

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from trainings import IMAGES, PRETRAININGS, Clock, Enough, params_of, task_of
+from trainings import PRETRAININGS, TRAINED, Clock, Enough, params_of, task_of
 
 from patchvae.hardware import describe, pick_device, set_arithmetic
 from patchvae.training import loop
@@ -81,42 +81,43 @@ def plainly(work: Any) -> Any:
     raise RuntimeError("plain steps are measured")
 
 
-def watched(watch: Clock, name: str, precision: str, folder: Path, place: Path = ROOT, **options: Any) -> None:
+def watched(watch: Clock, name: str, precision: str, folder: Path, images: int, **options: Any) -> None:
     """Train until the watch has seen enough."""
     changes = {} if options.pop("deterministic", True) else {"deterministic": False}
     set_arithmetic(watch.device, not changes)
-    params = params_of(place)
-    task = task_of(params, name, IMAGES, watch.device, precision, folder, epochs=1000, **changes)
+    task = task_of(params_of(ROOT), name, images, watch.device, precision, folder, epochs=1000, **changes)
     with contextlib.suppress(Enough):
         loop.train(task, folder / "no state", watch.device, name, {}, watch, save_every=1e9, **options)
 
 
-def alone(name: str, precision: str, device: torch.device, folder: Path, seconds: float) -> dict[str, Any]:
+def alone(name: str, precision: str, device: torch.device, folder: Path, images: int, seconds: float) -> dict[str, Any]:
     """One line of the first table."""
     plain, graph, free = Profiler(device, seconds), Clock(device, seconds), Clock(device, seconds)
-    watched(plain, name, precision, folder, recorder=plainly)
-    watched(graph, name, precision, folder)
+    watched(plain, name, precision, folder, images, recorder=plainly)
+    watched(graph, name, precision, folder, images)
     if precision == "fp32":  # in bf16 a fixed order costs nothing
-        watched(free, name, precision, folder, deterministic=False)
+        watched(free, name, precision, folder, images, deterministic=False)
     busy = graph.rate * plain.milliseconds / 1000
     rates = {"plain": plain.rate, "graph": graph.rate, "free": free.rate or None}
     return rates | {"kernels": plain.milliseconds, "busy": busy, "note": graph.notes[-1]}
 
 
-def before(place: Path, names: list[str], device: str, folder: Path, seconds: float) -> dict[tuple[str, str], float]:
+def before(
+    place: Path, names: list[str], device: str, folder: Path, images: int, seconds: float
+) -> dict[tuple[str, str], float]:
     """Steps per second by the code of another checkout, in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": str(place / "src")}
     script = str(Path(__file__).with_name("trainings.py"))
-    command = [sys.executable, script, str(place), device, str(folder), str(seconds), *names]
+    command = [sys.executable, script, str(place), device, str(folder), str(images), str(seconds), *names]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return {(line[0], line[1]): line[2] for line in map(json.loads, done.stdout.splitlines())}
 
 
-def rate(ready: Barrier, name: str, precision: str, device: str, folder: Path, seconds: float) -> float:
+def rate(ready: Barrier, name: str, precision: str, device: str, folder: Path, images: int, seconds: float) -> float:
     """Steps per second of one of several trainings, from the moment at which all are ready."""
     torch.set_num_threads(1)
     clock = Clock(pick_device(device), seconds, ready)
-    watched(clock, name, precision, folder)
+    watched(clock, name, precision, folder, images)
     return clock.rate
 
 
@@ -130,7 +131,7 @@ def together(count: int, *options: Any) -> float:
 
 START = """
 import json, sys, time
-began, name, precision, device, folder = float(sys.argv[1]), *sys.argv[2:]
+began, name, precision, device, folder, images = float(sys.argv[1]), *sys.argv[2:]
 times = {}
 def mark(what):
     times[what] = time.time() - began
@@ -153,15 +154,15 @@ class Marks(gpu.Clock):
             mark({1: "first step", 5: "recorded"}[self.done])
         if self.done == 5:
             raise gpu.Enough
-gpu.watched(Marks(device, 0.0), name, precision, Path(folder))
+gpu.watched(Marks(device, 0.0), name, precision, Path(folder), int(images))
 print(json.dumps(times))
 """
 
 
-def start_up(name: str, precision: str, device: str, folder: Path) -> dict[str, float]:
+def start_up(name: str, precision: str, device: str, folder: Path, images: int) -> dict[str, float]:
     """Seconds from the start of a process at which each part was done."""
     code = START.replace("BENCHMARKS", repr(str(Path(__file__).parent)))
-    command = [sys.executable, "-c", code, str(time.time()), name, precision, device, str(folder)]
+    command = [sys.executable, "-c", code, str(time.time()), name, precision, device, str(folder), str(images)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -172,6 +173,7 @@ def main() -> None:
     parser.add_argument("--against", type=Path, help="a checkout whose plain steps are measured, too")
     parser.add_argument("--only", nargs="*", metavar="WORD", help="only trainings in whose names a word occurs")
     parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement")
+    parser.add_argument("--images", type=int, default=TRAINED, help="to train on")
     parser.add_argument("--mps", action="store_true", help="start NVIDIA's MPS for trainings at once, and stop it")
     parser.add_argument("--device", default="cuda")
     args = parser.parse_args()
@@ -181,12 +183,16 @@ def main() -> None:
         folder = Path(temporary)
         began = time.perf_counter()
         print(f"{describe(device)}, PyTorch {torch.__version__}, batch 128, steps per second", flush=True)
-        older = before(args.against.resolve(), names, args.device, folder, args.seconds) if args.against else {}
-        rows = one_by_one(names, older, device, folder, args.seconds)
+        older = (
+            before(args.against.resolve(), names, args.device, folder, args.images, args.seconds)
+            if args.against
+            else {}
+        )
+        rows = one_by_one(names, older, device, folder, args.images, args.seconds)
         rates = at_once(args, device, folder)
         for name, precision in ((HEADS[0], "fp32"), ("patchvae", "bf16")):
             if name in names:
-                times = start_up(name, precision, args.device, folder)
+                times = start_up(name, precision, args.device, folder, args.images)
                 print(f"start of {name}, s:", ", ".join(f"{what} {seconds:.1f}" for what, seconds in times.items()))
         if not args.only:
             script = [sys.executable, str(ROOT / "benchmarks/training.py"), "--device", args.device, "--rounds", "2"]
@@ -197,14 +203,19 @@ def main() -> None:
 
 
 def one_by_one(
-    names: list[str], older: dict[tuple[str, str], float], device: torch.device, folder: Path, seconds: float
+    names: list[str],
+    older: dict[tuple[str, str], float],
+    device: torch.device,
+    folder: Path,
+    images: int,
+    seconds: float,
 ) -> list[dict[str, Any]]:
     """Print the first table; returns its lines."""
     print(f"{'alone':24} {'':4} {'before':>8} {'plain':>8} {'graph':>8} {'free':>8} {'kernels':>8} {'busy':>5}")
     rows = []
     for name in names:
         for precision in ("bf16", "fp32"):
-            row = alone(name, precision, device, folder, seconds)
+            row = alone(name, precision, device, folder, images, seconds)
             row |= {"name": name, "precision": precision, "before": older.get((name, precision))}
             rows.append(row)
             speeds = (f"{row[key]:8.0f}" if row[key] else " " * 8 for key in ("before", "plain", "graph", "free"))
@@ -222,7 +233,7 @@ def at_once(args: argparse.Namespace, device: torch.device, folder: Path) -> dic
         for name, precision, count in TOGETHER:
             if args.only and not any(word in name for word in args.only):
                 continue
-            total = together(count, name, precision, args.device, folder, 4 * args.seconds)
+            total = together(count, name, precision, args.device, folder, args.images, 4 * args.seconds)
             rates[name, precision, count] = total
             print(f"{name}, {precision}: {count} at once {total:8.0f}", flush=True)
     finally:

@@ -1,6 +1,6 @@
 """Trainings of every kind on random images, for the other benchmarks; works with the code of other commits, too.
 
-    PYTHONPATH=CHECKOUT/src python benchmarks/trainings.py CHECKOUT cuda FOLDER 0.7 patchvae "head table12 conv1-5"
+    PYTHONPATH=CHECKOUT/src python benchmarks/trainings.py CHECKOUT cuda FOLDER 50000 0.5 patchvae bigan
 
 prints steps per second as lines of JSON; `benchmarks/gpu.py --against CHECKOUT` reads them.
 """
@@ -26,7 +26,7 @@ from patchvae.training.finetune import FinetuneTask
 from patchvae.training.pretrain import PretrainTask, seeded_model
 
 SIDE = 32  # of the images, CIFAR-100's
-IMAGES = {"train": 50_000, "test": 10_000}
+TRAINED, TESTED = 50_000, 10_000  # images of CIFAR-100
 WARM = 25  # steps before a clock starts: libraries are loaded, the step is recorded
 VAES = [f"{base}{row}" for base in ("beta-vae", "patchvae") for row in ("", "+lw", "-gan", "-gan+lw")]
 FLIPPED, DOUBLE = {"flip": True}, {"generator_step": "double"}
@@ -60,19 +60,19 @@ def random_pixels(count: int) -> torch.Tensor:
 def task_of(
     params: dict[str, Any],
     name: str,
-    images: dict[str, int],
+    trained: int,
     device: torch.device,
     precision: str,
     folder: Path,
     **changes: Any,
 ) -> Any:
-    """A training by its name above; images: how many to train and to test on; changes: of its configuration.
+    """A training by its name above; trained: how many images to train on; changes: of its configuration.
 
     folder: where the images of fine-tunings are written, if they are not there.
     """
     if name in PRETRAININGS:
-        return _pretraining(params, name, images["train"], device, precision, changes)
-    return _finetuning(params, name, images, device, precision, folder, changes)
+        return _pretraining(params, name, trained, device, precision, changes)
+    return _finetuning(params, name, trained, device, precision, folder, changes)
 
 
 def _pretraining(
@@ -93,7 +93,7 @@ def _pretraining(
 def _finetuning(
     params: dict[str, Any],
     name: str,
-    images: dict[str, int],
+    trained: int,
     device: torch.device,
     precision: str,
     folder: Path,
@@ -105,7 +105,7 @@ def _finetuning(
     config: Any = check_config("finetune", given | own | changes)
     variant: Any = check_config("pretrain", resolve(params, "pretrain", wildcards))
     weights = seeded_model(variant.model, SIDE, 0).state_dict()
-    for split, count in images.items():
+    for split, count in (("train", trained), ("test", min(TESTED, trained))):
         if not (folder / f"{split}_labels.npy").exists():
             save_array(folder / f"{split}_images.npy", random_pixels(count).numpy())
             save_array(folder / f"{split}_labels.npy", (torch.arange(count) % config.num_classes).numpy())
@@ -146,14 +146,14 @@ class Clock(loop.Watch):
 
 
 def main() -> None:
-    place, name_of_device, folder, seconds, *names = sys.argv[1:]
+    place, name_of_device, folder, images, seconds, *names = sys.argv[1:]
     device = hardware.pick_device(name_of_device)
     names_of_it = ("set_arithmetic", "set_convolutions")  # today and at 7c10661
     next(getattr(hardware, name) for name in names_of_it if hasattr(hardware, name))(device)
     for name in names:
         for precision in ("bf16", "fp32"):
             clock = Clock(device, float(seconds))
-            task = task_of(params_of(Path(place)), name, IMAGES, device, precision, Path(folder), epochs=1000)
+            task = task_of(params_of(Path(place)), name, int(images), device, precision, Path(folder), epochs=1000)
             try:
                 loop.train(task, Path(folder) / "no state", device, name, {}, clock, save_every=1e9)
             except Enough:

@@ -14,10 +14,11 @@ import pytest
         ("training.py", ["--rounds", "1", "--steps", "1", "--batch-size", "8"], "ratio"),
         ("preparing.py", ["--repeats", "1"], "images/s"),
         ("startup.py", ["--repeats", "1", "--commands", "summary", "--no-engines"], "s of CPU"),
+        ("against.py", [".", "--rounds", "1", "--steps", "2", "--only", "head table12 conv1-5"], "same"),
         pytest.param(
-            "sharing.py",
-            ["--jobs", "2", "--seconds", "0.1", "--device", "cpu"],
-            "2 at once",
+            "gpu.py",
+            ["--device", "cpu", "--seconds", "0.1", "--images", "640", "--only", "conv1-5", "--against", "."],
+            "8 at once",
             marks=pytest.mark.slow,
         ),
         pytest.param(

@@ -52,6 +52,18 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
 
 
 @pytest.fixture
+def mps(machine: object, tmp_path: Path) -> Callable[[int], None]:
+    """A function that makes NVIDIA's MPS answer with this exit status, which is not 0 where none runs."""
+
+    def answering(status: int) -> None:
+        script = tmp_path / gpus.MPS
+        script.write_text(f"#!/bin/sh\ncat > {tmp_path}/asked\nexit {status}\n")
+        script.chmod(0o755)
+
+    return answering
+
+
+@pytest.fixture
 def start(machine: object) -> Iterator[Start]:
     """A function that starts a job which holds its GPU until its input is closed."""
     jobs = []
@@ -208,3 +220,30 @@ def test_no_lease_is_left_open_by_a_look(machine: object) -> None:
             check=True,
         ).stdout.split()
     )
+
+
+@pytest.mark.parametrize("status", [0, 1, None])
+def test_a_job_that_shares_a_gpu_in_turns_says_what_that_costs(
+    status: int | None,
+    start: Start,
+    mps: Callable[[int], None],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if status is not None:
+        mps(status)
+    monkeypatch.setenv(gpus.PER_GPU, "2")
+    monkeypatch.setenv(gpus.VISIBLE, "0")
+    assert gpu_of(start()) == "0"
+    gpus.lease(gpus.visible(), decided=True)
+    told = [record.getMessage() for record in caplog.records if gpus.TURNS in record.getMessage()]
+    assert len(told) == (0 if status == 0 else 1)
+    assert "nvidia-cuda-mps-control -d" in gpus.TURNS and "\n" not in gpus.TURNS
+
+
+def test_a_job_alone_on_its_gpu_does_not_ask_for_mps(
+    mps: Callable[[int], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mps(1)
+    gpus.lease(gpus.visible())
+    assert gpus.TURNS not in caplog.text and not (tmp_path / "asked").exists()

@@ -54,6 +54,7 @@ def held(place: Path, *options: str, until: str = "pretrain", smi: bool = True, 
     command = [*SNAKEMAKE, "--cores", "4", "--configfile", "tests/e2e/engines.yaml", "--until", until]
     done = subprocess.run([*command, "--forceall", *options], cwd=place, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    (place / "told").write_text(done.stderr)
     return [json.loads(line) for line in (place / "held.jsonl").read_text().splitlines()]
 
 
@@ -76,9 +77,11 @@ def test_trainings_share_no_gpu_unless_they_may(place: Path) -> None:
     assert len(trainings) >= 6 and most_at_once(trainings) <= Counter({"GPU-a": 1, "GPU-b": 1})
     assert all(job["gpu"] is None for job in jobs if job not in trainings)
     assert {job[gpus.JOBS] for job in jobs} == {None}  # nobody said that there are GPUs
+    assert gpus.TURNS not in (place / "told").read_text()
     shared = [job for job in held(place, "--resources", "gpu=4") if job["job"] == "pretrain"]
     assert most_at_once(shared) <= Counter({"GPU-a": 2, "GPU-b": 2})
     assert {job[gpus.PER_GPU] for job in shared} == {"2"}
+    assert (place / "told").read_text().count(f"--resources gpu: {gpus.TURNS}") == 1  # there is no MPS here
     assert {job[gpus.JOBS] for job in shared} == {" ".join(ASKING)}
 
 

@@ -38,7 +38,7 @@ test-all: lint
 	$(MAKE) miniature
 
 test-gpu:
-	PYTHONPATH=src "$(if $(wildcard .venv/stamp),$(BIN)/python,$(PYTHON))" -m pytest -m gpu tests/unit/training tests/unit/test_hardware.py
+	PYTHONPATH=src:$$PYTHONPATH "$(if $(wildcard .venv/stamp),$(BIN)/python,$(PYTHON))" -m pytest -m gpu tests/unit/training/test_gpu.py tests/unit/test_hardware.py
 
 test-slurm: .venv/stamp
 	$(BIN)/python -m pytest -s tests/slurm/on_slurm.py

@@ -71,7 +71,11 @@ class Profiler(Clock):
             self.wait()
             self.profile.stop()
             events = self.profile.key_averages()
-            busy = sum(event.self_device_time_total or event.self_cpu_time_total for event in events)
+            if self.device.type == "cuda":  # without the calls that launch and wait, which the profiler lists, too
+                kernels = [event for event in events if event.device_type == torch.autograd.DeviceType.CUDA]
+                busy = sum(event.self_device_time_total for event in kernels if not event.is_user_annotation)
+            else:
+                busy = sum(event.self_cpu_time_total for event in events)
             self.milliseconds = busy / PROFILED / 1000
             raise Enough
 
@@ -85,7 +89,7 @@ def watched(watch: Clock, name: str, precision: str, folder: Path, images: int, 
     """Train until the watch has seen enough."""
     changes = {} if options.pop("deterministic", True) else {"deterministic": False}
     set_arithmetic(watch.device, not changes)
-    task = task_of(params_of(ROOT), name, images, watch.device, precision, folder, epochs=1000, **changes)
+    task = task_of(params_of(ROOT), name, images, watch.device, precision, folder, epochs=200, **changes)
     with contextlib.suppress(Enough):
         loop.train(task, folder / "no state", watch.device, name, {}, watch, save_every=1e9, **options)
 
@@ -93,10 +97,10 @@ def watched(watch: Clock, name: str, precision: str, folder: Path, images: int, 
 def alone(name: str, precision: str, device: torch.device, folder: Path, images: int, seconds: float) -> dict[str, Any]:
     """One line of the first table."""
     plain, graph, free = Profiler(device, seconds), Clock(device, seconds), Clock(device, seconds)
-    watched(plain, name, precision, folder, images, recorder=plainly)
     watched(graph, name, precision, folder, images)
     if precision == "fp32":  # in bf16 a fixed order costs nothing
         watched(free, name, precision, folder, images, deterministic=False)
+    watched(plain, name, precision, folder, images, recorder=plainly)  # last, as a profiler leaves its traces
     busy = graph.rate * plain.milliseconds / 1000
     rates = {"plain": plain.rate, "graph": graph.rate, "free": free.rate or None}
     return rates | {"kernels": plain.milliseconds, "busy": busy, "note": graph.notes[-1]}
@@ -106,17 +110,21 @@ def before(
     place: Path, names: list[str], device: str, folder: Path, images: int, seconds: float
 ) -> dict[tuple[str, str], float]:
     """Steps per second by the code of another checkout, in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(place / "src")}
+    path = os.pathsep.join(filter(None, [str(place / "src"), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path}
     script = str(Path(__file__).with_name("trainings.py"))
     command = [sys.executable, script, str(place), device, str(folder), str(images), str(seconds), *names]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return {(line[0], line[1]): line[2] for line in map(json.loads, done.stdout.splitlines())}
 
 
-def rate(ready: Barrier, name: str, precision: str, device: str, folder: Path, images: int, seconds: float) -> float:
+_ready: list[Barrier] = []
+
+
+def rate(name: str, precision: str, device: str, folder: Path, images: int, seconds: float) -> float:
     """Steps per second of one of several trainings, from the moment at which all are ready."""
     torch.set_num_threads(1)
-    clock = Clock(pick_device(device), seconds, ready)
+    clock = Clock(pick_device(device), seconds, _ready[0])
     watched(clock, name, precision, folder, images)
     return clock.rate
 
@@ -124,9 +132,8 @@ def rate(ready: Barrier, name: str, precision: str, device: str, folder: Path, i
 def together(count: int, *options: Any) -> float:
     """Steps per second of so many trainings at once, all together."""
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
-    with context.Manager() as manager, context.Pool(count) as pool:
-        ready = manager.Barrier(count)
-        return sum(pool.starmap(rate, [(ready, *options)] * count, chunksize=1))
+    with context.Pool(count, _ready.append, (context.Barrier(count),)) as pool:
+        return sum(pool.starmap(rate, [options] * count, chunksize=1))
 
 
 START = """

@@ -137,7 +137,7 @@ class Clock(loop.Watch):
         if self.done == WARM:
             self.wait()
             if self.ready is not None:
-                self.ready.wait(300)
+                self.ready.wait(90)
             self.began = time.perf_counter()
         elif self.done > WARM and self.done % 20 == 0 and time.perf_counter() - self.began >= self.seconds:
             self.wait()
@@ -153,7 +153,7 @@ def main() -> None:
     for name in names:
         for precision in ("bf16", "fp32"):
             clock = Clock(device, float(seconds))
-            task = task_of(params_of(Path(place)), name, int(images), device, precision, Path(folder), epochs=1000)
+            task = task_of(params_of(Path(place)), name, int(images), device, precision, Path(folder), epochs=200)
             try:
                 loop.train(task, Path(folder) / "no state", device, name, {}, clock, save_every=1e9)
             except Enough:

@@ -4,6 +4,7 @@ Launched one by one, the hundreds of small kernels of a training step cost the C
 """
 
 import contextlib
+import functools
 import gc
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator
@@ -23,13 +24,17 @@ class Recording(Protocol):
 
 
 Recorder = Callable[[Callable[[], None]], Recording]
+_failed: list[str] = []  # why an earlier recording of this process failed
 
 
 def record(work: Callable[[], None]) -> Recording:
     """The CUDA graph of `work`, which is called once, on the current stream, and leaves the GPU's memory as it was.
 
-    Raises RuntimeError for work that waits for the GPU or does something else that a graph cannot hold.
+    Raises RuntimeError for work that waits for the GPU or does something else that a graph cannot hold, and for all
+    work after that: before version 2.13, PyTorch's allocator does not leave a failed recording.
     """
+    if _failed:
+        raise RuntimeError(f"an earlier recording failed: {_failed[0]}")
     generator = torch.cuda.default_generators[torch.cuda.current_device()]
     state = generator.clone_state()
     graph = torch.cuda.CUDAGraph()
@@ -39,13 +44,19 @@ def record(work: Callable[[], None]) -> Recording:
         # Other threads go on reading and allocating.
         with torch.cuda.graph(graph, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"):
             work()
-    except RuntimeError:
+    except RuntimeError as error:
         generator.graphsafe_set_state(state)  # the generator believes that it is being recorded still
+        _failed.append(reason(error))
         raise
     finally:
         if collecting:
             gc.enable()
     return graph
+
+
+def reason(error: BaseException) -> str:
+    """The first line of an error, or of the one that led to it: ending a failed recording is an error, too."""
+    return str(error.__context__ or error).strip().partition("\n")[0]
 
 
 class Repeated:
@@ -73,23 +84,26 @@ class Repeated:
 
     def __call__(self, shapes: Hashable = None) -> None:
         """Do the work once; calls of equal `shapes` work on tensors of the same shapes and share a recording."""
-        if shapes in self.recordings:
-            self.recordings[shapes].replay()
-        elif self.recorder is None or self.calls[shapes] < WARM_UP:
+        recording = self.recordings.get(shapes)
+        if recording is None and self.recorder is not None and self.calls[shapes] >= WARM_UP:
+            recording = self.recorded(self.recorder, shapes)
+        if recording is not None:
+            recording.replay()
+        else:
             self.work()
             self.calls[shapes] += 1
-        else:
-            try:
-                recording = self.recorder(self.work)
-            except RuntimeError as error:
-                self.recorder = None
-                self.tell(f"no CUDA graph, so each step is launched kernel by kernel: {str(error).splitlines()[0]}")
-                self.work()
-            else:
-                self.recordings[shapes] = recording
-                recording.replay()
         if self.waiting is not None:
             self.wait_for_the_one_before(self.waiting)
+
+    def recorded(self, recorder: Recorder, shapes: Hashable) -> Recording | None:
+        """The recording of calls with these shapes; None where the work cannot be recorded, now and from then on."""
+        try:
+            self.recordings[shapes] = recorder(self.work)
+        except RuntimeError as error:
+            self.recorder = None
+            self.recordings.clear()  # their random numbers and workspaces do not survive a failure
+            self.tell(f"no CUDA graph, so each step is launched kernel by kernel: {reason(error)}")
+        return self.recordings.get(shapes)
 
     def wait_for_the_one_before(self, waiting: deque[torch.cuda.Event]) -> None:
         """Wait until no more than AHEAD calls are left to do."""
@@ -100,6 +114,12 @@ class Repeated:
             waiting.popleft().synchronize()
 
 
+@functools.cache
+def side_stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all trainings of a process, as libraries keep memory for each stream that they have seen."""
+    return torch.cuda.Stream(device)
+
+
 @contextlib.contextmanager
 def stream_of_its_own(device: torch.device) -> Iterator[None]:
     """Work of the block goes to one stream of the GPU, as a recording must not be made on the default stream."""
@@ -107,7 +127,7 @@ def stream_of_its_own(device: torch.device) -> Iterator[None]:
         yield
         return
     before = torch.cuda.current_stream(device)
-    stream = torch.cuda.Stream(device)
+    stream = side_stream(device)
     stream.wait_stream(before)
     try:
         with torch.cuda.stream(stream):

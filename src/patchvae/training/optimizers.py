@@ -26,9 +26,9 @@ def eager(kind: type[Optimizer]) -> Any:
 
 def adam(module: nn.Module, lr: float, betas: list[float]) -> Optimizer:
     """Adam with a constant rate (deviation E45), all weights updated by one kernel."""
-    parameters = list(module.parameters())
-    options = {"lr": lr, "betas": (betas[0], betas[1]), "capturable": parameters[0].is_cuda}
-    made: Optimizer = eager(torch.optim.Adam)(parameters, **options, fused=True)
+    # Capturable on a CPU, too, where it changes nothing: a saved state may go on on a GPU, and brings these options
+    options = {"lr": lr, "betas": (betas[0], betas[1]), "capturable": True}
+    made: Optimizer = eager(torch.optim.Adam)(module.parameters(), **options, fused=True)
     return made
 
 

@@ -58,6 +58,22 @@ def test_what_cannot_be_recorded_is_done_plainly_and_said_once():
     assert values[1] == 8 and len(told) == 1 and "\n" not in told[0] and "waits for the device" in told[0]
 
 
+def test_after_a_failed_recording_no_earlier_one_is_used():
+    """Its random numbers would not continue those of the plain calls."""
+    done, told = [], []
+
+    def recorder(work):
+        if len(done) > 6:
+            raise RuntimeError("out of memory")
+        return SimpleNamespace(replay=lambda: done.append("replayed"))
+
+    repeated = Repeated(lambda: done.append("plain"), CPU, told.append, recorder)
+    for shape in (4, 4, 4, 4, 2, 2, 2, 2, 4):
+        repeated(shape)
+    assert done == ["plain"] * 3 + ["replayed"] + ["plain"] * 5
+    assert len(told) == 1 and told[0].endswith("out of memory")
+
+
 def recorded(monkeypatch):
     """Have trainings record their steps; returns the tapes."""
     tapes = []

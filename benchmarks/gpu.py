@@ -118,7 +118,12 @@ def before(
     return {(line[0], line[1]): line[2] for line in map(json.loads, done.stdout.splitlines())}
 
 
-_ready: list[Barrier] = []
+_ready: list[Barrier] = []  # in a process of one of several trainings
+
+
+def be_one(ready: Barrier) -> None:
+    """Begins such a process."""
+    _ready.append(ready)
 
 
 def rate(name: str, precision: str, device: str, folder: Path, images: int, seconds: float) -> float:
@@ -132,7 +137,7 @@ def rate(name: str, precision: str, device: str, folder: Path, images: int, seco
 def together(count: int, *options: Any) -> float:
     """Steps per second of so many trainings at once, all together."""
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
-    with context.Pool(count, _ready.append, (context.Barrier(count),)) as pool:
+    with context.Pool(count, be_one, (context.Barrier(count),)) as pool:
         return sum(pool.starmap(rate, [options] * count, chunksize=1))
 
 

@@ -100,7 +100,7 @@ def first_step(config, packed):
     data, masks = packed
     images = open_array(data / "train_images.npy", CPU)
     task = PretrainTask(config, images, open_masks_or_labels(data, masks, config, images, CPU), CPU, "fp32")
-    return {name: float(value) for name, value in do_step(task, 0).items()}
+    return {name: float(value.detach()) for name, value in do_step(task, 0).items()}
 
 
 @pytest.mark.parametrize("name", ["beta-vae", "patchvae"])

@@ -1,6 +1,8 @@
 """Recorded steps: what a GPU does with them, imitated on the CPU by a tape of PyTorch's operations."""
 
+import contextlib
 import functools
+import gc
 import os
 import signal
 from types import SimpleNamespace
@@ -12,6 +14,7 @@ from tape import Tape
 
 from patchvae import checkpoint
 from patchvae.training import finetune as finetuning
+from patchvae.training import graphs
 from patchvae.training import pretrain as pretraining
 from patchvae.training.finetune import finetune
 from patchvae.training.graphs import WARM_UP, Repeated
@@ -72,6 +75,89 @@ def test_after_a_failed_recording_no_earlier_one_is_used():
         repeated(shape)
     assert done == ["plain"] * 3 + ["replayed"] + ["plain"] * 5
     assert len(told) == 1 and told[0].endswith("out of memory")
+
+
+class FakeGenerator:
+    """The random numbers of a GPU that is not there."""
+
+    def __init__(self):
+        self.restored = []
+
+    def clone_state(self):
+        return "before"
+
+    def graphsafe_set_state(self, state):
+        self.restored.append(state)
+
+
+@pytest.fixture
+def fake_gpu(monkeypatch):
+    """What `record` needs of PyTorch, without a GPU; returns its generator."""
+
+    @contextlib.contextmanager
+    def graph(recording, stream, capture_error_mode):
+        assert not gc.isenabled() and capture_error_mode == "thread_local"
+        try:
+            yield
+        except RuntimeError:
+            raise RuntimeError("operation failed due to a previous error") from None
+
+    generator = FakeGenerator()
+    for name, value in {
+        "default_generators": [generator],
+        "current_device": lambda: 0,
+        "current_stream": lambda: "a stream",
+        "CUDAGraph": SimpleNamespace,
+        "graph": graph,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    monkeypatch.setattr(graphs, "_failed", [])
+    return generator
+
+
+def test_a_recording_calls_the_work_once_and_leaves_the_generator_alone(fake_gpu):
+    calls = []
+    assert graphs.record(lambda: calls.append(1)) is not None
+    assert calls == [1] and fake_gpu.restored == [] and gc.isenabled()
+
+
+def test_a_failed_recording_puts_the_generator_back_names_the_first_error_and_is_the_last(fake_gpu):
+    def waiting():
+        raise RuntimeError("not permitted when stream is capturing\nand more")
+
+    done, told = [], []
+    repeated = Repeated(lambda: done.append(1) if len(done) < 3 else waiting(), CPU, told.append, graphs.record)
+    for _ in range(3):
+        repeated()
+    with pytest.raises(RuntimeError, match="not permitted"):  # the work itself fails here, as plain work would not
+        repeated()
+    assert fake_gpu.restored == ["before"] and gc.isenabled()
+    assert len(told) == 1 and told[0].endswith("kernel by kernel: not permitted when stream is capturing")
+    with pytest.raises(RuntimeError, match="an earlier recording failed: not permitted when stream is capturing"):
+        graphs.record(lambda: done.append(1))
+    assert len(done) == 3
+
+
+def test_the_host_is_never_far_ahead_of_the_gpu(monkeypatch):
+    """So that a signal or a save has little to wait for."""
+    started, finished = [], []
+
+    class Event:
+        def __init__(self, blocking):
+            self.number = len(started)
+
+        def record(self):
+            started.append(self.number)
+
+        def synchronize(self):
+            finished.append(self.number)
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    repeated = Repeated(lambda: None, torch.device("cuda"), print, lambda work: SimpleNamespace(replay=work))
+    for number in range(1, 50):
+        repeated()
+        assert len(started) == number and len(finished) == max(0, number - graphs.AHEAD)
+    assert finished == sorted(finished)
 
 
 def recorded(monkeypatch):

@@ -12,13 +12,15 @@ from patchvae.data.packed import check_arrays, image_digests, load_manifest
 from patchvae.errors import PatchVAEError
 from patchvae.files import write_json
 from patchvae.hardware import describe, peak_memory, pick_device, pick_precision, set_arithmetic, set_threads
+from patchvae.messages import checked
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256, commit, config_sha256, versions
 from patchvae.records import data_digests
+from patchvae.result import Result
 from patchvae.run_config import Measured
 from patchvae.training.states import state_path
 
-SCHEMA = 1
+FORMAT = 1  # of metrics files
 
 
 @dataclass(frozen=True)
@@ -80,19 +82,25 @@ class Run:
 
     def finish(
         self,
+        kind: type[Result],
         metrics: Path,
         record: Mapping[str, Any],
         seconds: float,
         images: int,
         machines: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Write the metrics file; machines: those that a training ran on, by default this one."""
+        """Write the metrics file; machines: those that a training ran on, by default this one.
+
+        Raises PatchVAEError naming the file and the first key that is not as a result of this kind must be.
+        """
         config, machines = self.config.given, [*machines] or [self.machine]
-        identity = {key: config[key] for key in ("dataset", "variant", "regime", "head", "seed") if key in config}
-        write_json(
-            metrics,
+        identity: dict[str, Any] = {
+            key: config[key] for key in ("dataset", "variant", "regime", "head", "seed") if key in config
+        }
+        result = checked(
+            kind,
             {
-                "schema": SCHEMA,
+                "schema": FORMAT,
                 "rule": self.rule,
                 **identity,
                 "config": config,
@@ -110,7 +118,9 @@ class Run:
                 "images_per_second": round(images / seconds, 1) if images and seconds else 0.0,
                 **record,
             },
+            f"{metrics}: ",
         )
+        write_json(metrics, result.given)
 
 
 def start(

@@ -20,7 +20,7 @@ from patchvae.models.sizes import REGIMES
 from patchvae.run import Run, start
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Feed, Order, mirror
-from patchvae.training.finetune_config import Finetune
+from patchvae.training.finetune_config import Finetune, FinetuneResult
 from patchvae.training.loop import Watch, train
 from patchvae.training.optimizers import sgd
 
@@ -321,7 +321,7 @@ def finetune(
         "batch_size": task.order.batch_size,
         **chosen,
     }
-    run.finish(metrics, record, training.seconds, task.images, training.machines)
+    run.finish(FinetuneResult, metrics, record, training.seconds, task.images, training.machines)
 
 
 def last_and_best(accuracies: list[float]) -> dict[str, float | int]:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from helpers import read_metrics, untrained
+from helpers import untrained
 
 from patchvae.checkpoint import load, pretraining_record
 from patchvae.data.packed import load_split
@@ -13,6 +13,7 @@ from patchvae.data.tensors import BATCH, batches
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.reconstruction import decode, reconstruct, reconstructions, similarity
 from patchvae.files import file_digest
+from patchvae.metrics_files import read_metrics
 from patchvae.models.patchvae import patch_code
 from patchvae.models.scaling import IMAGENET_STD, Scaling
 from patchvae.pretrained import load_model

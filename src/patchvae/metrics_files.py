@@ -10,8 +10,7 @@ from patchvae.evaluation.probe_config import ProbeResult
 from patchvae.evaluation.real_parts_config import RealPartsResult
 from patchvae.evaluation.reconstruction_config import FidResult, ReconstructResult
 from patchvae.files import read_json
-from patchvae.messages import checked
-from patchvae.result import Result
+from patchvae.result import Result, checked_result
 from patchvae.training.finetune_config import FinetuneResult, RatesResult
 from patchvae.training.pretrain_config import PretrainResult
 
@@ -35,4 +34,4 @@ def read_metrics(path: Path | str, *rules: str) -> dict[str, Any]:
     rule = content.get("rule") if isinstance(content, dict) else None
     if rule not in rules or content.get("schema") != 1:
         raise PatchVAEError(f"{path}: not the metrics (schema 1) of {' or '.join(KINDS[rule][1] for rule in rules)}")
-    return checked(KINDS[rule][0], content, f"{path}: ").given
+    return checked_result(KINDS[rule][0], path, content).given

@@ -3,10 +3,13 @@
 A key that may be left out came later than the first files of this format, or has no meaning for some models.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 
+from patchvae.errors import PatchVAEError
 from patchvae.types import ABSENT, AS_WRITTEN, Strict, said
 
 Number = Annotated[float, AS_WRITTEN]
@@ -110,6 +113,18 @@ class Result(Strict):
     peak_memory_mb: Size = ABSENT  # the most memory held, in MB of 10^6 bytes: the GPU's where it ran on one, else RAM
     seconds: Size  # seconds of training and testing, those before an interruption included
     images_per_second: Size  # training images per second, testing included in the time; 0 when nothing was trained
+
+
+R = TypeVar("R", bound=Result)
+
+
+def checked_result(kind: type[R], path: Path | str, content: Mapping[str, Any]) -> R:
+    """The content of a metrics file as a result; raises PatchVAEError naming the file and the first wrong key."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise PatchVAEError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 class Measurement(Result):

@@ -12,11 +12,10 @@ from patchvae.data.packed import check_arrays, image_digests, load_manifest
 from patchvae.errors import PatchVAEError
 from patchvae.files import write_json
 from patchvae.hardware import describe, peak_memory, pick_device, pick_precision, set_arithmetic, set_threads
-from patchvae.messages import checked
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256, commit, config_sha256, versions
 from patchvae.records import data_digests
-from patchvae.result import Result
+from patchvae.result import Result, checked_result
 from patchvae.run_config import Measured
 from patchvae.training.states import state_path
 
@@ -97,8 +96,9 @@ class Run:
         identity: dict[str, Any] = {
             key: config[key] for key in ("dataset", "variant", "regime", "head", "seed") if key in config
         }
-        result = checked(
+        result = checked_result(
             kind,
+            metrics,
             {
                 "schema": FORMAT,
                 "rule": self.rule,
@@ -118,7 +118,6 @@ class Run:
                 "images_per_second": round(images / seconds, 1) if images and seconds else 0.0,
                 **record,
             },
-            f"{metrics}: ",
         )
         write_json(metrics, result.given)
 

@@ -10,6 +10,7 @@ from patchvae.run_config import Measured
 from patchvae.types import ABSENT, AdamBetas, BatchSize, EpochImages, Epochs, LearningRate, Strict, Unique, said
 
 N = TypeVar("N", bound=Network)
+MasksSha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$"), said("a SHA-256 in 64 hex digits, or empty")]
 
 
 class Pretrain(Measured, Generic[N]):
@@ -77,8 +78,6 @@ class PretrainResult(Result):
     history: list[PretrainEpoch]  # one record per epoch: its number and its loss terms; empty for a control
     epochs: Whole  # epochs trained; 0 for a control
     batch_size: Whole = ABSENT  # images per step, fewer than asked for where there are not so many; 0 for a control
-    masks_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$"), said("a SHA-256 in 64 hex digits or empty")] = (
-        ABSENT  # SHA-256 of the weight masks; empty without L_w
-    )
+    masks_sha256: MasksSha256 = ABSENT  # SHA-256 of the weight masks; empty without L_w
     game: Game | None = ABSENT  # how the game with a discriminator ended; null where there was none
     checkpoint_sha256: Sha256 = ABSENT  # SHA-256 of the checkpoint file that was written

@@ -12,11 +12,11 @@ import pytest
 from table_files import STAND_INS, check_html, pretraining
 
 from patchvae.errors import PatchVAEError
-from patchvae.messages import checked
 from patchvae.metrics_files import KINDS
 from patchvae.report.tables.sheet import escape
 from patchvae.report.tables.table1 import write as write_table1
 from patchvae.report.tables.words import display_name
+from patchvae.result import checked_result
 
 ROOT = Path(__file__).parents[3]
 PAPER = ROOT / "paper/table1.csv"
@@ -386,7 +386,7 @@ def test_results_of_early_files_and_of_controls_are_accepted() -> None:
     finetuning = metrics("patchvae", "cifar100", "conv1", 0, 40.0)
     first = {key: value for key, value in finetuning.items() if key != "pretraining"}
     for content in (finetuning, first, pretrain_metrics(), control):
-        assert checked(KINDS[content["rule"]][0], content, "").given == content
+        assert checked_result(KINDS[content["rule"]][0], "", content).given == content
 
 
 COMMON = [[], ["history", 0], ["versions"], ["data_sha256"], ["history", 0, "epoch"]]
@@ -406,5 +406,5 @@ def test_results_are_closed(rule: str, path: list[Any]) -> None:
         content[path[-1]] = {**content[path[-1]], "typo": 1} if isinstance(content[path[-1]], dict) else "first"
     else:
         content["typo"] = 1
-    with pytest.raises(PatchVAEError, match="typo|first"):
-        checked(KINDS[rule][0], whole, "")
+    with pytest.raises(PatchVAEError, match="typo|history.0.epoch"):
+        checked_result(KINDS[rule][0], "", whole)

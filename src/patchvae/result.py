@@ -124,7 +124,9 @@ def checked_result(kind: type[R], path: Path | str, content: Mapping[str, Any]) 
         return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise PatchVAEError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        key, value = ".".join(map(str, first["loc"])), first["input"]
+        words = [key if isinstance(value, list | dict) else f"{key} is {value!r}", first["msg"]]
+        raise PatchVAEError(": ".join([str(path), *filter(None, words)])) from error
 
 
 class Measurement(Result):

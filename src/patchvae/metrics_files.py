@@ -1,31 +1,31 @@
 """Metrics files of every kind, read and checked."""
 
+import pkgutil
 from pathlib import Path
 from typing import Any
 
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.few_labels_config import FewLabelsResult
-from patchvae.evaluation.parts_config import PartsResult
-from patchvae.evaluation.probe_config import ProbeResult
-from patchvae.evaluation.real_parts_config import RealPartsResult
-from patchvae.evaluation.reconstruction_config import FidResult, ReconstructResult
 from patchvae.files import read_json
 from patchvae.result import Result, checked_result
-from patchvae.training.finetune_config import FinetuneResult, RatesResult
-from patchvae.training.pretrain_config import PretrainResult
 
-# Rule -> the class of its metrics files, and what they are the metrics of
-KINDS: dict[str, tuple[type[Result], str]] = {
-    "pretrain": (PretrainResult, "a pretraining"),
-    "finetune": (FinetuneResult, "a fine-tuning"),
-    "rates": (RatesResult, "a search for a rate"),
-    "probe": (ProbeResult, "a linear probe"),
-    "few_labels": (FewLabelsResult, "few labels"),
-    "reconstruct": (ReconstructResult, "reconstructions"),
-    "fid": (FidResult, "an FID"),
-    "parts": (PartsResult, "part discovery"),
-    "real_parts": (RealPartsResult, "parts on photographs"),
+# Rule -> the class of its metrics files by name, so that no report depends on what it does not read; and in words
+KINDS = {
+    "pretrain": ("patchvae.training.pretrain_config:PretrainResult", "a pretraining"),
+    "finetune": ("patchvae.training.finetune_config:FinetuneResult", "a fine-tuning"),
+    "rates": ("patchvae.training.finetune_config:RatesResult", "a search for a rate"),
+    "probe": ("patchvae.evaluation.probe_config:ProbeResult", "a linear probe"),
+    "few_labels": ("patchvae.evaluation.few_labels_config:FewLabelsResult", "few labels"),
+    "reconstruct": ("patchvae.evaluation.reconstruction_config:ReconstructResult", "reconstructions"),
+    "fid": ("patchvae.evaluation.reconstruction_config:FidResult", "an FID"),
+    "parts": ("patchvae.evaluation.parts_config:PartsResult", "part discovery"),
+    "real_parts": ("patchvae.evaluation.real_parts_config:RealPartsResult", "parts on photographs"),
 }
+
+
+def kind(rule: str) -> type[Result]:
+    """The class of a rule's metrics files."""
+    found: type[Result] = pkgutil.resolve_name(KINDS[rule][0])
+    return found
 
 
 def read_metrics(path: Path | str, *rules: str) -> dict[str, Any]:
@@ -34,4 +34,4 @@ def read_metrics(path: Path | str, *rules: str) -> dict[str, Any]:
     rule = content.get("rule") if isinstance(content, dict) else None
     if rule not in rules or content.get("schema") != 1:
         raise PatchVAEError(f"{path}: not the metrics (schema 1) of {' or '.join(KINDS[rule][1] for rule in rules)}")
-    return checked_result(KINDS[rule][0], path, content).given
+    return checked_result(kind(rule), path, content).given

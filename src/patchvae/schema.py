@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from patchvae.metrics_files import KINDS
+from patchvae.metrics_files import KINDS, kind
 from patchvae.params import Parameters
 
 
@@ -55,7 +55,7 @@ def descriptions(cls: type[BaseModel]) -> dict[str, str]:
 
 def json_schema(name: str) -> str:
     """The schema of `params` or `metrics`, as it is committed."""
-    results: Any = reduce(or_, (kind for kind, _ in KINDS.values()))
+    results: Any = reduce(or_, map(kind, KINDS))
     described: Any = Parameters if name == "params" else Annotated[results, Field(discriminator="rule")]
     made = TypeAdapter(described).json_schema(schema_generator=EditorSchema)
     return json.dumps(made, indent=1, sort_keys=True) + "\n"

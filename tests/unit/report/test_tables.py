@@ -12,7 +12,7 @@ import pytest
 from table_files import STAND_INS, check_html, pretraining
 
 from patchvae.errors import PatchVAEError
-from patchvae.metrics_files import KINDS
+from patchvae.metrics_files import kind
 from patchvae.report.tables.sheet import escape
 from patchvae.report.tables.table1 import write as write_table1
 from patchvae.report.tables.words import display_name
@@ -386,7 +386,7 @@ def test_results_of_early_files_and_of_controls_are_accepted() -> None:
     finetuning = metrics("patchvae", "cifar100", "conv1", 0, 40.0)
     first = {key: value for key, value in finetuning.items() if key != "pretraining"}
     for content in (finetuning, first, pretrain_metrics(), control):
-        assert checked_result(KINDS[content["rule"]][0], "", content).given == content
+        assert checked_result(kind(content["rule"]), "", content).given == content
 
 
 COMMON = [[], ["history", 0], ["versions"], ["data_sha256"], ["history", 0, "epoch"]]
@@ -407,4 +407,4 @@ def test_results_are_closed(rule: str, path: list[Any]) -> None:
     else:
         content["typo"] = 1
     with pytest.raises(PatchVAEError, match="typo|history.0.epoch"):
-        checked_result(KINDS[rule][0], "", whole)
+        checked_result(kind(rule), "", whole)

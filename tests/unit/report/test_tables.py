@@ -406,5 +406,6 @@ def test_results_are_closed(rule: str, path: list[Any]) -> None:
         content[path[-1]] = {**content[path[-1]], "typo": 1} if isinstance(content[path[-1]], dict) else "first"
     else:
         content["typo"] = 1
-    with pytest.raises(PatchVAEError, match="typo|history.0.epoch"):
-        checked_result(kind(rule), "", whole)
+    with pytest.raises(PatchVAEError, match="^m.json: .*(typo|history.0.epoch)") as error:
+        checked_result(kind(rule), "m.json", whole)
+    assert "\n" not in str(error.value)

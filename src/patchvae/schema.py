@@ -7,6 +7,7 @@ import ast
 import inspect
 import io
 import json
+import re
 import sys
 import tokenize
 from functools import reduce
@@ -19,6 +20,8 @@ from pydantic_core import core_schema
 
 from patchvae.metrics_files import KINDS, kind
 from patchvae.params import Parameters
+
+INNERMOST = re.compile(r'\{(?:"(?:[^"\\]|\\.)*"|[^{}\[\]"])*\}')  # objects that hold no other, a line each
 
 
 class EditorSchema(GenerateJsonSchema):
@@ -58,7 +61,8 @@ def json_schema(name: str) -> str:
     results: Any = reduce(or_, map(kind, KINDS))
     described: Any = Parameters if name == "params" else Annotated[results, Field(discriminator="rule")]
     made = TypeAdapter(described).json_schema(schema_generator=EditorSchema)
-    return json.dumps(made, indent=1, sort_keys=True) + "\n"
+    text = json.dumps(made, indent=1, sort_keys=True) + "\n"
+    return INNERMOST.sub(lambda found: re.sub(r"\n *", " ", found[0]), text)
 
 
 if __name__ == "__main__":

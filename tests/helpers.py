@@ -1,8 +1,6 @@
 """A copy of the repository, Snakemake in it, and changed parameters."""
 
 import copy
-import functools
-import json
 import os
 import shutil
 import subprocess
@@ -41,20 +39,6 @@ def environment() -> dict[str, str]:
 def run_snakemake(place: Path, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     command = [*SNAKEMAKE, *map(str, arguments)]
     return subprocess.run(command, cwd=place, env=environment(), capture_output=True, text=True, timeout=3000)
-
-
-@functools.cache
-def metrics_schema() -> Any:
-    from jsonschema import Draft202012Validator  # not needed by the tests of a GPU
-
-    return Draft202012Validator(json.loads((ROOT / "workflow/schemas/metrics.schema.json").read_text(encoding="utf-8")))
-
-
-def read_metrics(path: Path) -> dict[str, Any]:
-    """What a job wrote, which keeps to the schema."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    assert [error.message for error in metrics_schema().iter_errors(content)] == []
-    return content
 
 
 def do_step(task: Any, step: int) -> dict[str, Any]:

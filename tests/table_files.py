@@ -7,30 +7,64 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from patchvae.bits import BY_DIGEST, packed_bits
+
 Content = dict[str, Any]
 DEVICE = "AMD EPYC (2 cores)"
 STAND_INS = ("digits", "tiny")
+FEATURES = {"features": 2048, "constant_features": 3}
+TRIED = [{"lambda": strength, "held_out_top1": 20.0} for strength in (0.01, 0.1)]
+
+
+def epoch(number: int, train_top1: Any) -> Content:
+    """One record of a fine-tuning's history."""
+    return {"epoch": number, "loss": 1.0, "train_top1": train_top1, "test_top1": 8.0}
+
+
+# What tables do not read of a metrics file
+REST: dict[str, Content] = {
+    "pretrain": {"loss": {}, "history": [], "epochs": 0},
+    "finetune": {"history": [epoch(1, 9.0)]},
+    "probe": {**FEATURES, "train_count": 50000, "held_out": 5000, "lambdas": TRIED},
+    "few_labels": FEATURES,
+    "rates": {"split": "train", "batch_size": 64},
+}
 
 
 def metrics(rule: str, variant: str, dataset: str, seed: int, **record: Any) -> Content:
     """A metrics file of 90 seconds on 10,000 test images; data sets of STAND_INS are marked."""
+    tested = {"split": "test", "count": 10000, "pretraining": pretraining(dataset, variant)}
     return {
         "schema": 1,
         "rule": rule,
         "variant": variant,
         "dataset": dataset,
         "seed": seed,
-        "config": {"num_classes": 100, "stand_in": dataset in STAND_INS},
+        "config": config(variant, dataset, seed),
         "config_sha256": f"{seed}" * 64,
-        "data_sha256": {"train": "a" * 64, "test": "b" * 64},
+        "code_sha256": "c" * 64,
+        "data_sha256": images("b" * 64),
+        "versions": {"python": "3.11.2", "torch": "2.14.1", "patchvae": "0.1.0"},
         "device": DEVICE,
         "precision": "bf16",
+        "threads": 2,
         "seconds": 90.0,
-        "split": "test",
-        "count": 10000,
-        "pretraining": pretraining(dataset, variant),
+        "images_per_second": 1000.0,
+        **({} if rule == "pretrain" else tested),
+        **REST.get(rule, {}),
         **record,
     }
+
+
+def images(test: str) -> Content:
+    """Digests of the usual training images and of some test images."""
+    return {"train": "a" * 64, "test": test}
+
+
+def config(variant: str, dataset: str, seed: int, **more: Any) -> Content:
+    """What tables read of a job's configuration."""
+    identity = {"dataset": dataset, "variant": variant, "seed": seed}
+    return {**identity, "num_classes": 100, "stand_in": dataset in STAND_INS, **more}
 
 
 def pretraining(dataset: str, variant: str, **model: Any) -> Content:
@@ -59,9 +93,10 @@ def finetuning(variant: str, dataset: str, regime: str, seed: int, top1: float, 
 
 def probing(variant: str, dataset: str, seed: int, top1: float, **changes: Any) -> Content:
     """The metrics of a linear probe that gets ten points more right of its training images."""
-    config = {"num_classes": 100, "stand_in": dataset in STAND_INS, "pool": 4, "holdout": 0.1}
     record = {"top1": top1, "top5": 80.0, "train_top1": top1 + 10, "lambda": 0.01, "at_edge": False}
-    return metrics("probe", variant, dataset, seed, **{**record, "config": config, **changes})
+    record["config"] = config(variant, dataset, seed, pool=4, holdout=0.1)
+    record |= {"right": packed_bits([image < 100 * top1 for image in range(10000)]), "right_order": BY_DIGEST}
+    return metrics("probe", variant, dataset, seed, **record | changes)
 
 
 def write(writer: Callable[..., None], folder: Path, contents: list[Content], *first: Any) -> tuple[str, str, str]:

@@ -15,10 +15,11 @@ from patchvae.hardware import describe, peak_memory, pick_device, pick_precision
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256, commit, config_sha256, versions
 from patchvae.records import data_digests
+from patchvae.result import Result, checked_result
 from patchvae.run_config import Measured
 from patchvae.training.states import state_path
 
-SCHEMA = 1
+FORMAT = 1  # of metrics files
 
 
 @dataclass(frozen=True)
@@ -80,19 +81,26 @@ class Run:
 
     def finish(
         self,
+        kind: type[Result],
         metrics: Path,
         record: Mapping[str, Any],
         seconds: float,
         images: int,
         machines: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Write the metrics file; machines: those that a training ran on, by default this one."""
+        """Write the metrics file; machines: those that a training ran on, by default this one.
+
+        Raises PatchVAEError naming the file and the first key that is not as a result of this kind must be.
+        """
         config, machines = self.config.given, [*machines] or [self.machine]
-        identity = {key: config[key] for key in ("dataset", "variant", "regime", "head", "seed") if key in config}
-        write_json(
+        identity: dict[str, Any] = {
+            key: config[key] for key in ("dataset", "variant", "regime", "head", "seed") if key in config
+        }
+        result = checked_result(
+            kind,
             metrics,
             {
-                "schema": SCHEMA,
+                "schema": FORMAT,
                 "rule": self.rule,
                 **identity,
                 "config": config,
@@ -111,6 +119,7 @@ class Run:
                 **record,
             },
         )
+        write_json(metrics, result.given)
 
 
 def start(

@@ -1,20 +1,27 @@
-"""The JSON schema of params.yaml, which editors read.
+"""The JSON schemas of params.yaml, which editors read, and of metrics files.
 
-It is committed: `python -m patchvae.schema > workflow/schemas/params.schema.json`.
+They are committed: `python -m patchvae.schema NAME > workflow/schemas/NAME.schema.json`.
 """
 
 import ast
 import inspect
 import io
 import json
+import re
+import sys
 import tokenize
-from typing import Any
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from patchvae.metrics_files import KINDS, kind
 from patchvae.params import Parameters
+
+INNERMOST = re.compile(r'\{(?:"(?:[^"\\]|\\.)*"|[^{}\[\]"])*\}')  # objects that hold no other, a line each
 
 
 class EditorSchema(GenerateJsonSchema):
@@ -49,10 +56,14 @@ def descriptions(cls: type[BaseModel]) -> dict[str, str]:
     return found
 
 
-def json_schema() -> str:
-    """The schema as it is committed."""
-    return json.dumps(Parameters.model_json_schema(schema_generator=EditorSchema), indent=1, sort_keys=True) + "\n"
+def json_schema(name: str) -> str:
+    """The schema of `params` or `metrics`, as it is committed."""
+    results: Any = reduce(or_, map(kind, KINDS))
+    described: Any = Parameters if name == "params" else Annotated[results, Field(discriminator="rule")]
+    made = TypeAdapter(described).json_schema(schema_generator=EditorSchema)
+    text = json.dumps(made, indent=1, sort_keys=True) + "\n"
+    return INNERMOST.sub(lambda found: re.sub(r"\n *", " ", found[0]), text)
 
 
 if __name__ == "__main__":
-    print(json_schema(), end="")
+    print(json_schema(*sys.argv[1:]), end="")

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 from clones import UNRECORDED, edit, executed, run, twin
-from helpers import SNAKEMAKE, copy_checkout, environment, read_metrics
+from helpers import SNAKEMAKE, copy_checkout, environment
 from PIL import Image
+
+from patchvae.metrics_files import read_metrics
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -102,12 +102,14 @@ Learning curve (top-1 in %)
   2      2.0000   4.00  30.00
 
 Configuration
+  dataset:              cifar100
   lr:                   0.01
   num_classes:          100
   pretrained.snapshot:  null
   pretrained.variant:   patchvae+lw
   seed:                 0
   stand_in:             false
+  variant:              patchvae+lw
 
 Pretraining
   code_sha256:    {"f" * 64}

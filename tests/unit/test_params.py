@@ -32,20 +32,24 @@ def test_whole_numbers_stay_as_they_are_written(params: dict[str, Any], key: str
     assert canonical(checked(Parameters, raw, "").given) == canonical(raw)
 
 
-def test_the_committed_schema_is_that_of_the_model(root: Path) -> None:
-    committed = root / "workflow/schemas/params.schema.json"
-    assert committed.read_text(encoding="utf-8") == json_schema(), "python -m patchvae.schema > " + committed.name
+def test_the_committed_schemas_are_those_of_the_models(root: Path) -> None:
+    for name in ("metrics", "params"):
+        committed = root / f"workflow/schemas/{name}.schema.json"
+        command = f"python -m patchvae.schema {name} > {committed}"
+        assert committed.read_text(encoding="utf-8") == json_schema(name), command
     first = (root / "params.yaml").read_text(encoding="utf-8").splitlines()[0]
     assert first == f"# yaml-language-server: $schema={committed.relative_to(root)}"
 
 
 def blocks(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "", schema
+    if "properties" in schema:
+        yield "", schema
     yield from schema["$defs"].items()
 
 
-def test_every_block_of_the_schema_is_closed_and_every_key_described() -> None:
-    for name, block in blocks(json.loads(json_schema())):
+@pytest.mark.parametrize("schema", ["metrics", "params"])
+def test_every_block_of_a_schema_is_closed_and_every_key_described(schema: str) -> None:
+    for name, block in blocks(json.loads(json_schema(schema))):
         assert [key for key, entry in block["properties"].items() if not entry.get("description")] == [], name
-        # `model` has a block per variant beside its keys.
-        assert block["additionalProperties"] is False or name == "Model", name
+        # `model` has a block per variant beside its keys; a metrics file's configuration has a model of its own.
+        assert block["additionalProperties"] is False or name in ("Model", "JobConfig", "ModelConfig"), name

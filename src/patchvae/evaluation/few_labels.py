@@ -14,7 +14,7 @@ from torch import Tensor
 from patchvae import checkpoint
 from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.few_labels_config import FewLabels, FewLabelsOfPixels
+from patchvae.evaluation.few_labels_config import FewLabels, FewLabelsOfPixels, FewLabelsResult
 from patchvae.evaluation.leave_one_out import CHUNK, LeaveOneOut
 from patchvae.evaluation.probe import FrozenFeatures
 from patchvae.evaluation.ridge import CONSTANT, choose
@@ -163,4 +163,6 @@ def few_labels(
         "constant_features": constant,
         "fits": fits,
     }
-    run.finish(metrics, record, time.perf_counter() - began, sum(run.counts[split] for split in SPLITS))
+    run.finish(
+        FewLabelsResult, metrics, record, time.perf_counter() - began, sum(run.counts[split] for split in SPLITS)
+    )

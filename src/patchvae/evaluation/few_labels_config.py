@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from patchvae.evaluation.probe_config import OnFeatures, Strength
+from patchvae.evaluation.probe_config import OnFeatures, RidgeResult, Strength
+from patchvae.result import Count, Percent, Positive, Whole
 from patchvae.run_config import Measured
 from patchvae.types import AS_WRITTEN, Classes, Some, Strict
 
@@ -30,3 +31,18 @@ class FewLabels(OnFeatures, Draws):
 class FewLabelsOfPixels(Measured, Draws, Whitening):
     variant: Literal["pixels", "pixels-whitened"]
     num_classes: Classes
+
+
+class Fit(Strict):
+    per_class: Literal["all"] | Count  # labelled training images of each class: so many, or all
+    draw: Whole  # number of the draw of these images, from 0
+    images: Annotated[int, Field(ge=2)]  # number of labelled training images
+    top1: Percent  # top-1 accuracy on the test images, percent
+    left_out_top1: Percent  # top-1 accuracy on the labelled images, each left out of its fit, percent
+    penalty: Positive = Field(alias="lambda")  # the strength at which that is best, relative to the number of images
+    at_edge: bool  # whether the chosen strength ends the range that was tried
+
+
+class FewLabelsResult(RidgeResult):
+    rule: Literal["few_labels"]  # the workflow's rule that wrote the file
+    fits: Annotated[list[Fit], Field(min_length=1)]  # one fit per draw of each number of labels

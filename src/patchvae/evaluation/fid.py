@@ -17,7 +17,7 @@ from patchvae.data.packed import load_split
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.inception import weights_or_reason
 from patchvae.evaluation.reconstruction import KINDS, reconstructions, temperature_of
-from patchvae.evaluation.reconstruction_config import Reconstruct
+from patchvae.evaluation.reconstruction_config import FidResult, Reconstruct
 from patchvae.pretrained import load_model
 from patchvae.run import Run, start
 
@@ -131,4 +131,4 @@ def fid(
         record["temperature"] = temperature_of(config, model, pretrained)
         record["fid"] = measure(run, config, model, images, record["temperature"], weights)
         seen = len(images)
-    run.finish(metrics, record, time.perf_counter() - began, seen)
+    run.finish(FidResult, metrics, record, time.perf_counter() - began, seen)

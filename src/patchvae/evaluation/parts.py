@@ -17,6 +17,7 @@ from patchvae.checkpoint import pretraining_record
 from patchvae.data.packed import load_split
 from patchvae.data.tensors import batches, open_array
 from patchvae.errors import PatchVAEError
+from patchvae.evaluation.parts_config import PartsResult
 from patchvae.hardware import autocast
 from patchvae.models.factory import network_of
 from patchvae.models.scaling import Scaling
@@ -175,4 +176,4 @@ def score_parts(
     record["kmeans"] = score(clusters, clusters["test"].argmax(axis=1), train, test)
     record["deviation"] = trivial({split: cells.patches.std(axis=1) for split, cells in splits.items()}, train, test)
     record["occupied"] = trivial({split: cells.occupied for split, cells in splits.items()}, train, test)
-    run.finish(metrics, record, time.perf_counter() - began, len(train.images) + len(test.images))
+    run.finish(PartsResult, metrics, record, time.perf_counter() - began, len(train.images) + len(test.images))

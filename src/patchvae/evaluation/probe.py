@@ -15,7 +15,7 @@ from torch import Tensor
 from patchvae import checkpoint
 from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.probe_config import OnFeatures, Probe
+from patchvae.evaluation.probe_config import OnFeatures, Probe, ProbeResult
 from patchvae.evaluation.ridge import Ridge, accuracies, choose, moments
 from patchvae.hardware import autocast
 from patchvae.models.resnet import Backbone
@@ -121,7 +121,7 @@ def probe(
         "constant_features": int((ridge.scale == 0).sum()),
         **run.right(on_test[:, 0]),
     }
-    run.finish(metrics, record, time.perf_counter() - began, len(labelled) + len(on_test))
+    run.finish(ProbeResult, metrics, record, time.perf_counter() - began, len(labelled) + len(on_test))
 
 
 def percent(right: Tensor) -> float:

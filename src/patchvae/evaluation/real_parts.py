@@ -24,7 +24,7 @@ from patchvae.data.superclasses import superclasses
 from patchvae.data.tensors import BATCH, batches, open_array
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.information import Information, equal_count_bins, information
-from patchvae.evaluation.real_parts_config import DEAD, DISTANCES, METHODS, OCCURS, SPACES, RealParts
+from patchvae.evaluation.real_parts_config import DEAD, DISTANCES, METHODS, OCCURS, SPACES, RealParts, RealPartsResult
 from patchvae.evaluation.ridge import CONSTANT
 from patchvae.hardware import autocast
 from patchvae.models.factory import network_of
@@ -312,7 +312,7 @@ def measure_parts(
         "random_crops": {name: ruler.record() for name, ruler in rulers.items()},
         **{name: measures.record(found[name]) for name in METHODS},
     }
-    run.finish(metrics, record, time.perf_counter() - began, len(images))
+    run.finish(RealPartsResult, metrics, record, time.perf_counter() - began, len(images))
 
 
 def load_reference(path: Path, config: RealParts, wanted: Mapping[str, str], run: Run) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from patchvae.checkpoint import pretraining_record
 from patchvae.data.packed import load_split
 from patchvae.data.tensors import batches
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.reconstruction_config import Reconstruct
+from patchvae.evaluation.reconstruction_config import Reconstruct, ReconstructResult
 from patchvae.hardware import autocast
 from patchvae.models.beta_vae import BetaVAE
 from patchvae.models.patchvae import PatchVAE, patch_code
@@ -123,4 +123,4 @@ def reconstruct(
             raise PatchVAEError(f"{checkpoint}: the {name} of its reconstructions is {value}")
     record = {"pretraining": pretraining_record(pretrained), "split": "test", "count": len(images), **means}
     record["temperature"] = temperature
-    run.finish(metrics, record, time.perf_counter() - began, len(images))
+    run.finish(ReconstructResult, metrics, record, time.perf_counter() - began, len(images))

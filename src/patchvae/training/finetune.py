@@ -17,10 +17,11 @@ from patchvae.hardware import autocast
 from patchvae.models.resnet import Classifier
 from patchvae.models.scaling import Scaling
 from patchvae.models.sizes import REGIMES
+from patchvae.result import checked_result
 from patchvae.run import Run, start
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Feed, Order, mirror
-from patchvae.training.finetune_config import Finetune
+from patchvae.training.finetune_config import Finetune, FinetuneResult, RatesResult
 from patchvae.training.loop import Watch, train
 from patchvae.training.optimizers import sgd
 
@@ -263,17 +264,16 @@ def chosen_rate(path: Path | None, config: Finetune) -> float:
     """
     if path is None:
         raise PatchVAEError("--rates: lr is chosen, which needs the file of the rates that were tried")
-    found = read_json(path)
-    try:
-        rate, settings = float(found["lr"]), found["config"]
-        for key, value in config.given.items():
-            if key not in ("seed", "epochs") and settings[key] != value:
-                raise PatchVAEError(
-                    f"{path}: rates of another classifier: its {key} is {settings[key]!r}, not {value!r}"
-                )
-    except (KeyError, TypeError, ValueError) as error:
-        raise PatchVAEError(f"{path}: not the metrics of a job `rates`: {error}") from error
-    return rate
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("rule") != "rates":
+        raise PatchVAEError(f"{path}: not the metrics of a job `rates`")
+    found = checked_result(RatesResult, path, content)
+    settings = found.config.given
+    for key, value in config.given.items():
+        if key not in ("seed", "epochs") and settings.get(key) != value:
+            its = settings.get(key)
+            raise PatchVAEError(f"{path}: rates of another classifier: its {key} is {its!r}, not {value!r}")
+    return found.lr
 
 
 def finetune(
@@ -321,7 +321,7 @@ def finetune(
         "batch_size": task.order.batch_size,
         **chosen,
     }
-    run.finish(metrics, record, training.seconds, task.images, training.machines)
+    run.finish(FinetuneResult, metrics, record, training.seconds, task.images, training.machines)
 
 
 def last_and_best(accuracies: list[float]) -> dict[str, float | int]:

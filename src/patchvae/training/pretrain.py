@@ -24,7 +24,7 @@ from patchvae.seeding import seed_for
 from patchvae.training.batches import Feed, Order, mirror
 from patchvae.training.loop import Training, Watch, train
 from patchvae.training.objectives.objective import AdversarialObjective, Objective
-from patchvae.training.pretrain_config import Pretrain, Trained
+from patchvae.training.pretrain_config import Pretrain, PretrainResult, Trained
 
 STATISTICS_BATCH = 250
 FRESH_STEPS = 200  # of a new discriminator against the finished networks
@@ -234,4 +234,4 @@ def pretrain(
     checkpoint.save(output, content)
     record = {"loss": loss, "history": history, "epochs": len(history), "batch_size": batch}
     record |= {"game": game, "masks_sha256": masks_sha256, "checkpoint_sha256": file_digest(output)}
-    run.finish(metrics, record, training.seconds, seen, training.machines)
+    run.finish(PretrainResult, metrics, record, training.seconds, seen, training.machines)

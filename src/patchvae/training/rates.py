@@ -12,7 +12,7 @@ from torch import Tensor
 from patchvae import checkpoint
 from patchvae.run import start
 from patchvae.training.finetune import FinetuneTask
-from patchvae.training.finetune_config import Rates
+from patchvae.training.finetune_config import Rates, RatesResult
 from patchvae.training.loop import Diverged, Watch, train
 
 EXTENSIONS = 4  # of the grid, at most
@@ -111,4 +111,4 @@ def choose_rate(
         "epochs": task.epochs,
         "batch_size": task.order.batch_size,
     }
-    run.finish(metrics, record, seconds, images, machines)
+    run.finish(RatesResult, metrics, record, seconds, images, machines)

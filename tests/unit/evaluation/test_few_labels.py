@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from helpers import read_metrics
 
 from patchvae.data.packed import PackedSplit, write_packed
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.few_labels import drawn, features_of_pixels, few_labels, standardised
+from patchvae.metrics_files import read_metrics
 from patchvae.run import start
 
 TRAIN, TEST = 120, 60

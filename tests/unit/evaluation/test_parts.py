@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from helpers import read_metrics, untrained
+from helpers import untrained
 from sklearn.metrics import average_precision_score
 
 from patchvae.data.digits import BLOCK, CELL
@@ -23,6 +23,7 @@ from patchvae.evaluation.parts import (
     score_parts,
     trivial,
 )
+from patchvae.metrics_files import read_metrics
 from patchvae.run import start
 from patchvae.training.pretrain import estimate_statistics
 

@@ -5,13 +5,14 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from helpers import read_metrics, untrained
+from helpers import untrained
 from sklearn import linear_model
 
 from patchvae.bits import by_digest, unpacked_bits
 from patchvae.data.packed import PackedSplit, image_digests, load_manifest, write_manifest, write_packed
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.probe import BATCH, FrozenFeatures, parted, probe
+from patchvae.metrics_files import read_metrics
 from patchvae.run import start
 
 CLASSES = ["red", "green", "blue"]

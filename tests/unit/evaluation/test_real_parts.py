@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import read_metrics, untrained
+from helpers import untrained
 from torch import nn
 
 from patchvae.data.packed import load_split
@@ -23,6 +23,7 @@ from patchvae.evaluation.real_parts import (
     random_places,
 )
 from patchvae.features import export
+from patchvae.metrics_files import read_metrics
 from patchvae.run import start
 
 COUNT, CLASSES = 120, 4

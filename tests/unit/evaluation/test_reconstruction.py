@@ -5,14 +5,16 @@ import math
 import numpy as np
 import pytest
 import torch
-from helpers import read_metrics, untrained
+from helpers import untrained
 
 from patchvae.checkpoint import load, pretraining_record
 from patchvae.data.packed import load_split
 from patchvae.data.tensors import BATCH, batches
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.reconstruction import decode, reconstruct, reconstructions, similarity
+from patchvae.evaluation.reconstruction_config import ReconstructResult
 from patchvae.files import file_digest
+from patchvae.metrics_files import read_metrics
 from patchvae.models.patchvae import patch_code
 from patchvae.models.scaling import IMAGENET_STD, Scaling
 from patchvae.pretrained import load_model
@@ -187,3 +189,25 @@ def test_a_broken_model_gives_no_number(config, pretrain_config, scenes, save_mo
     with pytest.raises(PatchVAEError, match="patchvae.pt: the psnr of its reconstructions is nan"):
         reconstruct(config(), scenes, path, tmp_path / "metrics.json", "cpu", 1)
     assert not (tmp_path / "metrics.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"psnr": math.inf}, "psnr is inf: Input should be a finite number"),
+        ({"ssim": 2}, "ssim is 2: Input should be less than or equal to 1"),
+        ({"pnsr": 1.0}, "unknown key pnsr"),
+    ],
+)
+def test_a_result_is_checked_before_it_is_written(changes, message, config, scenes, tmp_path):
+    run, out = (
+        start("reconstruct", "patchvae.evaluation.reconstruction", config(), scenes, "cpu", 1),
+        tmp_path / "m.json",
+    )
+    record = {"split": "test", "count": 60, "psnr": 20, "ssim": 0.5, "psnr_normalised": 10.0}
+    run.finish(ReconstructResult, out, record, 1.0, 60)
+    assert '"psnr": 20,' in out.read_text()  # as it was measured, not 20.0
+    out.unlink()
+    with pytest.raises(PatchVAEError, match=f"m.json: {message}"):
+        run.finish(ReconstructResult, out, record | changes, 1.0, 60)
+    assert not out.exists()

@@ -5,11 +5,12 @@ import re
 import subprocess
 
 import pytest
-from helpers import ROOT, read_metrics
+from helpers import ROOT
 
 from patchvae.checks import checked_params
 from patchvae.config import read_yaml
 from patchvae.errors import PatchVAEError
+from patchvae.metrics_files import read_metrics
 from patchvae.plan import FLOORS
 from patchvae.report.readme import BEGIN, END, joined, relinked, replace_between
 from patchvae.report.tables.summary import levels

@@ -16,7 +16,8 @@ def pretraining(variant, seed, *losses):
 
 def fine_tuned(variant, regime, *accuracies):
     history = [
-        {"epoch": e, "loss": 1 / 3, "test_top1": top1, "test_top5": 99.0} for e, top1 in enumerate(accuracies, 1)
+        {"epoch": e, "loss": 1 / 3, "train_top1": 9.0, "test_top1": top1, "test_top5": 99.0}
+        for e, top1 in enumerate(accuracies, 1)
     ]
     return finetuning(variant, "small", regime, 0, accuracies[-1]) | {"history": history}
 
@@ -81,10 +82,10 @@ def test_controls_have_no_curve(tmp_path, write):
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        (fine_tuned("patchvae", "conv1", 10.0), "metrics of finetune, not of pretrain"),
-        ({"rule": "pretrain"}, "dataset"),
-        ([], "not the metrics of pretrain"),
-        (pretraining("patchvae", 0) | {"history": [{"epoch": 1}]}, "an epoch without loss"),
+        (fine_tuned("patchvae", "conv1", 10.0), r"not the metrics \(schema 1\) of a pretraining"),
+        ({"schema": 1, "rule": "pretrain"}, "dataset: Field required"),
+        ([], "not the metrics"),
+        (pretraining("patchvae", 0) | {"history": [{"epoch": 1}]}, r"history\.0\.loss: Field required"),
     ],
 )
 def test_a_wrong_file_is_named(tmp_path, write, content, part):

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from table_files import Content, lines, metrics, pretraining, rows, write
+from table_files import config as config_for
+from table_files import images as images_of
 
 from patchvae.data.packed import PackedSplit, write_packed
 from patchvae.errors import PatchVAEError
@@ -56,7 +58,7 @@ def content(seed: int, **changes: Any) -> Content:
         "untrained": method(*(part(0.06, 1.0, place=8) for _ in range(3))),
         "kmeans": method(*(part(0.04, 0.5) for _ in range(3))),
         "shuffled": all_dead,
-        "config": {"stand_in": False, "bins": 10, "permutations": 100, "crops": 50, "crop_cells": 3},
+        "config": config_for("patchvae", "cifar100", seed, bins=10, permutations=100, crops=50, crop_cells=3),
     }
     return metrics("real_parts", "patchvae", "cifar100", seed, **record | changes)
 
@@ -101,10 +103,10 @@ def test_a_data_set_without_superclasses(config: dict[str, Any], tmp_path: Path)
     ("change", "said"),
     [
         ({"rule": "parts"}, r"1\.json: not the metrics \(schema 1\) of parts on photographs"),
-        ({"kmeans": {"mean": {"live": None}}}, r"1\.json: .*'parts' is missing"),
-        ({"trained": method(part(float("inf"), 1))}, r"1\.json: bits is inf"),
-        ({"trained": method(part(0.1, -1))}, r"1\.json: trained\.distance is -1"),
-        ({"trained": method(part(0.1, 1) | {"share": 2})}, r"1\.json: trained\.share is 2"),
+        ({"kmeans": {"mean": {"live": None}}}, r"1\.json: kmeans\.parts: Field required"),
+        ({"trained": method(part(float("inf"), 1))}, r"1\.json: trained\.parts\.0\.class\.bits is inf"),
+        ({"trained": method(part(0.1, -1))}, r"1\.json: trained\.parts\.0\.distance\.pretrained\.euclidean is -1"),
+        ({"trained": method(part(0.1, 1) | {"share": 2})}, r"1\.json: trained\.parts\.0\.share is 2"),
         ({"seed": 3}, r"1\.json: seed 3 is not one of this table's seeds"),
         ({"seed": 0}, r"1\.json: the same cell and seed as .*0\.json"),
         ({"variant": "patchvae+lw"}, r"1\.json: model 'patchvae\+lw' is not one"),
@@ -136,7 +138,7 @@ def drawing(tmp_path: Path) -> Any:
 
     def draw(file: Content, **changes: Any) -> tuple[Path, Path]:
         path = tmp_path / "metrics.json"
-        path.write_text(json.dumps(file | {"data_sha256": {"train": "a", "test": digest}} | changes))
+        path.write_text(json.dumps(file | {"data_sha256": images_of(digest)} | changes))
         config = check_config("figure-real-parts", {"crop_cells": 3})
         png, pdf = tmp_path / "out.png", tmp_path / "out.pdf"
         figure.draw(config, tmp_path / "data", path, png, pdf)
@@ -170,10 +172,16 @@ def test_the_crops_that_the_metrics_name(drawing: Any, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"rule": "parts"}, r"metrics\.json: not the metrics of parts on photographs"),
-        ({"trained": {}}, r"metrics\.json: not the metrics of parts on photographs: 'parts'"),
-        ({"data_sha256": {"test": "b"}}, r"metrics\.json was measured on other images than .*data holds"),
-        ({"config": {"crop_cells": 2}}, r"metrics\.json was measured on crops of another size"),
+        ({"rule": "parts"}, r"metrics\.json: not the metrics \(schema 1\) of parts on photographs"),
+        ({"trained": {}}, r"metrics\.json: trained\.parts: Field required"),
+        (
+            {"data_sha256": images_of("d" * 64)},
+            r"metrics\.json was measured on other images than .*data holds",
+        ),
+        (
+            {"config": config_for("patchvae", "cifar100", 0, crop_cells=2)},
+            r"metrics\.json was measured on crops of another size",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_drawn(drawing: Any, changes: Content, said: str, tmp_path: Path) -> None:

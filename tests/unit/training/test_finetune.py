@@ -7,13 +7,14 @@ import signal
 import numpy as np
 import pytest
 import torch
-from helpers import do_step, read_metrics
+from helpers import do_step
 
 from patchvae import checkpoint
 from patchvae.bits import unpacked_bits
 from patchvae.data.packed import write_manifest
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
+from patchvae.metrics_files import read_metrics
 from patchvae.provenance import config_sha256
 from patchvae.records import DIGESTS
 from patchvae.run import start

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from helpers import read_metrics
 from tape import Tape
 
 from patchvae import checkpoint
+from patchvae.metrics_files import read_metrics
 from patchvae.training import finetune as finetuning
 from patchvae.training import graphs
 from patchvae.training import pretrain as pretraining

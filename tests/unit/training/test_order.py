@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import read_metrics
 
 from patchvae.bits import unpacked_bits
 from patchvae.data.digits import read_digit_scenes
@@ -17,6 +16,7 @@ from patchvae.data.packed import SPLITS, PackedSplit, load_manifest, write_packe
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.probe import probe
 from patchvae.job_configs import check_config
+from patchvae.metrics_files import read_metrics
 from patchvae.records import check_masks
 from patchvae.report.comparisons import over_images
 from patchvae.run import start

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import do_step, read_metrics
+from helpers import do_step
 
 import patchvae
 from patchvae import checkpoint
@@ -17,6 +17,7 @@ from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
 from patchvae.losses import squared_error
+from patchvae.metrics_files import read_metrics
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256
 from patchvae.training import loop

@@ -6,11 +6,11 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from helpers import read_metrics
 
 from patchvae.data.packed import write_manifest
 from patchvae.errors import PatchVAEError
 from patchvae.job_configs import check_config
+from patchvae.metrics_files import read_metrics
 from patchvae.training.batches import Order
 from patchvae.training.finetune import finetune, parted
 from patchvae.training.pretrain import pretrain

@@ -12,6 +12,7 @@ from patchvae.data.crops import crop
 from patchvae.data.packed import load_split
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json
+from patchvae.metrics_files import read_metrics
 from patchvae.records import AGAIN
 from patchvae.report.figures.canvas import EDGE, GAP, LINE, PAGE, STYLE, Canvas
 from patchvae.report.figures.survey_config import FigureRealParts
@@ -63,15 +64,10 @@ def draw(config: FigureRealParts, data: Path, measured: Path, png: Path, pdf: Pa
     data: the packed data set that was measured. Raises PatchVAEError for a file of another kind, other images or
     another size of crops than the measured ones.
     """
-    content, split = read_json(measured), load_split(data, "test")
-    try:
-        if content["rule"] != "real_parts":
-            raise PatchVAEError(f"{measured}: not the metrics of parts on photographs")
-        digest = read_json(data / "manifest.json")["splits"]["test"]["sha256"]
-        if content["data_sha256"]["test"] != digest:
-            raise PatchVAEError(f"{measured} was measured on other images than {data} holds: {AGAIN}")
-        if content["config"]["crop_cells"] != config.crop_cells:
-            raise PatchVAEError(f"{measured} was measured on crops of another size: {AGAIN}")
-        draw_parts(split.images, content, config.crop_cells, png, pdf)
-    except (KeyError, TypeError, IndexError) as error:
-        raise PatchVAEError(f"{measured}: not the metrics of parts on photographs: {error}") from error
+    content, split = read_metrics(measured, "real_parts"), load_split(data, "test")
+    digest = read_json(data / "manifest.json")["splits"]["test"]["sha256"]
+    if content["data_sha256"]["test"] != digest:
+        raise PatchVAEError(f"{measured} was measured on other images than {data} holds: {AGAIN}")
+    if content["config"].get("crop_cells") != config.crop_cells:
+        raise PatchVAEError(f"{measured} was measured on crops of another size: {AGAIN}")
+    draw_parts(split.images, content, config.crop_cells, png, pdf)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from patchvae.errors import PatchVAEError
-from patchvae.files import read_json, write_text
+from patchvae.files import write_text
+from patchvae.metrics_files import read_metrics
 
 PRETRAIN = ("dataset", "model", "seed", "epoch", "loss")
 FINETUNE = ("table", "dataset", "regime", "head", "model", "seed", "epoch", "loss", "test_top1")
@@ -18,17 +18,12 @@ def history(path: Path | str, rule: str) -> tuple[dict[str, Any], list[dict[str,
 
     Raises PatchVAEError for anything but the metrics of this rule.
     """
-    metrics = read_json(path)
-    try:
-        if metrics["rule"] != rule:
-            raise PatchVAEError(f"{path}: metrics of {metrics['rule']}, not of {rule}")
-        about = {"dataset": metrics["dataset"], "model": metrics["variant"], "seed": metrics["seed"]}
-        if rule == "finetune":
-            # Only the path names the table: TABLE/REGIME/HEAD/MODEL/DATASET/SEED
-            about |= {"regime": metrics["regime"], "head": metrics["head"], "table": Path(path).parts[-6]}
-        return about, metrics["history"]
-    except (KeyError, IndexError, TypeError) as error:
-        raise PatchVAEError(f"{path}: not the metrics of {rule}: {error}") from error
+    metrics = read_metrics(path, rule)
+    about = {"dataset": metrics["dataset"], "model": metrics["variant"], "seed": metrics["seed"]}
+    if rule == "finetune":
+        # Only the path names the table: TABLE/REGIME/HEAD/MODEL/DATASET/SEED
+        about |= {"regime": metrics["regime"], "head": metrics.get("head"), "table": Path(path).parts[-6]}
+    return about, metrics["history"]
 
 
 def tidy(paths: Iterable[Path | str], rule: str, columns: Sequence[str]) -> str:
@@ -40,11 +35,7 @@ def tidy(paths: Iterable[Path | str], rule: str, columns: Sequence[str]) -> str:
     rows = []
     for path in paths:
         about, epochs = history(path, rule)
-        for record in epochs:
-            try:
-                rows.append([about[name] if name in about else record[name] for name in columns])
-            except KeyError as error:
-                raise PatchVAEError(f"{path}: an epoch without {error.args[0]}") from error
+        rows += [[(about | record)[name] for name in columns] for record in epochs]
     key = columns.index("epoch") + 1
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

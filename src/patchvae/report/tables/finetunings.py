@@ -1,13 +1,12 @@
 """Accuracies after fine-tuning, from which Tables 1 to 6 are made."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from patchvae.report.tables.metrics import Row, agreed, collect, number, pretrain_epochs, stand_ins_of
+from patchvae.report.tables.metrics import Row, agreed, collect, pretrain_epochs, stand_ins_of
 from patchvae.report.tables.words import IMAGENET, LABELLED, WHEN, dataset_name, display_name, plural, seeds
 
 CELL = ["model", "dataset", "regime", "head", "seed"]
@@ -53,17 +52,13 @@ def accuracies(metrics: Sequence[str], select: str, key: str | None) -> Callable
 
     def rows(content: Row) -> Iterator[Row]:
         common = {"regime": content["regime"], "head": content.get("head", FIRST_HEAD), "epochs": content["epochs"]}
-        common["train_top1"] = math.nan
-        if "history" in content:  # early files have none
-            common["train_top1"] = number("train_top1", content["history"][-1]["train_top1"], 0, 100, "a percentage")
+        common["train_top1"] = content["history"][-1]["train_top1"]
         common["dead"] = dead((content.get("pretraining") or {}).get("game"))
         common |= {"num_classes": content["config"]["num_classes"], "test_images": content["count"]}
         if key is not None:
             common["swept"] = value_of(content, key)
         for metric in metrics:
-            percent = {
-                key: number(f"{metric}.{key}", content[metric][key], 0, 100, "a percentage") for key in ("last", "best")
-            }
+            percent = {key: content[metric][key] for key in ("last", "best")}
             yield {**common, **percent, "metric": metric, "value": percent[select]}
 
     return rows

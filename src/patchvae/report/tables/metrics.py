@@ -1,6 +1,5 @@
 """Metrics files as rows, and rows as means over seeds beside the paper's numbers."""
 
-import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,44 +7,24 @@ from typing import Any
 import pandas as pd
 
 from patchvae.errors import PatchVAEError
-from patchvae.files import file_digest, read_json
+from patchvae.files import file_digest
+from patchvae.metrics_files import read_metrics
 from patchvae.report.tables.words import LABELLED
 
 Row = dict[str, Any]
 Readers = Mapping[str, Callable[[Row], Iterable[Row]]]
-RULES = {
-    "finetune": "a fine-tuning",
-    "rates": "a search for a rate",
-    "probe": "a linear probe",
-    "few_labels": "few labels",
-    "reconstruct": "reconstructions",
-    "fid": "an FID",
-    "parts": "part discovery",
-    "real_parts": "parts on photographs",
-}
 SUMMARY = ["paper", "mean", "std", "n"]
 ORIGIN = ["test_images", "seconds", "device", "precision", "config_sha256", "metrics_sha256"]
-
-
-def number(name: str, value: Any, low: float, high: float, what: str) -> float:
-    """A finite number in [low, high] as float; raises ValueError naming it otherwise."""
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    if not plain or not math.isfinite(value) or not low <= value <= high:
-        raise ValueError(f"{name} is {value!r}, not {what}")
-    return float(value)
 
 
 def read(path: Path | str, readers: Readers) -> list[Row]:
     """The rows of one metrics file: what the reader of its rule finds, and what all metrics files hold.
 
     readers: rule -> function from the file's content to rows with at least `metric`, `value` and `test_images`; it may
-    raise KeyError, IndexError, TypeError or ValueError. Raises PatchVAEError naming a file without such metrics.
+    raise KeyError for what early files lack, and ValueError. Raises PatchVAEError naming a file without such metrics.
     """
-    kinds = " or ".join(RULES[rule] for rule in readers)
-    metrics = read_json(path)
+    metrics = read_metrics(path, *readers)
     try:
-        if metrics["schema"] != 1 or metrics["rule"] not in readers:
-            raise PatchVAEError(f"{path}: not the metrics (schema 1) of {kinds}")
         common = {
             "rule": metrics["rule"],
             "model": metrics["variant"],
@@ -61,9 +40,7 @@ def read(path: Path | str, readers: Readers) -> list[Row]:
         }
         return [common | row for row in readers[metrics["rule"]](metrics)]
     except KeyError as error:
-        raise PatchVAEError(f"{path}: not the metrics of {kinds}: {error.args[0]!r} is missing") from error
-    except (TypeError, AttributeError, IndexError) as error:
-        raise PatchVAEError(f"{path}: not the metrics of {kinds}: {error}") from error
+        raise PatchVAEError(f"{path}: {error.args[0]!r} is missing") from error
     except ValueError as error:
         raise PatchVAEError(f"{path}: {error}") from error
 
@@ -74,8 +51,8 @@ def pretraining_columns(block: Row | None) -> Row:
         return {"pretrained_on": None, "pretrain_epochs": 0, "pretrained_stand_in": False}
     return {
         "pretrained_on": block["dataset"],
-        "pretrain_epochs": int(number("pretraining.epochs", block["epochs"], 0, math.inf, "a number of epochs")),
-        "pretrained_stand_in": bool(block["stand_in"]),
+        "pretrain_epochs": block["epochs"],
+        "pretrained_stand_in": block["stand_in"],
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from patchvae.bits import BY_DIGEST, unpacked_bits
+from patchvae.bits import unpacked_bits
 from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import CELL, accuracies
 from patchvae.report.tables.metrics import Row, agreed, collect
@@ -16,12 +16,12 @@ from patchvae.types import Name, Regime, RowName, Some
 
 
 def right_images(content: Row) -> np.ndarray | None:
-    """Which test images were classified right at the last epoch, as booleans (count,) in the order BY_DIGEST.
+    """Which test images were classified right at the last epoch, as booleans (count,) in the order `bits.BY_DIGEST`.
 
-    None where that was not recorded, or in another order: the images of two such files may not be each other's.
+    None where that was not recorded.
     Raises ValueError unless they are the packed bits of all images and agree with `top1.last`.
     """
-    if content.get("right") is None or content.get("right_order") != BY_DIGEST:
+    if "right" not in content:
         return None
     right, count = unpacked_bits(content["right"], content["count"]), content["count"]
     said = round(content["top1"]["last"] * count / 100)

@@ -14,7 +14,6 @@ from patchvae.report.tables.metrics import (
     Row,
     best,
     collect,
-    number,
     pretrain_epochs,
     stand_ins_of,
     summarise,
@@ -38,8 +37,6 @@ def scores(content: Row) -> Iterator[Row]:
     """One row per method and metric; a score of null becomes NaN."""
     for method, metric in itertools.product(METHODS, METRICS):
         value = content[method][metric]
-        if value is not None:
-            value = number(f"{method}.{metric}", value, 0, 1, "a number from 0 to 1")
         value = float("nan") if value is None else value
         yield {"method": method, "metric": metric, "value": value, "test_images": content["count"]}
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from patchvae.report.tables.config import Report
 from patchvae.report.tables.finetunings import pretrained_with_labels, schedules
-from patchvae.report.tables.metrics import Row, agreed, best, collect, distinct, number, stand_ins_of, summarise
+from patchvae.report.tables.metrics import Row, agreed, best, collect, distinct, stand_ins_of, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, fewer, ours, texts_of, write_texts
 from patchvae.report.tables.words import (
     PROBE_HEAD,
@@ -43,21 +43,16 @@ class ProbeTable(Report):
 
 def probes(content: Row) -> Iterator[Row]:
     """The one row of a probe, with the columns that rows of fine-tunings have; it has no epochs."""
-    accuracies = {key: number(key, content[key], 0, 100, "a percentage") for key in ("top1", "top5", "train_top1")}
-    penalty = number("lambda", content["lambda"], 0, math.inf, "a strength")
-    if not isinstance(content["at_edge"], bool):
-        raise ValueError(f"at_edge is {content['at_edge']!r}, not true or false")
     yield {
         "metric": "top1",
-        "value": accuracies["top1"],
-        **accuracies,
+        "value": content["top1"],
+        **{key: content[key] for key in ("top1", "top5", "train_top1", "at_edge")},
         "regime": REGIME,
         "head": PROBE_HEAD,
         "epochs": math.nan,
-        "lambda": f"{penalty:g}",
-        "at_edge": content["at_edge"],
-        "pool": int(number("pool", content["config"]["pool"], 1, math.inf, "a side of a grid")),
-        "holdout": number("holdout", content["config"]["holdout"], 0, 1, "a share"),
+        "lambda": f"{content['lambda']:g}",
+        "pool": content["config"]["pool"],
+        "holdout": content["config"]["holdout"],
         "num_classes": content["config"]["num_classes"],
         "test_images": content["count"],
     }

@@ -10,7 +10,7 @@ import pandas as pd
 
 from patchvae.evaluation.real_parts_config import DEAD, DISTANCES, METHODS, OCCURS, SPACES
 from patchvae.report.tables.config import Report
-from patchvae.report.tables.metrics import ORIGIN, Row, agreed, collect, number, stand_ins_of, summarise
+from patchvae.report.tables.metrics import ORIGIN, Row, agreed, collect, stand_ins_of, summarise
 from patchvae.report.tables.sheet import Sheet, fewer, ours, texts_of, write_texts
 from patchvae.report.tables.words import dataset_name, demo_line, display_name, measured, plural, seeds
 from patchvae.types import Name, RowName, Some
@@ -34,33 +34,22 @@ class RealPartsTable(Report):
 def parts(content: Row) -> Iterator[Row]:
     """One row per method and part."""
     common: Row = {"test_images": content["count"], "reference": content["reference"]["variant"]}
-    common |= {key: int(number(key, content["config"][key], 1, math.inf, "a number")) for key in SETTINGS}
+    common |= {key: content["config"][key] for key in SETTINGS}
     for space, distance in itertools.product(SPACES, DISTANCES):
-        error = content["random_crops"][space]["error"][distance]
-        common[f"{space}_{distance}_random"] = number("random_crops", error, 0, math.inf, "a deviation")
+        common[f"{space}_{distance}_random"] = content["random_crops"][space]["error"][distance]
     for method in METHODS:
         live = content[method]["mean"]["live"] or {}
         for part, block in enumerate(content[method]["parts"]):
-            if not isinstance(block["dead"], bool):
-                raise ValueError(f"{method}: dead is {block['dead']!r}, not true or false")
-            row = common | {"method": method, "part": part, "dead": block["dead"]}
-            for key in ("share", "probability"):
-                row[key] = number(f"{method}.{key}", block[key], 0, 1, "a share")
-            row["deviation"] = number(f"{method}.deviation", block["deviation"], 0, 1, "a deviation")
+            row = common | {"method": method, "part": part}
+            row |= {key: block[key] for key in ("dead", "share", "probability", "deviation")}
             for kind in LABELS:
                 told = block.get(kind) or {}
                 for key in ("bits", "chance", "error"):
-                    row[f"{kind}_{key}"] = bits(told[key]) if told else math.nan
-                row[f"{kind}_live_error"] = bits(live[kind]["error"]) if kind in live else math.nan
+                    row[f"{kind}_{key}"] = told[key] if told else math.nan
+                row[f"{kind}_live_error"] = live[kind]["error"] if kind in live else math.nan
             for space, distance in itertools.product(SPACES, DISTANCES):
-                value = block["distance"][space][distance]
-                row[f"{space}_{distance}"] = number(f"{method}.distance", value, 0, math.inf, "a distance")
+                row[f"{space}_{distance}"] = block["distance"][space][distance]
             yield row
-
-
-def bits(value: Any) -> float:
-    """A number of bits, which may be below 0."""
-    return number("bits", value, -100, 100, "a number of bits")
 
 
 def statistics(results: pd.DataFrame, kinds: Sequence[str]) -> pd.DataFrame:

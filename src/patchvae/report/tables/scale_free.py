@@ -17,7 +17,7 @@ from patchvae.report.tables.finetunings import (
     schedules,
     selection,
 )
-from patchvae.report.tables.metrics import Row, agreed, best, collect, distinct, number, stand_ins_of, summarise
+from patchvae.report.tables.metrics import Row, agreed, best, collect, distinct, stand_ins_of, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, fewer, ours, texts_of, write_texts
 from patchvae.report.tables.words import (
     bold,
@@ -50,7 +50,7 @@ def rated(select: str) -> Callable[[Row], Iterator[Row]]:
 
     def rows(content: Row) -> Iterator[Row]:
         rate = content["config"]["lr"]
-        rate = number("lr", content["lr"] if rate == "chosen" else rate, 0, 10, "a rate")
+        rate = content["lr"] if rate == "chosen" else rate
         for row in read(content):
             yield {**row, "lr": f"{rate:g}"}
 
@@ -60,15 +60,14 @@ def rated(select: str) -> Callable[[Row], Iterator[Row]]:
 def searches(content: Row) -> Iterator[Row]:
     """A reader for `collect`: a line per rate that was tried, `value` its accuracy on held-out images in %."""
     for line in content["rates"]:
-        accuracy = line["held_out_top1"]
         features = content["features"] or {"mean_abs": None, "largest_eigenvalue": None}
         yield {
             **{key: content[key] for key in ("regime", "head", "at_edge", "epochs", "train_images")},
             "metric": "top1",
             "held_out": content["count"],
             "test_images": content["count"],
-            "lr": number("lr", line["lr"], 0, 1e6, "a rate"),
-            "value": None if accuracy is None else number("held_out_top1", accuracy, 0, 100, "a percentage"),
+            "lr": line["lr"],
+            "value": line["held_out_top1"],
             "chosen": line["lr"] == content["lr"],
             **features,
         }

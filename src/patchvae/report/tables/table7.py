@@ -13,7 +13,6 @@ from patchvae.report.tables.metrics import (
     Row,
     best,
     collect,
-    number,
     pretrain_epochs,
     read_paper_by_metric,
     stand_ins_of,
@@ -46,9 +45,7 @@ CELL = ["rule", "model", "dataset", "seed"]
 def reconstruction(content: Row) -> Iterator[Row]:
     """The similarities of images and their reconstructions."""
     for metric in ("psnr_normalised", "ssim", "psnr"):
-        low, high, what = (-1, 1, "a similarity") if metric == "ssim" else (-1000, 1000, "a number of dB")
-        value = number(metric, content[metric], low, high, what)
-        yield {"metric": metric, "value": value, "test_images": content["count"]}
+        yield {"metric": metric, "value": content[metric], "test_images": content["count"]}
 
 
 def distance(content: Row) -> Iterator[Row]:
@@ -57,8 +54,7 @@ def distance(content: Row) -> Iterator[Row]:
         why = " ".join(str(content["why"]).split())
         yield {"metric": "fid", "value": float("nan"), "why": why, "test_images": None}
     else:
-        value = number("fid", content["fid"], 0, float("inf"), "a distance")
-        yield {"metric": "fid", "value": value, "why": None, "test_images": content["count"]}
+        yield {"metric": "fid", "value": content["fid"], "why": None, "test_images": content["count"]}
 
 
 def reasons(results: pd.DataFrame) -> list[str]:

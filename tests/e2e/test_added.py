@@ -3,6 +3,7 @@
 Where a diff no longer applies, make the change anew by the guide, and mend the guide where it does not lead there.
 """
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,14 @@ from clones import UNRECORDED, edit, executed, nothing_to_do, run, twin
 from helpers import ROOT
 
 ADDED = ROOT / "tests/e2e/added"
+
+
+@pytest.mark.parametrize("example", ["table", "loss"])
+def test_an_example_fits_the_code_of_today(example: str) -> None:
+    done = subprocess.run(
+        ["git", "apply", "--check", f"tests/e2e/added/{example}.diff"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import table_files
 
 from patchvae.errors import PatchVAEError
 from patchvae.report.job import write_report
@@ -14,10 +15,8 @@ def outputs(folder):
 
 def test_a_report_gets_its_files_by_name(tmp_path):
     metrics = tmp_path / "seed0.json"
-    history = [{"epoch": 1, "loss": 0.5}]
-    metrics.write_text(
-        json.dumps({"rule": "pretrain", "dataset": "d", "variant": "v", "seed": 0, "config": {}, "history": history})
-    )
+    content = table_files.metrics("pretrain", "v", "d", 0, history=[{"epoch": 1, "loss": 0.5}])
+    metrics.write_text(json.dumps(content))
     files = [["pretrain_files", str(metrics)], ["finetune_files"]]
     write_report("curves", {}, outputs(tmp_path), files, [], None)
     assert (tmp_path / "p.csv").read_text() == "dataset,model,seed,epoch,loss\nd,v,0,1,0.5\n"

@@ -32,6 +32,7 @@ from typing import Any
 import torch
 from trainings import PRETRAININGS, TRAINED, Clock, Enough, params_of, task_of
 
+from patchvae.gpus import MPS
 from patchvae.hardware import describe, pick_device, set_arithmetic
 from patchvae.training import loop
 
@@ -47,7 +48,6 @@ TOGETHER = [  # training, precision, how many at once
     ("patchvae", "fp32", 8),
     ("head table12 conv1-5", "fp32", 8),
 ]
-MPS = "nvidia-cuda-mps-control"
 
 
 class Profiler(Clock):

@@ -6,7 +6,7 @@ from typing import Any
 
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json
-from patchvae.result import Result, checked_result
+from patchvae.result import FORMAT, Result, checked_result
 
 # Rule -> the class of its metrics files by name, so that no report depends on what it does not read; and in words
 KINDS = {
@@ -32,6 +32,8 @@ def read_metrics(path: Path | str, *rules: str) -> dict[str, Any]:
     """The content of a metrics file, of any rule or one of these; raises PatchVAEError naming the file and its key."""
     content, rules = read_json(path), rules or tuple(KINDS)
     rule = content.get("rule") if isinstance(content, dict) else None
-    if rule not in rules or content.get("schema") != 1:
-        raise PatchVAEError(f"{path}: not the metrics (schema 1) of {' or '.join(KINDS[rule][1] for rule in rules)}")
+    if rule not in rules or content.get("schema") != FORMAT:
+        raise PatchVAEError(
+            f"{path}: not the metrics (schema {FORMAT}) of {' or '.join(KINDS[rule][1] for rule in rules)}"
+        )
     return checked_result(kind(rule), path, content).given

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from patchvae.errors import PatchVAEError
 from patchvae.types import ABSENT, AS_WRITTEN, Strict, said
 
+FORMAT = 1  # of metrics files, their key `schema`
 Number = Annotated[float, AS_WRITTEN]
 Size = Annotated[float, Field(ge=0), AS_WRITTEN]
 Positive = Annotated[float, Field(gt=0), AS_WRITTEN]
@@ -92,7 +93,7 @@ class Pretraining(Strict):
 class Result(Strict):
     """The metrics file of any job; each kind adds what it measures."""
 
-    format: Annotated[int, Field(ge=1, le=1)] = Field(alias="schema")  # version of this format
+    format: Annotated[int, Field(ge=FORMAT, le=FORMAT)] = Field(alias="schema")  # version of this format
     rule: str  # the workflow's rule that wrote the file
     dataset: Text  # key of `datasets` in params.yaml
     variant: Text  # key of `variants` in params.yaml, or a swept variant such as patchvae.num_parts=4

@@ -15,11 +15,9 @@ from patchvae.hardware import describe, peak_memory, pick_device, pick_precision
 from patchvae.models.kinds import modules
 from patchvae.provenance import code_sha256, commit, config_sha256, versions
 from patchvae.records import data_digests
-from patchvae.result import Result, checked_result
+from patchvae.result import FORMAT, Result, checked_result
 from patchvae.run_config import Measured
 from patchvae.training.states import state_path
-
-FORMAT = 1  # of metrics files
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,9 @@ from patchvae.job_configs import check_config
 from patchvae.metrics_files import read_metrics
 from patchvae.training.batches import Order
 from patchvae.training.finetune import finetune, parted
-from patchvae.training.pretrain import pretrain
 from patchvae.training.rates import best, choose_rate, next_rate, scale_of
 
 GRID = [0.001, 0.003, 0.01, 0.03, 0.1]
-
-
-@pytest.fixture
-def weights(packed, pretrain_config, tmp_path):
-    data, _ = packed
-    path = tmp_path / "pretrained.pt"
-    pretrain(pretrain_config(), data, None, path, tmp_path / "pretrain.json", tmp_path / "scratch", "cpu", 1)
-    return path
 
 
 @pytest.fixture

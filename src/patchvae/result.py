@@ -126,7 +126,10 @@ def checked_result(kind: type[R], path: Path | str, content: Mapping[str, Any]) 
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key, value = ".".join(map(str, first["loc"])), first["input"]
-        words = [key if isinstance(value, list | dict) else f"{key} is {value!r}", first["msg"]]
+        words = [
+            key if isinstance(value, list | dict) else f"{key} is {value!r}",
+            first["msg"].removeprefix("Value error, "),
+        ]
         raise PatchVAEError(": ".join([str(path), *filter(None, words)])) from error
 
 

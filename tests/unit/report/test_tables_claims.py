@@ -313,6 +313,11 @@ def test_pairs_stay_pairs_where_a_row_was_measured_in_another_order(
     moved = [content | (other if content["variant"] == "patchvae" else {}) for content in files]
     assert write(write_claims, tmp_path, moved, config, *sources) == first
     assert rows(first[0], "name")[PRIMARY]["image_low"] != ""
+    # Bits in the order in which the images lay are of no known images.
+    for order, message in (({}, "right: without right_order"), ({"right_order": "as packed"}, "right_order is")):
+        kept = {key: value for key, value in moved[0].items() if key != "right_order"}
+        with pytest.raises(PatchVAEError, match=rf"0\.json: {message}"):
+            write(write_claims, tmp_path, [kept | order, *moved[1:]], config, *sources)
 
 
 def test_no_number_of_the_paper_stands_beside_a_stand_in(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ from typing import Any
 import torch
 from trainings import PRETRAININGS, TRAINED, Clock, Enough, params_of, task_of
 
-from patchvae.gpus import MPS
 from patchvae.hardware import describe, pick_device, set_arithmetic
+from patchvae.jobs.gpus import MPS
 from patchvae.training import loop
 
 ROOT = Path(__file__).resolve().parents[1]

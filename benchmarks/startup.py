@@ -2,11 +2,12 @@
 
     python benchmarks/startup.py [--repeats 3] [--commands pretrain table1 ...] [--no-engines] [--overlay FILE]
 
-A command's start is all that it imports: the command line, the check of its configuration, the module that does the
-work, and PatchVAE's where a model is built. Not counted is what a library imports later by itself.
+A job's start is all that it imports: the command line, what runs a job's file, the module that does the work, and
+PatchVAE's where a model is built. Not counted is what a library imports later by itself. A kind of job is named as in
+the table of modules in src/patchvae/plan/code.py.
 
 For the engines, a copy of this checkout gets a finished run of params.yaml, or of an overlay: real jobs of Snakemake
-with records, whose files the tests' stand-in for the command line makes up, then adopted by DVC. That takes minutes.
+with records, whose files the tests' stand-in for their work makes up, then adopted by DVC. That takes minutes.
 Measured are `snakemake -n` and `dvc repro`, which must find nothing to do.
 
 CPU seconds, user and system, of a process and all that it waits for, do not count what else the machine does; wall
@@ -29,7 +30,8 @@ sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "tests")]
 
 from clones import ENV, commit, run, sync  # noqa: E402
 from helpers import copy_checkout  # noqa: E402
-from layout import MODULES, OF_A_KIND, modules_of  # noqa: E402
+
+from patchvae.plan.code import MODULES, OF_A_KIND, modules_of  # noqa: E402
 
 GOAL = 10  # seconds
 NO_OPS = {"snakemake -n": "Nothing to be done", "dvc repro": "up to date"}  # and what they say
@@ -55,9 +57,9 @@ def show(name: str, seconds: tuple[float, float]) -> None:
 
 
 def start_of(command: str) -> list[str]:
-    """A program that imports what a command does."""
+    """A program that imports what a job needs."""
     kind = "patchvae" if command in OF_A_KIND else None
-    modules = ["patchvae.cli", "patchvae.job_configs", *modules_of(command, kind)]
+    modules = ["patchvae.cli", "patchvae.jobs.execute", *modules_of(command, kind)]
     path = str(ROOT / "src")
     return [sys.executable, "-c", f"import sys; sys.path.insert(0, {path!r}); import {', '.join(modules)}"]
 
@@ -65,7 +67,7 @@ def start_of(command: str) -> list[str]:
 def finished_run(place: Path, overlay: Path | None) -> None:
     """A copy of the checkout in which both engines have nothing to do."""
     copy_checkout(place)
-    shutil.copy(ROOT / "tests/e2e/fake_cli.py", place / "src/patchvae/cli.py")
+    shutil.copy(ROOT / "tests/e2e/fake_work.py", place / "src/patchvae/jobs/work.py")
     run(place, "git", "init", "--quiet")
     if overlay is not None:
         sync(place, "track", str(overlay.resolve()))

@@ -24,11 +24,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from patchvae.config import load_params
 from patchvae.hardware import describe, pick_device, pick_precision, set_arithmetic
-from patchvae.job_configs import check_config
 from patchvae.models.patchvae import PatchVAE
-from patchvae.resolve import resolve
+from patchvae.params.jobs import check_config
+from patchvae.params.reading import load_params
+from patchvae.plan.settings import resolve
 from patchvae.training.graphs import Repeated, stream_of_its_own
 from patchvae.training.loop import Losses
 from patchvae.training.pretrain import PretrainTask, seeded_model

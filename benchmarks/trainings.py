@@ -7,6 +7,7 @@ prints steps per second as lines of JSON; `benchmarks/gpu.py --against CHECKOUT`
 
 import functools
 import json
+import pkgutil
 import sys
 import time
 from multiprocessing.synchronize import Barrier
@@ -16,15 +17,27 @@ from typing import Any
 
 import torch
 
+import patchvae
 from patchvae import hardware
-from patchvae.config import load_params
 from patchvae.data.packed import save_array
-from patchvae.job_configs import check_config
-from patchvae.resolve import resolve
 from patchvae.training import loop
 from patchvae.training.finetune import FinetuneTask
 from patchvae.training.pretrain import PretrainTask, seeded_model
 
+
+def of_any_commit(*places: str) -> Any:
+    """The first of these functions, MODULE:NAME, that the code has; others are where it was at earlier commits."""
+    for place in places:
+        try:
+            return pkgutil.resolve_name(place)
+        except ModuleNotFoundError:
+            continue
+    raise SystemExit(f"none of {', '.join(places)} in {patchvae.__file__}")
+
+
+check_config = of_any_commit("patchvae.params.jobs:check_config", "patchvae.job_configs:check_config")
+load_params = of_any_commit("patchvae.params.reading:load_params", "patchvae.config:load_params")
+resolve = of_any_commit("patchvae.plan.settings:resolve", "patchvae.resolve:resolve")
 SIDE = 32  # of the images, CIFAR-100's
 TRAINED, TESTED = 50_000, 10_000  # images of CIFAR-100
 WARM = 25  # steps before a clock starts: libraries are loaded, the step is recorded
@@ -39,7 +52,7 @@ FINETUNINGS: dict[str, tuple[str, str, dict[str, Any]]] = {
     **{
         f"head {head} {regime}": (regime, head, {})
         for regime in ("none", "conv1", "conv1-3", "conv1-5")
-        for head in ("table12", "authors")
+        for head in ("table12", "dropout")
     },
     "head table12 conv1-5, flips": ("conv1-5", "table12", FLIPPED),
     "head table12 conv1, moving statistics": ("conv1", "table12", {"frozen_batch_norm": "train"}),
@@ -100,6 +113,7 @@ def _finetuning(
     changes: dict[str, Any],
 ) -> FinetuneTask:
     regime, head, own = FINETUNINGS[name]
+    head = head if head in params["heads"] else "authors"  # as `dropout` was called at earlier commits
     wildcards = {"dataset": "cifar100", "variant": "random", "regime": regime, "head": head, "seed": 0}
     given = resolve(params, "finetune", wildcards | {"table": "table1"})
     config: Any = check_config("finetune", given | own | changes)

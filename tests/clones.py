@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from ruamel.yaml import YAML
 
 ENV = environment() | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SNAKEMAKE_CORES": "1"}
 SYNC = [sys.executable, "workflow/sync.py"]
+PATCHVAE = ("env", "PYTHONPATH=src", "patchvae")  # with the clone's own package, whichever is installed
 UNRECORDED = ("--config", "dvc=false")  # leaves DVC out of a call of Snakemake
 GIT = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
 
@@ -105,6 +107,12 @@ def executed(place: Path, *command: str) -> set[str]:
     before = logs(place)
     run(place, *command)
     return {name for name, text in logs(place).items() if before.get(name) != text}
+
+
+def wanted(place: Path) -> set[str]:
+    """The jobs that a dry run of Snakemake names, as their log files are named."""
+    found = re.findall(r"cli run jobs/([^/\s]+)/(\S+)\.json ", run(place, "snakemake", "-n", "-p"))
+    return {f"{'data' if name.startswith(('masks/', 'digit_scenes/')) else of}/{name}" for of, name in found}
 
 
 def nothing_to_do(place: Path) -> None:

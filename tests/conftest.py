@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from helpers import ROOT, run_snakemake
 
-from patchvae.config import load_params
+from patchvae.params.reading import load_params
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -1,17 +1,17 @@
-"""What DVC and Snakemake know of the files here, and whether either is at work; changes nothing."""
+"""What DVC knows of the files here, and whether an engine is at work; changes nothing."""
 
-import json
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "src"))  # this checkout's package, installed or not
+
 try:
     import psutil
-    from layout import ROOT
 
     from patchvae.errors import PatchVAEError
-    from patchvae.status import marker, record_of
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed for {sys.executable}: source .venv/bin/activate")
 
@@ -19,8 +19,8 @@ except ModuleNotFoundError as missing:
 UNRECORDED = ROOT / ".snakemake/unrecorded"
 
 
-def stages() -> set[tuple[str, str]]:
-    """(rule, first output) of every stage that DVC makes of dvc.yaml and params.yaml; the check's has none."""
+def stages() -> set[str]:
+    """The job file of every stage that DVC makes of dvc.yaml and params.yaml; the plan's has none."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -29,7 +29,7 @@ def stages() -> set[tuple[str, str]]:
             commands = [stage.cmd.split() for stage in repo.index.stages]
     except DvcException as error:
         raise PatchVAEError(f"dvc.yaml: {' '.join(str(error).split())}") from error
-    return {(words[1], words[2]) for words in commands if words[0] == "workflow/job"}
+    return {words[1] for words in commands if words[0] == "workflow/job"}
 
 
 class Recorded(NamedTuple):
@@ -77,37 +77,21 @@ def unrecorded() -> list[str]:
     ]
 
 
+def linked_away(names: Iterable[str]) -> str | None:
+    """Why DVC cannot record these files, which it does not where their folder is a link to another place; or None."""
+    for folder in sorted({Path(name).parent for name in names}):
+        for part in (*reversed(folder.parents), folder):
+            if (ROOT / part).is_symlink() and not (ROOT / part).resolve().is_relative_to(ROOT):
+                return (
+                    f"{part} is a link to another folder, where DVC records nothing: move this whole project there,"
+                    " mount the disk in the link's place, or do without DVC with `config: [dvc=false]` in a profile"
+                )
+    return None
+
+
 def some(names: list[str]) -> str:
     """The first three names, and how many more there are."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def as_recorded(name: str) -> bool | None:
-    """Whether a file is the one that Snakemake's record of it is about; None without file or record.
-
-    Snakemake compares the parameters in its record with the wanted ones, so that it would take what DVC has put there
-    since, the results of other parameters, for these. It records the file's time of change, compared here to two
-    seconds, the coarsest that file systems have. Read from the record itself, since Snakemake has no command for it.
-    """
-    record = record_of(name)
-    if cut_off(name):
-        return None  # Snakemake makes it again
-    try:
-        ended = json.loads((ROOT / ".snakemake/metadata" / record).read_text(encoding="utf-8"))["endtime"]
-        return bool(abs((ROOT / name).stat().st_mtime - ended) <= 2)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def cut_off(name: str) -> bool:
-    """Whether the job that makes a file was cut off."""
-    return marker(ROOT, name).exists()
-
-
-def confirmed(names: Collection[str]) -> set[str]:
-    """Those of these files that are what dvc.lock says, by their MD5."""
-    found = (out for out in recorded_results() if out.name in names)
-    return {out.name for out in found if out.digest and (ROOT / out.name).is_file() and out.hashed() == out.digest}
 
 
 def processes() -> Iterator[tuple[int, list[str], list[str]]]:

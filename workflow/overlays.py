@@ -5,6 +5,7 @@ not name the file. It also gives caches another place where the home folder cann
 """
 
 import argparse
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -13,26 +14,32 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 
 def refuse_broken(arguments: list[str]) -> None:
-    """End the process with one sentence for the first overlay that is missing or broken, and for a broken value."""
+    """End the process with one sentence for an option given twice, and for an overlay or a value that is broken."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
-    parser.add_argument("--config", "-C", nargs="*", default=[])
+    parser.add_argument("--configfile", "--configfiles", nargs="+", action="append", default=[])
+    parser.add_argument("--config", "-C", nargs="*", action="append", default=[])
     given = parser.parse_known_args(arguments)[0]
-    if not given.configfile and not given.config:
+    for word, lists in (("--configfile", given.configfile), ("--config", given.config)):
+        if len(lists) > 1:
+            sys.exit(
+                f"{word}: is given {len(lists)} times, and Snakemake would take the last alone: write one with all"
+            )
+    files, values = [*itertools.chain(*given.configfile)], [*itertools.chain(*given.config)]
+    if not files and not values:
         return
     from snakemake.cli import parse_config
     from snakemake.common.configfile import load_configfile
 
-    from patchvae.config import read_yaml, refuse_odd
     from patchvae.errors import PatchVAEError
+    from patchvae.params.reading import read_yaml, refuse_odd
 
     source = "--config"
     try:
-        for source in given.configfile:
+        for source in files:
             read_yaml(source)
             load_configfile(Path(source))
         source = "--config"
-        refuse_odd(parse_config(given.config), source)
+        refuse_odd(parse_config(values), source)
     except PatchVAEError as error:
         sys.exit(str(error))
     except Exception as error:  # Snakemake, which reads YAML 1.1, raises whatever happens

@@ -7,20 +7,21 @@ Writes where the jobs of the run write. Where README.md has marks of the run, th
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from layout import ROOT, inputs, jobs, paths
-from reports import REPORTS
+from engines import ROOT
 
-from patchvae.checks import checked_params
-from patchvae.config import Params
 from patchvae.errors import PatchVAEError
+from patchvae.jobs.work import write_report
+from patchvae.params.checks import checked_params
+from patchvae.plan.jobs import Job, State, before, planned, states
+from patchvae.plan.layout import paths
+from patchvae.plan.reports import REPORTS
+from patchvae.records.record import Record, config_digest, digests
 from patchvae.report import readme
-from patchvae.report.job import writer
-from patchvae.resolve import resolve
 
 MEASURED = ("metrics_files", "finetune_files")  # inputs without which there is nothing to report
 
@@ -31,24 +32,36 @@ def report(overlays: list[str]) -> None:
     run = params["run"]
     if not any((ROOT / "results" / run / "metrics").rglob("*.json")):
         raise PatchVAEError(f"results/{run}/metrics holds no metrics file: run it, or `dvc pull`")
-    for name, job in jobs(params):
-        if name in REPORTS and REPORTS[name].partial:
-            remake(name, params, job)
+    jobs = planned(params, ROOT)
+    found = states(jobs, ROOT)
+    makers = {path: job for job in jobs for path in job.makes}
+    for job in jobs:
+        if job.rule in REPORTS and REPORTS[job.rule].partial:
+            remake(job, makers, found)
     answers = [ROOT / "results" / run / f"tables/{name}.md" for name in ("answer", "decision_answer")]
     if answers[0].is_file() and readme.BEGIN.format(name=run) in (ROOT / "README.md").read_text(encoding="utf-8"):
         readme.insert(ROOT / "README.md", run, [path for path in answers if path.is_file()])
 
 
-def remake(name: str, params: Params, job: Params) -> None:
+def remake(job: Job, makers: Mapping[str, Job], found: Mapping[str, State]) -> None:
     """Make a report from those of its inputs that are here, unless no metrics file is among them."""
-    values: dict[str, Any] = {"partial": True} if name == "table1" else {}
-    for key, files in inputs(name, params, job).items():
-        here = [path for path in map(ROOT.joinpath, paths(files)) if path.is_file()]
-        if key in MEASURED and not here:
-            return
-        values[key] = here[0] if isinstance(files, str) else here
-    values |= {key: ROOT / str(path).format(**job) for key, path in REPORTS[name].outputs.items()}
-    writer(name)(resolve(params, name, job), **values)
+    inputs = {
+        key: files if isinstance(files, str) else [path for path in files if (ROOT / path).is_file()]
+        for key, files in job.inputs.items()
+    }
+    if any(key in MEASURED and not files for key, files in inputs.items()):
+        return
+    reads = [path for files in inputs.values() for path in paths(files)]
+    for path in reads:
+        state = found[makers[path].path] if path in makers else None
+        if state is not None and state.word not in ("right", "partial"):
+            why = state.why if state.word == "wrong" else "it has no record"
+            raise PatchVAEError(f"{path} is not what run {job.wildcards['run']} wants: {why}")
+    write_report(job, job.config, inputs, ROOT, partial=True)
+    by_path = {maker.path: maker for maker in makers.values()}
+    Record(
+        job.digest, config_digest(job.config), digests(reads, ROOT), digests(job.makes, ROOT), before(job, by_path.get)
+    ).save(ROOT / job.record)
 
 
 if __name__ == "__main__":

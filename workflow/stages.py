@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write DVC's stages into dvc.yaml: after an edit of jobs.py or reports.py, or for a new key under `ablations`."""
+"""Write DVC's stages into dvc.yaml: after an edit of plan/kinds.py or reports.py, or for a new swept key."""
 
 import re
 import sys
@@ -9,10 +9,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from layout import KINDS, OUTPUTS, ROOT, Files, Stage, paths, spelled, stages
+from engines import ROOT
 
-from patchvae.config import Params, load_params
 from patchvae.errors import PatchVAEError
+from patchvae.params.reading import Params, load_params
+from patchvae.plan.layout import KINDS, OUTPUTS, Files, Stage, job_file_of, paths, record_of, spelled, stages
 
 BEGIN, END = "  # ---- as workflow/stages.py writes them\n", "# ---- plots\n"
 WIDTH = 120
@@ -36,21 +37,28 @@ def values(files: Files) -> str:
     """The values of a name in a matrix."""
     if isinstance(files, str):
         return quoted(f"${{{files}}}")
-    return f"[{', '.join(quoted(in_dvc(text, Stage('', {}, []))) for text in files)}]"
+    return f"[{', '.join(quoted(in_dvc(text, Stage('', {}))) for text in files)}]"
 
 
 def fields(stage: Stage) -> Iterator[tuple[str, list[str]]]:
     """The lists of a stage."""
     rule, kind = stage.rule, KINDS[stage.rule]
-    read = [f"data/code/{kind.code or rule}.json", *(path for files in kind.inputs.values() for path in paths(files))]
+    read = [
+        job_file_of(rule),
+        *(path for files in kind.inputs.values() for path in paths(files)),
+        *stage.inputs.values(),
+    ]
     # DVC has no file that may be missing: the folder stands for it.
     read = [Path(path[1:]).parent.as_posix() if path.startswith("?") else path for path in read]
-    yield "deps", [in_dvc(path, stage) for path in (*read, *stage.inputs)]
-    yield "params", [in_dvc(key, stage) for key in stage.reads]
+    yield "deps", [in_dvc(path, stage) for path in read]
     # Tables, figures and the summary are small and in git, where they are read and compared.
     small = re.compile(r"results/\{run\}/(tables|figures|summary)")
-    made = [in_dvc(path, stage) + (": {cache: false}" if small.match(path) else "") for path in OUTPUTS[rule]]
-    yield "metrics" if rule == "summary" else "outs", made
+    summary = rule == "summary"
+    for name, made in (
+        ("metrics", OUTPUTS[rule] if summary else []),
+        ("outs", [*(() if summary else OUTPUTS[rule]), record_of(rule)]),
+    ):
+        yield name, [in_dvc(path, stage) + (": {cache: false}" if small.match(path) else "") for path in made]
 
 
 def listed(key: str, entries: list[str], anchor: str) -> str:
@@ -74,7 +82,7 @@ def written(params: Params) -> Iterator[str]:
         text = f"  {name}:\n"
         if stage.each:
             text += f"    matrix: {{{', '.join(f'{key}: {values(files)}' for key, files in stage.each.items())}}}\n"
-        text += f"    cmd: workflow/job {stage.rule} {in_dvc(OUTPUTS[stage.rule][0], stage)}\n"
+        text += f"    cmd: workflow/job {in_dvc(job_file_of(stage.rule), stage)}\n"
         for key, entries in lists.items():
             owner = owners.setdefault((key, *entries), name)
             anchor = f"{owner}_{key}" if times[key, *entries] > 1 else ""

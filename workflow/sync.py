@@ -1,11 +1,8 @@
 #!/usr/bin/env python3
-"""Keep Snakemake's provenance and DVC's lock in step; runs no job.
+"""Record runs in DVC, and mend what killed engines leave; runs no job.
 
-`snakemake` itself calls the first two, unless `dvc=false` is among its --config:
-
-workflow/sync.py adopt              after `snakemake`: record the finished run in dvc.lock and DVC's cache
-workflow/sync.py align              after `dvc repro`, `dvc pull`, `dvc checkout`: tell Snakemake what DVC put here
-workflow/sync.py align OVERLAY...   of a run that DVC does not track: tell Snakemake what the results' own records say
+workflow/sync.py adopt              record the finished run of params.yaml in dvc.lock and DVC's cache; `snakemake`
+                                    calls it at the end of that run, unless `dvc=false` is among its --config
 workflow/sync.py verify             hash what dvc.lock names, here and in DVC's cache; what was altered is set aside
 workflow/sync.py track OVERLAY...   make the run of these overlays the one of params.yaml, which DVC tracks
 workflow/sync.py mend               after `kill -9` or a power cut: take away what the engines left locked or cut off
@@ -14,23 +11,19 @@ workflow/sync.py mend               after `kill -9` or a power cut: take away wh
 import argparse
 import itertools
 import json
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from engines import (  # first, as it says what to do where a package is missing
+    ROOT,
     UNRECORDED,
-    as_recorded,
-    confirmed,
     dvc_at_work,
     job_at_work,
+    linked_away,
     locked,
     recorded_results,
     refuse_while_at_work,
@@ -38,30 +31,28 @@ from engines import (  # first, as it says what to do where a package is missing
     stages,
     unrecorded,
 )
-from layout import METRICS, OUTPUTS, ROOT, fingerprints, jobs
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
-from stale import stale
 
-from patchvae.checks import checked_params, validate
-from patchvae.config import Params, load_params, merge, read_overlay, read_yaml
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, file_digest, write_text
+from patchvae.params.checks import checked_params, validate
+from patchvae.params.reading import Params, load_params, merge, read_overlay, read_yaml
+from patchvae.plan.jobs import Job, planned, states
 
 ASIDE = ROOT / "scratch/unlisted"
 ALTERED = ROOT / "scratch/altered"
 CUT_OFF = ROOT / "scratch/cut_off"
 
 
-def missing_stages(params: Params) -> None:
+def missing_stages(jobs: list[Job]) -> None:
     """Raise PatchVAEError for the first job without a stage, or stage without a job."""
-    wanted = [(rule, OUTPUTS[rule][0].format(**wildcards)) for rule, wildcards in jobs(params)]
-    found = stages()
-    for rule, path in wanted:
-        if (rule, path) not in found:
-            raise PatchVAEError(f"dvc.yaml: no stage makes {path}, call `workflow/stages.py`")
-    for rule, path in sorted(found - set(wanted)):
-        raise PatchVAEError(f"dvc.yaml: a stage of {rule} makes {path}, which no job of params.yaml does")
+    wanted, found = {job.path: job for job in jobs}, stages()
+    for path in wanted:
+        if path not in found:
+            raise PatchVAEError(f"dvc.yaml: no stage runs {path}, call `workflow/stages.py`")
+    for path in sorted(found - set(wanted)):
+        raise PatchVAEError(f"dvc.yaml: a stage runs {path}, and params.yaml has no such job")
 
 
 def move(path: Path, folder: Path, name: str) -> Path:
@@ -75,39 +66,29 @@ def move(path: Path, folder: Path, name: str) -> Path:
     return target
 
 
-def set_aside(params: Params) -> dict[Path, Path]:
-    """Move metrics, tables and pictures that no job names any more to scratch/unlisted; returns whence -> where.
+def set_aside(run: str, jobs: list[Job]) -> None:
+    """Move metrics, tables and pictures that no job names any more to scratch/unlisted.
 
     Tables depend on folders of metrics, and the summary on the folder of tables, so that a file left over from a
     removed value would differ between clones.
     """
-    named = {path.format(**wildcards) for rule, wildcards in jobs(params) for path in OUTPUTS[rule]}
-    moved = {}
+    named = {path for job in jobs for path in (*job.makes, job.record)}
     for folder in ("metrics", "tables", "figures"):
-        for path in sorted((ROOT / "results" / params["run"] / folder).rglob("*.*")):
+        for path in sorted((ROOT / "results" / run / folder).rglob("*.*")):
             name = path.relative_to(ROOT).as_posix()
             if path.is_file() and name not in named:
-                moved[path] = move(path, ASIDE, name)
-    return moved
+                move(path, ASIDE, name)
 
 
-def run(*command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def run(*command: str) -> "subprocess.CompletedProcess[str]":
     """A command of the engines' with its output."""
-    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def refuse(what: str, done: "subprocess.CompletedProcess[str]") -> None:
     """End with one sentence, after what the engine said."""
     print((done.stdout + done.stderr)[-2000:], file=sys.stderr)
     raise PatchVAEError(what)
-
-
-def snakemake_has_work() -> "subprocess.CompletedProcess[str] | None":
-    """The dry run's words if Snakemake has anything to do or cannot say, else None."""
-    done = run("snakemake", "-n", "--nocolor", "all")
-    said = done.stdout + done.stderr
-    clean = done.returncode == 0 and "Nothing to be done" in said and "missing provenance" not in said
-    return None if clean else done
 
 
 def dvc_changes() -> "subprocess.CompletedProcess[str] | None":
@@ -119,34 +100,42 @@ def dvc_changes() -> "subprocess.CompletedProcess[str] | None":
 
 
 def adopt() -> None:
-    """Record what Snakemake has finished in dvc.lock and the cache, without running a job."""
-    tracked()
+    """Record a run whose results are all right in dvc.lock and the cache, without running a job."""
+    jobs = tracked()
+    refuse_links(jobs)
     refuse_while_at_work()
     mend_dvc()  # the commit of a killed adopt may have been cut off
-    wanted = parameters_and_code()
-    unfinished = snakemake_has_work()
-    if unfinished:
-        refuse("adopt: Snakemake has work left, so nothing was recorded: finish it with `snakemake` first", unfinished)
+    refuse_unless_right(jobs)
     lock = ROOT / "dvc.lock"
     before = lock.read_bytes() if lock.exists() else None
-    for command in (["workflow/check"], ["dvc", "commit", "--force", *relink()]):
+    for command in (["workflow/check"], ["dvc", "commit", "--force", *relink()], ["workflow/check"]):
         done = run(*command)
         if done.returncode:
             refuse(f"adopt: `{' '.join(command)}` failed: mend it and run adopt again", done)
-    if parameters_and_code() != wanted:  # DVC has taken these results for those of the edit
-        restore(lock, before)
-        raise PatchVAEError(
-            "adopt: parameters or code were edited meanwhile, so nothing was recorded: `snakemake` first"
-        )
+    if any((ROOT / job.path).read_text(encoding="utf-8") != job.text for job in jobs):
+        restore(lock, before)  # DVC has taken these results for those of the edit
+        raise PatchVAEError("adopt: there was an edit meanwhile, so nothing was recorded: `snakemake` first")
     changes = dvc_changes()
     if changes:
         refuse("adopt: DVC still sees changes, listed above", changes)
     UNRECORDED.unlink(missing_ok=True)
 
 
-def parameters_and_code() -> tuple[bytes, dict[str, Any]]:
-    """What results are wanted of: params.yaml as it is written, and the fingerprints of all code."""
-    return (ROOT / "params.yaml").read_bytes(), dict(fingerprints(tracked()))
+def refuse_links(jobs: list[Job]) -> None:
+    """Raise PatchVAEError for a folder that DVC cannot record."""
+    why = linked_away(path for job in jobs for path in job.makes)
+    if why:
+        raise PatchVAEError(why)
+
+
+def refuse_unless_right(jobs: list[Job]) -> None:
+    """Raise PatchVAEError naming the first job whose results are not here or not the wanted ones."""
+    for path, (word, why) in states(jobs, ROOT).items():
+        if word != "right":
+            raise PatchVAEError(
+                f"adopt: the results of {path} are {word} ({why}), so nothing was recorded: finish the run with"
+                " `snakemake` first"
+            )
 
 
 def restore(path: Path, content: bytes | None) -> None:
@@ -167,86 +156,35 @@ def relink() -> list[str]:
     return [] if kinds[0] == "hardlink" else ["--no-relink"]
 
 
-def with_overlays(overlays: Sequence[str]) -> list[str]:
-    """Snakemake's option for overlays."""
-    return ["--configfile", *overlays] if overlays else []
-
-
-def align(overlays: Sequence[str] = ()) -> None:
-    """Tell Snakemake of each result that is here, has the wanted parameters, code and data, and is what DVC recorded.
-
-    Runs no job. Where nothing differs from dvc.lock, that is everything; else the results' own records decide, which
-    they do alone in a run that DVC does not track. What differs is named, and Snakemake makes it again.
-    """
-    refuse_while_at_work()
-    with tempfile.TemporaryDirectory() as folder:
-        # All is told from this copy: an edit while align works is an edit, and no result passes for it.
-        snapshot = Path(folder) / "params.yaml"
-        shutil.copy(ROOT / "params.yaml", snapshot)
-        params = checked_params([snapshot, *overlays])
-        by_dvc = not overlays and (ROOT / "dvc.lock").exists()
-        whole = by_dvc and as_in_the_lock(params)
-        if whole and (ROOT / "params.yaml").read_bytes() != snapshot.read_bytes():
-            raise PatchVAEError("align: params.yaml was edited meanwhile: call align again")
-        wrong = {path: why for path, why in stale(params, jobs(params)).items() if not why.startswith("nobody")}
-        targets = ["--forceall", "--", "all"] if whole else ["--force", "--", *right(params, wrong, by_dvc)]
-        command = ["snakemake", "--cores", "1", "--quiet", "all", "--touch", *with_overlays(overlays), *targets]
-        done = run(*command, PATCHVAE_ALIGN=str(snapshot)) if targets[-1] != "--" else None
-    if done and done.returncode:
-        refuse("align: Snakemake could not record the results", done)
-    if wrong:
-        told = some([f"{path} ({why})" for path, why in wrong.items()])
-        print(f"made with others than the wanted ones, so `snakemake` makes them again: {told}", file=sys.stderr)
-
-
-def as_in_the_lock(params: Params) -> bool:
-    """Whether DVC sees no change; if it sees one, everything is where it was."""
-    moved = set_aside(params)
-    if dvc_changes() is None:
-        return True
-    for path, where in moved.items():
-        shutil.move(where, path)
-        print(f"moved {path.relative_to(ROOT)} back", file=sys.stderr)
-    return False
-
-
-def right(params: Params, wrong: Mapping[str, str], by_dvc: bool) -> list[str]:
-    """First outputs of jobs that are here and whose own records are as wanted; tables and figures have none.
-
-    by_dvc: only those that are what dvc.lock says.
-    """
-    recorded = {*METRICS, "download", "prepare", "digit_scenes", "masks"}
-    found = {}
-    for rule, wildcards in jobs(params):
-        paths = [path.format(**wildcards) for path in OUTPUTS[rule]]
-        if rule in recorded and paths[0] not in wrong and all((ROOT / path).is_file() for path in paths):
-            found[paths[0]] = paths
-    if by_dvc:
-        sure = confirmed({path for paths in found.values() for path in paths})
-        found = {first: paths for first, paths in found.items() if sure.issuperset(paths)}
-    return [*found]
-
-
 def verify() -> None:
     """Hash what dvc.lock names, here and in DVC's cache, and set aside what was altered.
 
     DVC itself takes the word of its state database for a file that it has put here from an altered cache. A file that
-    differs while its object in the cache is whole, or that is as Snakemake made it, is a newer result that nobody has
-    recorded: it stays.
+    differs while its object in the cache is whole, or that is right by a record that DVC does not have, is a newer
+    result that nobody has recorded: it stays.
     """
-    tracked()
+    jobs = tracked()
     refuse_while_at_work()
+    found = states(jobs, ROOT)
+    outs = list(recorded_results())
+    recorded = {out.name: out.digest for out in outs}
+    made_here = {
+        path
+        for job in jobs
+        if found[job.path].word == "right" and file_digest(ROOT / job.record, "md5") != recorded.get(job.record)
+        for path in (*job.makes, job.record)
+    }
     altered, newer = [], []
-    for name, by_dvc, digest, place, _ in recorded_results():
+    for name, by_dvc, digest, place, _ in outs:
         if digest is None or not by_dvc:
             continue
         here, cached = ROOT / name, place(digest)
-        whole = cached.is_file() and file_digest(cached, "md5") == digest
-        if cached.is_file() and not whole:
+        found_here, found_there = (file_digest(path, "md5") if path.is_file() else None for path in (here, cached))
+        if found_there not in (digest, None):
             altered.append(f"cached/{name}")
             move(cached, ALTERED, altered[-1])
-        if here.is_file() and file_digest(here, "md5") != digest:
-            if whole or as_recorded(name):
+        if found_here not in (digest, None):
+            if found_there == digest or name in made_here:
                 newer.append(name)
             else:
                 altered.append(name)
@@ -321,9 +259,9 @@ def whole_lock(lock: Path) -> bool:
     return text.endswith("\n")
 
 
-def tracked() -> Params:
-    """The parameters of the run that DVC tracks."""
-    return checked_params([ROOT / "params.yaml"])
+def tracked() -> list[Job]:
+    """The jobs of the run that DVC tracks."""
+    return planned(checked_params([ROOT / "params.yaml"]), ROOT)
 
 
 def track(overlays: list[Path]) -> None:
@@ -373,14 +311,13 @@ def main() -> None:
     commands = parser.add_subparsers(required=True, dest="command")
     for function in (adopt, verify, mend):
         commands.add_parser(function.__name__, help=function.__doc__)
-    commands.add_parser("align", help=align.__doc__).add_argument("overlays", nargs="*")
     commands.add_parser("track", help=track.__doc__).add_argument("overlays", nargs="+", type=Path)
     args = parser.parse_args()
     for tool in ("snakemake", "dvc"):
         if shutil.which(tool) is None:
             raise PatchVAEError(f"{tool} is not on the PATH: source .venv/bin/activate")
-    if args.command in ("align", "track"):
-        {"align": align, "track": track}[args.command](args.overlays)
+    if args.command == "track":
+        track(args.overlays)
     else:
         {"adopt": adopt, "verify": verify, "mend": mend}[args.command]()
     print(f"{args.command}: done")

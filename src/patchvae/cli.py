@@ -4,7 +4,6 @@ Subcommands import what they need themselves, so that `patchvae --help` does not
 """
 
 import argparse
-import json
 import logging
 import re
 import signal
@@ -16,19 +15,31 @@ from typing import Any, NoReturn
 
 from patchvae import __version__
 from patchvae.errors import PatchVAEError
-from patchvae.listed import Listed
 
 logger = logging.getLogger(__name__)
 
 
-def resolve(args: argparse.Namespace) -> None:
-    """Print the configuration of one job as sorted JSON."""
-    from patchvae.checks import checked_params
-    from patchvae.resolve import read_wildcards, resolve
+def plan(args: argparse.Namespace) -> None:
+    """Write the file of every job of a run, and say how many results are right."""
+    from collections import Counter
 
+    from patchvae.params.checks import checked_params
+    from patchvae.plan.jobs import planned, write
+
+    if any(Path(".snakemake/locks").glob("*")):  # whose jobs read these files
+        raise PatchVAEError(
+            "a snakemake works in this folder, or one was killed: wait for it or `workflow/sync.py mend`"
+        )
     params = checked_params(args.params or ["params.yaml"])
-    wildcards = read_wildcards(params, args.rule, args.wildcards)
-    print(json.dumps(resolve(params, args.rule, wildcards), sort_keys=True, indent=1))
+    counts = Counter(state.word for state in write(planned(params)).values())
+    print(f"jobs/{params['run']}: {', '.join(f'{counts[word]} {word}' for word in ('right', 'wrong', 'missing'))}")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Do the job that a file describes, and write its outputs and their record."""
+    from patchvae.jobs.execute import execute
+
+    execute(args.job, args.device, args.threads)
 
 
 def checksum(args: argparse.Namespace) -> None:
@@ -36,161 +47,6 @@ def checksum(args: argparse.Namespace) -> None:
     from patchvae.data import sources
 
     print(sources.checksum(args.path))
-
-
-def download(args: argparse.Namespace) -> None:
-    """Fetch the sources of a data set, check them, and record what they are."""
-    from patchvae.data import sources
-
-    sources.fetch_all(args.config.given, args.raw_dir, args.out)
-
-
-def prepare(args: argparse.Namespace) -> None:
-    """Pack a data set into arrays."""
-    from patchvae.data.prepare import prepare
-
-    prepare(args.config.given, args.sources, args.raw_dir, args.out_dir, args.threads)
-
-
-def masks(args: argparse.Namespace) -> None:
-    """Compute the weight masks of L_w."""
-    from patchvae.data.masks import write_masks
-
-    data_as_wanted(args, args.images.parent)
-    write_masks(args.config.given, args.images, args.out)
-
-
-def pretrain(args: argparse.Namespace) -> None:
-    """Pretrain one variant without labels."""
-    from patchvae.data.local_copies import local_data, local_masks
-    from patchvae.training.claim import Claim, unless_finished_by_another
-    from patchvae.training.pretrain import pretrain
-    from patchvae.training.watch import Watcher
-
-    wanted = data_as_wanted(args, args.data)
-    paths = (local_data(args.data), local_masks(args.masks), args.checkpoint, args.metrics, args.scratch)
-    watch = Watcher(args.live, "pretrain", Claim(args.scratch, [args.checkpoint, args.metrics]))
-    with unless_finished_by_another(args.config.given, args.metrics, args.checkpoint):
-        pretrain(args.config, *paths, args.device, args.threads, watch, wanted)
-
-
-def finetune(args: argparse.Namespace) -> None:
-    """Train a classifier on a pretrained backbone, in one regime."""
-    from patchvae.data.local_copies import local_data
-    from patchvae.training.claim import Claim, unless_finished_by_another
-    from patchvae.training.finetune import finetune
-    from patchvae.training.watch import Watcher
-
-    wanted = data_as_wanted(args, args.data)
-    paths = (local_data(args.data), args.pretrained, args.metrics, args.scratch)
-    watch = Watcher(args.live, "finetune", Claim(args.scratch, [args.metrics]))
-    with unless_finished_by_another(args.config.given, args.metrics):
-        finetune(args.config, *paths, args.device, args.threads, watch, wanted, args.rates)
-
-
-def rates(args: argparse.Namespace) -> None:
-    """Choose the learning rate of a classifier on training images."""
-    from patchvae.data.local_copies import local_data
-    from patchvae.training.claim import Claim, unless_finished_by_another
-    from patchvae.training.rates import choose_rate
-    from patchvae.training.watch import Watcher
-
-    wanted = data_as_wanted(args, args.data)
-    paths = (local_data(args.data), args.pretrained, args.metrics, args.scratch)
-    watch = Watcher(args.live, "rates", Claim(args.scratch, [args.metrics]))
-    with unless_finished_by_another(args.config.given, args.metrics):
-        choose_rate(args.config, *paths, args.device, args.threads, watch, wanted)
-
-
-def probe(args: argparse.Namespace) -> None:
-    """Fit a linear probe on a pretrained backbone, in closed form."""
-    from patchvae.evaluation.probe import probe
-
-    wanted = data_as_wanted(args, args.data)
-    probe(args.config, args.data, args.pretrained, args.metrics, args.device, args.threads, wanted)
-
-
-def few_labels(args: argparse.Namespace) -> None:
-    """Fit ridge regression to few labels, on a pretrained backbone or on pixels, in closed form."""
-    from patchvae.evaluation.few_labels import few_labels
-
-    wanted = data_as_wanted(args, args.data)
-    few_labels(args.config, args.data, args.pretrained, args.metrics, args.device, args.threads, wanted)
-
-
-def reconstruct(args: argparse.Namespace) -> None:
-    """Measure PSNR and SSIM of a pretrained model's reconstructions."""
-    from patchvae.evaluation.reconstruction import reconstruct
-
-    checkpoint_as_wanted(args)
-    reconstruct(args.config, args.data, args.checkpoint, args.metrics, args.device, args.threads)
-
-
-def inception(args: argparse.Namespace) -> None:
-    """Fetch the weights of FID's network to where pytorch-fid looks for them."""
-    from patchvae.evaluation.inception import fetch_inception
-
-    fetch_inception(args.config.given, args.out)
-
-
-def fid(args: argparse.Namespace) -> None:
-    """Measure FID between test images and a pretrained model's reconstructions."""
-    from patchvae.evaluation.fid import fid
-
-    checkpoint_as_wanted(args)
-    fid(args.config, args.data, args.checkpoint, args.inception, args.metrics, args.device, args.threads)
-
-
-def score_parts(args: argparse.Namespace) -> None:
-    """Score how well parts find the digits of digit scenes."""
-    from patchvae.evaluation.parts import score_parts
-
-    checkpoint_as_wanted(args)
-    score_parts(args.config, args.data, args.checkpoint, args.metrics, args.device, args.threads)
-
-
-def real_parts(args: argparse.Namespace) -> None:
-    """Measure parts on photographs: what they say of labels, how alike their crops are, and which are dead."""
-    from patchvae.evaluation.real_parts import measure_parts
-
-    wanted = data_as_wanted(args, args.data)
-    paths = (args.data, args.checkpoint, args.reference, args.metrics)
-    measure_parts(args.config, *paths, args.device, args.threads, wanted)
-
-
-def report(args: argparse.Namespace) -> None:
-    """Write one table or figure from metrics files."""
-    from patchvae.report.job import write_report
-
-    write_report(args.name, args.config.given, args.file, args.files, args.wanted, args.packed)
-
-
-def figure_masks(args: argparse.Namespace) -> None:
-    """Draw weight masks, as Fig. 6."""
-    from patchvae.report.figures.weight_masks import draw_weight_masks
-
-    data_as_wanted(args, args.images.parent)
-    draw_weight_masks(args.images, args.config.given, args.png, args.pdf)
-
-
-def figure_parts(args: argparse.Namespace) -> None:
-    """Draw the parts of a PatchVAE, as Fig. 1, 3, 4 or 5."""
-    import importlib
-
-    from patchvae.plan import PARTS_FIGURES
-
-    checkpoint_as_wanted(args)
-    module = importlib.import_module(PARTS_FIGURES[args.figure])
-    module.draw(args.config, args.data, args.checkpoint, args.png, args.pdf)
-
-
-def figure_real_parts(args: argparse.Namespace) -> None:
-    """Draw the crops of all parts that `real-parts` measured, beside those of the untrained model."""
-    from patchvae.records import check_metrics
-    from patchvae.report.figures.real_parts import draw
-
-    check_metrics([args.measured], args.wanted, None)
-    draw(args.config, args.data, args.measured, args.png, args.pdf)
 
 
 def parts(args: argparse.Namespace) -> None:
@@ -214,120 +70,58 @@ def parameters(args: argparse.Namespace) -> None:
     write_csv(sys.stdout, args.paper)
 
 
+def right(jobs: Any) -> set[str]:
+    """The files of the jobs whose results are right, as far as they are here."""
+    from patchvae.plan.jobs import states
+
+    return {path for path, state in states(jobs).items() if state.word in ("right", "partial")}
+
+
 def cost(args: argparse.Namespace) -> None:
-    """Print jobs, hours and disk of a run per table, from measured jobs of the same kinds, and what it took so far."""
-    from patchvae.checks import checked_params
-    from patchvae.cost.kinds import image_counts
-    from patchvae.cost.measurements import measured
-    from patchvae.cost.report import costs, text
-    from patchvae.resolve import resolve
+    """Print how many jobs of a run are done, the hours that they took, and what the rest may take, per table."""
+    from patchvae.commands.cost import text
+    from patchvae.params.checks import checked_params
+    from patchvae.plan.jobs import planned
 
     params = checked_params(args.params or ["params.yaml"])
-    root, jobs, benchmarks = Path(), listing(params), checkout("benchmarks")
-    counts = image_counts(root, benchmarks / "images.csv", params)
-    known = measured(root, jobs, counts, benchmarks / "costs.csv")
-    print(text(params["run"], costs(root, jobs, lambda job: resolve(params, job.rule, job.wildcards), counts, known)))
+    jobs = planned(params)
+    print(text(params["run"], jobs, right(jobs), Path()))
 
 
 def status(args: argparse.Namespace) -> None:
     """Print which jobs of a run are done, run, wait or failed, how far each training is, and why a job failed."""
-    from patchvae.checks import checked_params
-    from patchvae.resolve import resolve
-    from patchvae.status import look, text
+    from patchvae.commands.status import look, text
+    from patchvae.params.checks import checked_params
+    from patchvae.plan.jobs import planned
 
     params = checked_params(args.params or ["params.yaml"])
-    found = look(Path(), listing(params), lambda job: resolve(params, job.rule, job.wildcards))
-    print(text(params["run"], found))
+    jobs = planned(params)
+    print(text(params["run"], look(Path(), jobs, right(jobs))))
 
 
 def explain(args: argparse.Namespace) -> None:
     """Print all that is recorded of one cell of a table, and the command that makes it again."""
-    from patchvae.explain import explain, wanted_cell
+    from patchvae.commands.explain import explain, wanted_cell
 
-    if args.phi is not None:
-        from patchvae.from_phi import from_phi
-
-        wanted = wanted_cell(args.variant, args.dataset, args.regime, args.head)
-        print(from_phi(args.phi, args.results, args.run, wanted, args.seed, args.params or ()))
+    cell = wanted_cell(args.variant, args.dataset, args.regime, args.head)
+    if args.phi is None:
+        print(explain(args.results, args.run, cell, args.seed, args.params or ()))
         return
-    cell = args.variant, args.dataset, args.regime, args.head, args.seed
-    print(explain(args.results, args.run, *cell, args.params or ()))
+    from patchvae.commands.from_phi import from_phi
 
-
-def readme(args: argparse.Namespace) -> None:
-    """Put a generated table between the marks of a text file."""
-    from patchvae.report.readme import insert
-
-    insert(args.text, args.name, [args.table])
+    print(from_phi(args.phi, args.results, args.run, cell, args.seed, args.params or ()))
 
 
 def clean(args: argparse.Namespace) -> None:
-    """Delete the states of finished trainings whose outputs are there; those of others stay."""
-    from patchvae.training.states import clean
+    """Delete the states of finished trainings whose outputs have a record; those of others stay."""
+    from patchvae.jobs.states import clean
 
-    cleaned = clean(args.scratch, lambda name: True)
-    print(f"deleted {len(cleaned.removed)} states in {args.scratch}, kept {len(cleaned.kept)} of unfinished trainings")
+    cleaned = clean(args.scratch)
+    print(
+        f"deleted {len(cleaned.removed)} states in {args.scratch}, kept {len(cleaned.kept)} that no record calls done"
+    )
     for label in cleaned.kept:
         print(f"kept: {label}")
-
-
-def checkout(name: str) -> Path:
-    """A folder of the project's checkout; raises PatchVAEError where this package was installed without one."""
-    folder = Path(__file__).resolve().parents[2] / name
-    if not folder.is_dir():
-        raise PatchVAEError(f"{folder} is not there: this command needs the project's checkout, not the package alone")
-    return folder
-
-
-def listing(params: dict[str, Any]) -> list[Listed]:
-    """Every job of a run, as workflow/layout.py lists them."""
-    import importlib
-
-    sys.path.insert(0, str(checkout("workflow")))
-    jobs: list[Listed] = importlib.import_module("layout").listing(params)
-    return jobs
-
-
-def data_as_wanted(args: argparse.Namespace, data: Path) -> dict[str, str]:
-    """`--wanted` of a job, once its packed data are as it says."""
-    from patchvae.records import check_data, parse_wanted
-
-    wanted = parse_wanted(args.wanted)
-    check_data(data, wanted)
-    return wanted
-
-
-def checkpoint_as_wanted(args: argparse.Namespace) -> None:
-    """Refuse data or a checkpoint that are not as `--wanted` says, and a checkpoint of other data."""
-    from patchvae.checkpoint import load_identified
-    from patchvae.data.packed import load_manifest
-    from patchvae.records import data_digests
-
-    wanted = data_as_wanted(args, args.data)
-    load_identified(args.checkpoint, args.config, wanted, data_digests(load_manifest(args.data)["splits"]))
-
-
-def json_or_file(text: str) -> dict[str, Any]:
-    """Parse `--config`: JSON text, or @FILE holding it."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        double = next((key for key in keys if keys.count(key) > 1), None)
-        if double is not None:
-            raise ValueError(f"{double!r} is there twice")
-        return dict(pairs)
-
-    def constant(name: str) -> None:
-        raise ValueError(f"{name} is not a finite number")
-
-    try:
-        content = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
-        value = json.loads(content, object_pairs_hook=once, parse_constant=constant)
-    except (OSError, ValueError, RecursionError) as error:
-        raise PatchVAEError(f"--config: not readable as JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise PatchVAEError("--config: must be a JSON object")
-    return value
 
 
 def thread_count(text: str) -> int:
@@ -355,104 +149,17 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--log", type=Path, metavar="FILE", help="write everything that happens to FILE")
         return sub
 
-    def job(name: str, function: Any, **paths: str) -> argparse.ArgumentParser:
-        sub = command(name, function)
-        sub.set_defaults(job=name)
-        sub.add_argument("--config", required=True, metavar="JSON", help="resolved configuration: JSON text or @FILE")
-        for option, text in paths.items():
-            sub.add_argument("--" + option.replace("_", "-"), type=Path, required=True, metavar="PATH", help=text)
-        return sub
-
-    def training(sub: argparse.ArgumentParser) -> None:
-        text = "auto, cpu, cuda or cuda:N (default: PATCHVAE_DEVICE in the environment, else auto)"
-        sub.add_argument("--device", help=text)
-        sub.add_argument("--threads", type=thread_count, metavar="N", help="CPU threads (default: all)")
-
-    def compared(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        text = "digests of the configurations that the inputs must have been made with: data=, masks=, pretrained=,"
-        text += " reference="
-        sub.add_argument("--wanted", nargs="*", default=[], metavar="KEY=DIGEST", help=text)
-        return sub
-
     def parameterised(sub: argparse.ArgumentParser, default: str) -> None:
         text = f"parameters, then overlays (default: {default})"
         sub.add_argument("-p", "--params", action="extend", nargs="+", type=Path, metavar="FILE", help=text)
 
-    sub = command("resolve", resolve)
-    sub.add_argument("rule")
-    sub.add_argument("wildcards", nargs="*", metavar="KEY=VALUE")
-    parameterised(sub, "params.yaml")
+    parameterised(command("plan", plan), "params.yaml")
+    sub = command("run", run)
+    sub.add_argument("job", type=Path, metavar="JOBFILE", help="what `patchvae plan` wrote: jobs/RUN/...json")
+    text = "auto, cpu, cuda or cuda:N (default: PATCHVAE_DEVICE in the environment, else auto)"
+    sub.add_argument("--device", help=text)
+    sub.add_argument("--threads", type=thread_count, metavar="N", help="CPU threads (default: all)")
     command("checksum", checksum).add_argument("path", type=Path)
-    job("download", download, raw_dir="folder of the sources", out="record to write (JSON)")
-    sub = job("prepare", prepare, out_dir="folder of the packed data set")
-    sub.add_argument("--sources", type=Path, metavar="PATH", help="record of the sources, for formats that have any")
-    sub.add_argument("--raw-dir", type=Path, metavar="PATH", help="folder of the sources")
-    sub.add_argument("--threads", type=thread_count, metavar="N", help="images decoded at a time (default: all cores)")
-    compared(job("masks", masks, images="images of one split (.npy)", out="masks to write (.npy)"))
-
-    def watched(sub: argparse.ArgumentParser) -> None:
-        compared(sub)
-        text = "write curves for TensorBoard to this folder during the training, where TensorBoard is installed"
-        sub.add_argument("--live", type=Path, metavar="DIR", help=text)
-
-    state = "folder for states of interrupted trainings"
-    sub = job(
-        "pretrain",
-        pretrain,
-        data="packed data set",
-        checkpoint="weights to write",
-        metrics="JSON to write",
-        scratch=state,
-    )
-    # `--masks` without a value means none: a workflow passes an empty list of files for plain variants.
-    sub.add_argument("--masks", type=Path, nargs="?", metavar="PATH", help="weight masks, for variants with L_w")
-    training(sub)
-    watched(sub)
-    on_phi = {"data": "packed data set", "pretrained": "pretrained weights", "metrics": "JSON to write"}
-    for name, function in (("finetune", finetune), ("rates", rates)):
-        sub = job(name, function, **on_phi, scratch=state)
-        if function is finetune:  # as with `--masks`, none for most classifiers
-            sub.add_argument(
-                "--rates", type=Path, nargs="?", metavar="PATH", help="metrics of `rates`, where lr is chosen"
-            )
-        training(sub)
-        watched(sub)
-    training(compared(job("probe", probe, **on_phi)))
-
-    sub = job("few-labels", few_labels, data="packed data set", metrics="JSON to write")
-    sub.add_argument("--pretrained", type=Path, metavar="PATH", help="pretrained weights (default: none, for pixels)")
-    training(compared(sub))
-
-    measured = {"data": "packed data set", "checkpoint": "pretrained weights", "metrics": "JSON to write"}
-    training(compared(job("reconstruct", reconstruct, **measured)))
-    job("inception", inception, out="JSON to write: the weights' place, or why there are none")
-    training(compared(job("fid", fid, inception="what `inception` wrote", **measured)))
-    sub = job("score-parts", score_parts, **measured)
-    training(compared(sub))
-    sub.set_defaults(device="cpu")  # a matter of seconds, for which its rule asks for no GPU
-
-    sub = job("real-parts", real_parts, reference="weights in whose features crops are compared", **measured)
-    training(compared(sub))
-    sub.set_defaults(device="cpu")  # k-means takes the most of it, so its rule asks for no GPU
-
-    pictures = {"png": "picture to write", "pdf": "picture to write"}
-    sub = job("report", report)
-    sub.add_argument("name", help="a module of patchvae.report.tables, such as table1")
-    text = "a parameter of the module's `write`, and the file that it takes: one to read, or one to write"
-    sub.add_argument("--file", nargs=2, action="append", default=[], metavar=("PARAMETER", "PATH"), help=text)
-    text = "a parameter that takes several files, and the files"
-    sub.add_argument("--files", nargs="+", action="append", default=[], metavar=("PARAMETER", "PATH"), help=text)
-    text = "what each metrics file must have been measured with (default: anything)"
-    sub.add_argument("--wanted", nargs="*", default=[], metavar="DIGEST", help=text)
-    text = "folder of the packed data sets, of which those that are there must be the measured ones"
-    sub.add_argument("--packed", type=Path, metavar="DIR", help=text)
-    compared(job("figure-masks", figure_masks, images="images of one split (.npy)", **pictures))
-    sub = job("figure-parts", figure_parts, data="packed data set", checkpoint="pretrained weights", **pictures)
-    compared(sub)
-    sub.add_argument("figure", choices=["figure1", "figure3", "figure4", "figure5"])
-    sub = job("figure-real-parts", figure_real_parts, data="packed data set", measured="metrics (JSON)", **pictures)
-    text = "what the metrics file must have been measured with (default: anything)"
-    sub.add_argument("--wanted", nargs="*", default=[], metavar="DIGEST", help=text)
     sub = command("parts", parts)
     sub.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="what a PatchVAE's pretraining wrote (.pt)")
     sub.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="JPEG, PNG, GIF, BMP, WebP, PPM or TIFF")
@@ -474,15 +181,14 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--run", required=True, help="folder below --results")
     sub.add_argument("--head", help="the classifier's settings (default: table12)")
     sub.add_argument("--seed", type=int, help="(default: all that were run)")
-    text = "print instead the commands that make the cell again from this phi, such as results/cifar100/phi/patchvae.pt"
+    text = (
+        "write again/job.json, which makes the cell again from this phi, such as results/cifar100/phi/patchvae.pt, and"
+        " print the commands to run it"
+    )
     sub.add_argument("--from", type=Path, dest="phi", metavar="FILE", help=text)
     text = "folder of the runs (default: results)"
     sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help=text)
     parameterised(sub, "params.yaml, with the one of configs/*.yaml that names the run")
-    sub = command("readme", readme)
-    sub.add_argument("text", type=Path, help="file with the marks")
-    sub.add_argument("table", type=Path, help="what to put between them")
-    sub.add_argument("--name", required=True, help="the marks are <!-- begin NAME --> and <!-- end NAME -->")
     return top
 
 
@@ -526,16 +232,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         start_logging(args.log)
+        if args.function is run and args.log is None:
+            from patchvae.plan.jobs import read_job
+
+            args.log = Path(read_job(args.job).log)
+            start_logging(args.log)
         logger.info("%s, patchvae %s", args.function.__name__, __version__)
-        if "config" in args:
-            from patchvae.job_configs import check_config
-
-            command = args.name if args.job == "report" else args.job
-            args.config = check_config(command, json_or_file(args.config))
-        if "device" in args:
-            from patchvae import gpus
-
-            args.device = gpus.for_job(args.job.replace("-", "_"), args.device)  # rules have their names
         args.function(args)
     except KeyboardInterrupt:
         logger.error("interrupted")

@@ -7,13 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.models.patchvae import PatchEncoder
 from patchvae.models.resnet import Backbone
 from patchvae.models.scaling import Scaling
+from patchvae.models.weights import backbone_weights, load_weights
 from patchvae.pretrained import ENCODER, restored_encoder
-from patchvae.records import DIGESTS
+from patchvae.records import checkpoint
+from patchvae.records.digests import DIGESTS
 
 ROUNDING = 1e-3  # tolerance around [0, 1]; resizing overshoots a little
 
@@ -83,15 +84,15 @@ def load(path: Path | str, epoch: int | None = None) -> Features:
     epoch: one of `snapshots`, after which phi was kept; None is the last one. `requires_grad_()` thaws the weights.
     Raises PatchVAEError for a file that is missing, broken or no such checkpoint, and for an epoch that was not kept.
     """
-    content = checkpoint.load_pretrained(path, {}, {})
+    content = checkpoint.load_pretrained(path, {})
     encoder, config = restored_encoder(path, content), content["config"]
     backbone = encoder.get_submodule("backbone")
     assert isinstance(backbone, Backbone)
     head = encoder.occurrence if isinstance(encoder, PatchEncoder) else None
     if epoch is not None:
         head = None
-        weights = checkpoint.backbone_weights(content, epoch)
-        checkpoint.load_weights(backbone, weights, f"{config['variant']}, epoch {epoch}")
+        weights = backbone_weights(content, epoch)
+        load_weights(backbone, weights, f"{config['variant']}, epoch {epoch}")
     return Features(backbone, head, config).requires_grad_(False).eval()
 
 
@@ -102,8 +103,8 @@ def export(path: Path | str, out: Path | str) -> None:
     """
     if Path(out).resolve() == Path(path).resolve():
         raise PatchVAEError(f"--out: {out} is the checkpoint and would be overwritten")
-    content = checkpoint.load_pretrained(path, {}, {})
+    content = checkpoint.load_pretrained(path, {})
     weights = restored_encoder(path, content).state_dict()
-    kept = {key: content[key] for key in ("config", "steps", "game", "code_sha256", *DIGESTS) if key in content}
+    kept = {key: content[key] for key in ("config", "steps", "game", "code_sha256", *DIGESTS)}
     model = {ENCODER + key: value for key, value in weights.items()}
     checkpoint.save(out, {**kept, "model": model, "snapshots": {}, "checkpoint_sha256": content["sha256"]})

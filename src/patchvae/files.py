@@ -11,6 +11,7 @@ from typing import Any
 from patchvae.errors import PatchVAEError
 
 PROBE = 1 << 20  # bytes, more than a library buffers
+HASHED = 2**30  # bytes of data that every job hashes, a second or less
 
 
 @contextlib.contextmanager

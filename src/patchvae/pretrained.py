@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.models.factory import build_model, network_of
-from patchvae.run_config import Measured
+from patchvae.models.weights import load_weights
+from patchvae.params.measuring import Measured
+from patchvae.records import checkpoint
 
 ENCODER = "encoder."  # begins the names of the encoder's weights
 
@@ -23,7 +24,7 @@ def load_model(
     kinds: the values of `model.name` that the job can use.
     Raises PatchVAEError for a model of another kind, and for a checkpoint that is broken or of another model.
     """
-    content = checkpoint.load_identified(path, config, {})
+    content = checkpoint.load_identified(path, config)
     model, kind = restored(path, content), content["config"]["model"]["name"]
     if kind not in kinds:
         raise PatchVAEError(f"{config.variant} is a {kind}, this needs a {' or '.join(kinds)}")
@@ -33,14 +34,14 @@ def load_model(
 def restored(path: Path | str, content: Mapping[str, Any]) -> nn.Module:
     """The model of a checkpoint's content; raises PatchVAEError where that is of no pretraining."""
     model = untrained(path, content["config"])
-    checkpoint.load_weights(model, content["model"], content["config"]["variant"])
+    load_weights(model, content["model"], content["config"]["variant"])
     return model.eval()
 
 
 def restored_encoder(path: Path | str, content: Mapping[str, Any]) -> nn.Module:
     """Its encoder alone, whether or not there are weights of anything else; errors as `restored`."""
     encoder = untrained(path, content["config"]).get_submodule("encoder")
-    checkpoint.load_weights(encoder, encoder_weights(content["model"]), content["config"]["variant"])
+    load_weights(encoder, encoder_weights(content["model"]), content["config"]["variant"])
     return encoder.eval()
 
 

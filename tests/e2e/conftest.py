@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from clones import commit, executed, nothing_to_do, run, sync
+from clones import PATCHVAE, commit, executed, nothing_to_do, run, sync
 from filelock import FileLock
 from helpers import ROOT, copy_checkout
 
@@ -26,11 +26,11 @@ def smallest_run(place: Path, *, stand_in: bool) -> None:
     """A clone with the run of engines.yaml."""
     copy_checkout(place)
     if stand_in:
-        shutil.copy(ROOT / "tests/e2e/fake_cli.py", place / "src/patchvae/cli.py")
+        shutil.copy(ROOT / "tests/e2e/fake_work.py", place / "src/patchvae/jobs/work.py")
     run(place, "git", "init", "--quiet")
     sync(place, "track", "tests/e2e/engines.yaml")
     run(place, "snakemake", "--cores", "2")
-    run(place, "patchvae", "clean")
+    run(place, *PATCHVAE, "clean")
     commit(place)
     nothing_to_do(place)
 
@@ -42,7 +42,7 @@ def run_of_tests(place: Path) -> None:
     said = run(place, "snakemake", "--verbose", "--cores", "2", "--configfile", "configs/test.yaml")
     (place / "scratch").mkdir(exist_ok=True)
     (place / "scratch/said.txt").write_text(said)
-    run(place, "patchvae", "clean")  # 700 MB of states, which each twin would copy
+    run(place, *PATCHVAE, "clean")  # 700 MB of states, which each twin would copy
     sync(place, "track", "configs/test.yaml")
     assert executed(place, "snakemake") == set()
     commit(place)

@@ -22,12 +22,6 @@ import pytest
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            "costs.py",
-            ["--steps", "1", "-p", "params.yaml", "configs/test.yaml", "--out", "FOLDER/costs.csv"],
-            "finetune conv1-5, resnet9, features kept, 32x32: ",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
             "startup.py",
             ["--repeats", "1", "--commands", "--overlay", "tests/e2e/engines.yaml"],
             "dvc repro",

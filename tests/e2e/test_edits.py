@@ -6,15 +6,30 @@ With PATCHVAE_WRITE_DOCS=1 (and without -n) the guide's table is written from wh
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from clones import UNRECORDED, commit, edit, executed, nothing_to_do, run, twin
+from engine_jobs import (
+    FIGURE6,
+    PARAMETERS,
+    PARTS,
+    PATCHVAES,
+    RATE,
+    REPORTS,
+    ROWS,
+    RUN,
+    SWEEP,
+    SWEPT,
+    TABLE1,
+    WEIGHTED,
+    finetuned,
+    pretrained,
+    swept,
+)
 from helpers import ROOT
-from reports import REPORTS
 
 from patchvae.report.readme import BEGIN, END, replace_between
 
@@ -30,6 +45,18 @@ def reword(place: Path, name: str, old: str, new: str) -> None:
     text = (place / name).read_text(encoding="utf-8")
     assert text.count(old) == 1
     (place / name).write_text(text.replace(old, new), encoding="utf-8")
+
+
+def say_otherwise(place: Path) -> None:
+    """Reword an error and a line of the log where trainings are done."""
+    for old in ("is the state of another training: delete it", "stopped by a signal at step"):
+        reword(place, "src/patchvae/training/loop.py", old, f"so: {old}")
+
+
+def change_what_only_keeps_order(place: Path) -> None:
+    """A statement more in a module of parameters, of plans and of records, none of which computes."""
+    for name in ("params/messages.py", "plan/names.py", "records/record.py"):
+        append_to(place, f"src/patchvae/{name}")
 
 
 def append_to(place: Path, name: str, text: str = "CHANGED = True") -> None:
@@ -53,38 +80,6 @@ def sweep_another_key(place: Path) -> None:
     run(place, "workflow/stages.py")
 
 
-RUN = "engines"
-DATASETS, ROWS = ("small", "other"), ("patchvae", "patchvae+lw", "random")
-PATCHVAES = ("patchvae", "patchvae+lw")
-
-
-def pretrained(rows: Iterable[str], seed: int = 0, datasets: Iterable[str] = DATASETS) -> set[str]:
-    return {f"{RUN}/pretrain/{dataset}/{row}/seed{seed}" for row in rows for dataset in datasets}
-
-
-def finetuned(rows: Iterable[str], seed: int = 0) -> set[str]:
-    return {f"{RUN}/finetune/table1/conv1-5/table12/{row}/{dataset}/seed{seed}" for row in rows for dataset in DATASETS}
-
-
-def swept(value: Any, seed: int = 0, key: str = "num_parts") -> set[str]:
-    row = f"patchvae.{key}={value}"
-    return pretrained([row], seed, ["small"]) | {f"{RUN}/finetune/{key}/conv1-5/table12/{row}/small/seed{seed}"}
-
-
-SWEPT = swept(4) | swept(8)
-# Reports of Table 1's metrics that every run has
-TABLE1 = {
-    f"{RUN}/tables/{name}"
-    for name, report in REPORTS.items()
-    if not report.each and any("finetune/table1" in path for path in report.inputs.get("metrics_files", []))
-}
-SWEEP = {f"{RUN}/tables/sweep_num_parts"}
-REPORTS = {f"{RUN}/summary", f"{RUN}/curves/pretrain"}  # of all tables, and of all metrics
-PARAMETERS = {f"{RUN}/tables/table8"}  # counts what the models' modules build
-PARTS = {f"{RUN}/figures/figure{number}_small" for number in (1, 3, 4, 5)}
-FIGURE6 = {f"{RUN}/figures/figure6_small"}
-MASKS = {f"data/masks/{dataset}" for dataset in DATASETS}
-
 # What is edited, how, and the jobs that depend on it
 EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     "a value added to an ablation": (
@@ -101,11 +96,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     ),
     "fine-tuning's lr": (
         lambda place: edit(place, "finetune/lr", 0.02),
-        finetuned(ROWS) | {job for job in SWEPT if "/finetune/" in job} | TABLE1 | SWEEP | REPORTS,
-    ),
-    "the shell command of the masks' figure": (
-        lambda place: reword(place, "workflow/rules/figures.smk", " --images {input", "  --images {input"),
-        FIGURE6,
+        RATE,
     ),
     "β_occ of PatchVAE": (
         lambda place: edit(place, "variants/patchvae/beta_occ", 0.3),
@@ -131,7 +122,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     ),
     "a setting of the masks": (
         lambda place: edit(place, "masks/per_channel", False),
-        MASKS | pretrained(["patchvae+lw"]) | finetuned(["patchvae+lw"]) | TABLE1 | REPORTS | FIGURE6,
+        WEIGHTED,
     ),
     "a setting of the figures": (
         lambda place: edit(place, "drawing/rows", 3),
@@ -143,7 +134,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     ),
     "fine-tuning's source file": (
         lambda place: append_to(place, "src/patchvae/training/finetune.py"),
-        finetuned(ROWS) | {job for job in SWEPT if "/finetune/" in job} | TABLE1 | SWEEP | REPORTS,
+        RATE,
     ),
     "a statement of PatchVAE's model": (
         lambda place: append_to(place, "src/patchvae/models/patchvae.py"),
@@ -153,8 +144,16 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         lambda place: append_to(place, "src/patchvae/models/patchvae.py", "# why"),
         set(),
     ),
+    "an error sentence and a log line": (
+        say_otherwise,
+        set(),
+    ),
+    "a file of `records/`, `params/` or `plan/`": (
+        change_what_only_keeps_order,
+        set(),
+    ),
     "the live curves, which only watch": (
-        lambda place: append_to(place, "src/patchvae/training/live.py"),
+        lambda place: append_to(place, "src/patchvae/jobs/live.py"),
         set(),
     ),
     "BiGAN's model, once BiGAN is a row": (
@@ -177,7 +176,8 @@ FIRST = {"BiGAN's model, once BiGAN is a row": add_bigan}
 QUICK = (
     "a setting of the masks",
     "another key swept, and `workflow/stages.py` called",
-    "the shell command of the masks' figure",
+    "an error sentence and a log line",
+    "a file of `records/`, `params/` or `plan/`",
 )
 
 

@@ -13,63 +13,59 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clones import UNRECORDED, edit, executed, run, twin
+from clones import PATCHVAE, UNRECORDED, edit, executed, run, twin, wanted
 from helpers import SNAKEMAKE, copy_checkout, environment
 from PIL import Image
 
-from patchvae.metrics_files import read_metrics
+from patchvae.records.metrics_files import read_metrics
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 CORES = ["--cores", "2"]
 
 
-def wanted(snakemake: Run, place: Path, *arguments: str | Path) -> set[str]:
-    """The outputs that a dry run wants to make anew."""
-    done = snakemake(place, "-n", *arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return set(re.findall(r"^Reason: .*|^Job \d+: (.*)$", done.stdout, re.M)) - {""}
-
-
+D = "digits-tiny"
 TINY = ("patchvae", "patchvae+lw", "patchvae-gan", "bigan", "labelled", "imagenet-pretrained", "random")
-CELLS = [(variant, "digits-tiny", "conv1-5", "table12") for variant in TINY]
-CELLS += [(f"patchvae.{changed}", "digits-tiny", "conv1-5", "table12") for changed in ("num_parts=4", "epochs=1")]
-CELLS += [(variant, "digits-tiny", "conv1-5", "linear") for variant in ("patchvae", "random")]
-CELLS += [("patchvae", "digits-tiny64", "conv1-5", "table12"), ("random", "digits-tiny64", "none", "table12")]
+
+
+def seed0(folder: str, *rows: str) -> set[str]:
+    """Jobs by their names, as their log files have them."""
+    return {f"test/{folder}/{row}/seed0" for row in rows}
+
+
+def tables(*names: str) -> set[str]:
+    return SUMMARY | {f"test/tables/{name}" for name in names}
+
+
 # Any new table is followed by the first, any new training by the second.
-SUMMARY, CURVES = {"Numbers of run test"}, {"Learning curves of run test"}
-TRAININGS = CURVES | {f"Fine-tune {row} on {data}, {regime}, head {head}, seed 0" for row, data, regime, head in CELLS}
-TABLE1, TABLE2, TABLE7 = (SUMMARY | {f"Table {number} of run test"} for number in (1, 2, 7))
+SUMMARY, CURVES = {"test/summary"}, {"test/curves/pretrain"}
+BY_TABLE12 = seed0("finetune/table1/conv1-5/table12", *(f"{row}/{D}" for row in TINY))
+LINEAR = seed0("finetune/sensitivity/conv1-5/linear", f"patchvae/{D}", f"random/{D}")
+SWEPT = seed0("finetune/num_parts/conv1-5/table12", f"patchvae.num_parts=4/{D}")
+SWEPT |= seed0("finetune/lengths/conv1-5/table12", f"patchvae.epochs=1/{D}")
+OF_TABLE2 = {f"test/finetune/table2/{name}/{D}64/seed0" for name in ("conv1-5/table12/patchvae", "none/table12/random")}
+TRAININGS = CURVES | BY_TABLE12 | LINEAR | SWEPT | OF_TABLE2
 # What Table 1's fine-tunings are read for besides
-LENGTHS = {"Length of pretraining of run test"}
-TABLE1_READERS = TABLE1 | LENGTHS | {"Claims of run test", "Open choices of run test"}
-SCALE_FREE = SUMMARY | {"Heads without scale of run test"}
-STANDARDISED, TUNED = (
-    {f"Fine-tune {row} on digits-tiny, conv1-5, head {head}, seed 0" for row in ("patchvae", "random")}
-    for head in ("standardised", "tuned")
+TABLE1 = tables("table1")
+TABLE1_READERS = tables("table1", f"lengths_{D}", "claims", f"sensitivity_{D}")
+TABLE2, TABLE7, SWEEP, SCALE_FREE = (
+    tables(name) for name in ("table2", "table7", "sweep_num_parts", f"scale_free_{D}")
 )
-RATES = {f"Choose the rate of head tuned on {row}, digits-tiny, conv1-5" for row in ("patchvae", "random")}
-PROBES = LENGTHS | SUMMARY | {"Linear probe of run test"}
-PROBES |= {f"Linear probe of {row} on digits-tiny, seed 0" for row in ("patchvae", "patchvae.epochs=1", "random")}
-FEW_LABELS = SUMMARY | {"Few labels of run test", "Few labels of digits-tiny on patchvae, seed 0"}
-SWEEP = SUMMARY | {"Sweep of num_parts of run test"}
-PARTS = SUMMARY | {"Score the parts of patchvae+lw on digits-tiny, seed 0", "Part discovery of run test"}
-REAL_PARTS = SUMMARY | {
-    "Measure the parts of patchvae on digits-tiny, seed 0",
-    "Parts on photographs of run test",
-    "Draw the parts that were measured on digits-tiny",
-}
-FIGURES = {f"Draw figure{number} of digits-tiny" for number in (1, 3, 4, 5)}
-MEASURED = {f"{what} of patchvae on digits-tiny64, seed 0" for what in ("PSNR and SSIM", "FID")}
-MASKS = {"Weight masks of digits-tiny", "Draw weight masks of digits-tiny"}
+STANDARDISED, TUNED = (
+    seed0(f"finetune/scale_free/conv1-5/{head}", f"patchvae/{D}", f"random/{D}") for head in ("standardised", "tuned")
+)
+RATES = seed0("rates/conv1-5/tuned", f"patchvae/{D}", f"random/{D}")
+PROBES = seed0(f"probe/{D}", "patchvae", "patchvae.epochs=1", "random") | tables(f"lengths_{D}", f"probe_{D}")
+FEW_LABELS = seed0(f"few_labels/{D}", "patchvae") | tables(f"few_labels_{D}")
+PARTS = seed0(f"parts/{D}", "patchvae+lw") | tables("parts")
+REAL_PARTS = seed0(f"real_parts/{D}", "patchvae") | tables(f"real_parts_{D}") | {f"test/figures/real_parts_{D}"}
+FIGURES = {f"test/figures/figure{number}_{D}" for number in (1, 3, 4, 5)}
+MEASURED = seed0(f"reconstruct/{D}64", "patchvae") | seed0(f"fid/{D}64", "patchvae")
+MASKS = {f"data/masks/{D}", f"test/figures/figure6_{D}"}
 
 
-def of(variant: str, dataset: str = "digits-tiny") -> set[str]:
-    return (
-        CURVES
-        | {f"Pretrain {variant} on {dataset}, seed 0"}
-        | {job for job in TRAININGS if f" {variant} on {dataset}," in job}
-    )
+def of(variant: str) -> set[str]:
+    return CURVES | seed0(f"pretrain/{D}", variant) | {job for job in TRAININGS if f"/{variant}/{D}/" in job}
 
 
 # What follows from new masks: the variants trained with L_w, and what is made of them.
@@ -167,13 +163,12 @@ def test_the_scheduler_sleeps_while_jobs_run(finished: Path) -> None:
 @pytest.mark.parametrize("regime", ["probe", "conv1-5"])
 def test_the_commands_from_a_phi_end_in_the_cells_number(finished: Path, tmp_path: Path, regime: str) -> None:
     place = twin(finished, tmp_path / "clone")
-    package = ("env", "PYTHONPATH=src")
-    run(place, *package, "patchvae", "export", CHECKPOINT, "--out", "phi.pt")
+    run(place, *PATCHVAE, "export", CHECKPOINT, "--out", "phi.pt")
     cell = ("patchvae", "digits-tiny", regime, "--run", "test")
-    run(place, *package, "bash", "-ec", run(place, *package, "patchvae", "explain", *cell, "--from", "phi.pt"))
+    run(place, *PATCHVAE[:-1], "bash", "-ec", run(place, *PATCHVAE, "explain", *cell, "--from", "phi.pt"))
     folder = {"probe": "probe/digits-tiny/patchvae", "conv1-5": "finetune/table1/conv1-5/table12/patchvae/digits-tiny"}
     expected = read_metrics(place / "results/test/metrics" / folder[regime] / "seed0.json")
-    again = read_metrics(place / "again.json")
+    again = read_metrics(place / "again/metrics.json")
     for key in ("config", "top1", "top5", "right", "train_top1"):
         assert again[key] == expected[key]
 
@@ -213,33 +208,31 @@ def test_both_engines_train_the_same_after_an_edit(finished: Path, tmp_path: Pat
         (
             "heads/linear/head_dropout",
             0.5,
-            {job for job in TRAININGS if "head linear" in job} | {"Open choices of run test"} | SUMMARY | CURVES,
+            LINEAR | tables(f"sensitivity_{D}") | CURVES,
         ),
         (
             "ablations/num_parts",
             [4, 8],
-            {
-                "Pretrain patchvae.num_parts=8 on digits-tiny, seed 0",
-                "Fine-tune patchvae.num_parts=8 on digits-tiny, conv1-5, head table12, seed 0",
-            }
+            seed0(f"pretrain/{D}", "patchvae.num_parts=8")
+            | seed0("finetune/num_parts/conv1-5/table12", f"patchvae.num_parts=8/{D}")
             | SWEEP
             | CURVES,
         ),
     ],
 )
 def test_an_edited_value_reruns_the_jobs_that_need_it(
-    snakemake: Run, finished: Path, tmp_path: Path, key: str, value: Any, jobs: set[str]
+    finished: Path, tmp_path: Path, key: str, value: Any, jobs: set[str]
 ) -> None:
     place = twin(finished, tmp_path / "clone")
     edit(place, key, value)
-    assert wanted(snakemake, place) == jobs
+    assert wanted(place) == jobs
 
 
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        pytest.param("report/tables/table1.py", TABLE1 | {"Claims of run test"}, marks=pytest.mark.slow),
-        ("report/figures/gallery.py", {"Draw figure4 of digits-tiny"}),
+        pytest.param("report/tables/table1.py", TABLE1 | {"test/tables/claims"}, marks=pytest.mark.slow),
+        ("report/figures/gallery.py", {f"test/figures/figure4_{D}"}),
         pytest.param("evaluation/parts.py", PARTS, marks=pytest.mark.slow),
         ("data/masks.py", MASKS | WEIGHTED),
         pytest.param(
@@ -251,12 +244,12 @@ def test_an_edited_value_reruns_the_jobs_that_need_it(
     ],
 )
 def test_an_edited_source_file_reruns_the_jobs_that_use_it(
-    snakemake: Run, finished: Path, tmp_path: Path, module: str, jobs: set[str]
+    finished: Path, tmp_path: Path, module: str, jobs: set[str]
 ) -> None:
     place = twin(finished, tmp_path / "clone")
     with open(place / "src/patchvae" / module, "a", encoding="utf-8") as stream:
         stream.write("\n\nEDITED = True\n")
-    assert wanted(snakemake, place) == jobs
+    assert wanted(place) == jobs
 
 
 def test_a_touched_source_file_reruns_nothing(snakemake: Run, finished: Path, tmp_path: Path) -> None:
@@ -285,15 +278,16 @@ def test_a_data_set_of_ones_own_takes_a_few_lines(snakemake: Run, root: Path, tm
     overlay.write_text(text.replace("/data/flowers", str(tmp_path / "flowers")).replace("_epochs: 90", "_epochs: 1"))
     small = tmp_path / "small.yaml"
     small.write_text(
-        "{pretrain: {batch_size: 16}, finetune: {batch_size: 16}, table1: {variants: [patchvae, random],"
+        "{run: mine-small, pretrain: {batch_size: 16}, finetune: {batch_size: 16},"
+        " table1: {variants: [patchvae, random],"
         " objectives: {plain: [patchvae], lw: [], gan: [], gan+lw: [], bigan: [], none: [random]}}}\n"
     )
     done = snakemake(place, *CORES, "--configfile", overlay, small)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    with open(place / "results/mine/tables/table1.csv", newline="") as stream:
+    with open(place / "results/mine-small/tables/table1.csv", newline="") as stream:
         measured = {row["model"] for row in csv.DictReader(stream) if row["mean"]}
     assert measured == {"patchvae", "random"}
-    assert (place / "results/mine/figures/figure4_flowers.png").exists()
+    assert (place / "results/mine-small/figures/figure4_flowers.png").exists()
 
 
 METRICS = "results/test/metrics/pretrain/digits-tiny/patchvae/seed0.json"

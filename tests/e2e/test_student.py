@@ -53,7 +53,7 @@ def test_a_week_of_a_student(origin: Path, tmp_path: Path, from_scratch: Callabl
     assert len(trainings(ran)) == 2 and all("num_parts=6" in job for job in trainings(ran))
     nothing_to_do(place)
     commit(place)
-    # Back to the first state: nothing is trained, and Snakemake finds that by itself
+    # Back to the first state: nothing is trained
     run(place, "git", "checkout", "--quiet", "HEAD~2")
     run(place, "dvc", "checkout")
     assert executed(place, *SNAKEMAKE) == set()
@@ -109,7 +109,7 @@ def test_part_of_a_run_is_not_recorded_and_the_rest_makes_up_for_it(origin: Path
     nothing_to_do(place)
 
 
-def test_a_profile_leaves_recording_and_aligning_to_the_commands(origin: Path, tmp_path: Path) -> None:
+def test_a_profile_leaves_recording_to_the_command(origin: Path, tmp_path: Path) -> None:
     place = twin(origin, tmp_path / "clone")
     lock = (place / "dvc.lock").read_bytes()
     profile = place / "profiles/default/config.yaml"
@@ -126,18 +126,6 @@ def test_a_profile_leaves_recording_and_aligning_to_the_commands(origin: Path, t
     nothing_to_do(place)
     run(place, "git", "checkout", "--quiet", "params.yaml", "dvc.lock", "results")
     run(place, "dvc", "checkout")
-    assert "`workflow/sync.py align` trusts" in refused(place, *SNAKEMAKE)
-    run(place, "workflow/sync.py", "align")
-    assert executed(place, *SNAKEMAKE) == set()
-
-
-def test_what_neither_engine_knows_is_refused(origin: Path, tmp_path: Path) -> None:
-    place = twin(origin, tmp_path / "clone")
-    metrics = next((place / "results/engines/metrics/finetune").rglob("seed0.json"))
-    metrics.write_text(metrics.read_text().replace("0", "1", 1))
-    said = refused(place, *SNAKEMAKE)
-    assert f"{metrics.relative_to(place)}: neither as Snakemake made it nor as dvc.lock has it" in said
-    run(place, "dvc", "checkout", "--force")
     assert executed(place, *SNAKEMAKE) == set()
 
 

@@ -1,7 +1,8 @@
-"""No result of other parameters, code or data passes for the wanted one, and no training is thrown away."""
+"""A result is right if its record says so, and nothing else decides: no engine's memory, no time, no lock file."""
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -10,198 +11,236 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from clones import ENV, SYNC, UNRECORDED, changes, edit, executed, nothing_to_do, refused, run, sync, twin, wait_until
-from helpers import ROOT, SNAKEMAKE, copy_checkout, environment
-
-from patchvae.files import read_json, write_json
+from clones import (
+    ENV,
+    PATCHVAE,
+    SYNC,
+    UNRECORDED,
+    changes,
+    commit,
+    edit,
+    executed,
+    killed_after,
+    mended,
+    nothing_to_do,
+    refused,
+    run,
+    twin,
+    wait_until,
+    wanted,
+)
+from engine_jobs import PARTS, RATE, REPORTS, SWEEP, TABLE1, WEIGHTED, finetuned, pretrained
+from helpers import SNAKEMAKE, copy_checkout, environment
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-FINETUNED = 8  # of engines.yaml: three rows on two data sets, and two values of a sweep
-PATCHVAES = 6  # and those of PatchVAE
+RUN = ("snakemake", "--cores", "2")
 
 
-def planned(place: Path) -> str:
-    """What a dry run says."""
-    return run(place, "snakemake", "-n")
-
-
-def finetunings(text: str) -> int:
-    return text.count(": Fine-tune ")
+def another_rate(place: Path) -> None:
+    edit(place, "finetune/lr", 0.02)
 
 
 def files(place: Path) -> dict[str, int]:
-    """Name -> time of every file, but those of Snakemake itself and of Python."""
-    names = [
-        path for path in place.rglob("*") if path.is_file() and not {".snakemake", "__pycache__"} & set(path.parts)
-    ]
+    """Name -> time of every file, but those of the plan, of Snakemake itself and of Python."""
+    others = {".snakemake", "__pycache__", "jobs"}
+    names = [path for path in place.rglob("*") if path.is_file() and not others & {*path.relative_to(place).parts}]
     return {path.relative_to(place).as_posix(): path.stat().st_mtime_ns for path in names}
 
 
-def lose_records(place: Path) -> None:
+def made(place: Path) -> list[Path]:
+    return [path for name in ("data", "results", "jobs") for path in (place / name).rglob("*.*") if path.is_file()]
+
+
+# ---- what engines and file systems remember
+
+
+def lose_memory(place: Path) -> None:
     shutil.rmtree(place / ".snakemake")
 
 
+def touch_in_random_order(place: Path) -> None:
+    lose_memory(place)
+    paths = made(place)
+    random.shuffle(paths)
+    for number, path in enumerate(paths):
+        os.utime(path, (1.7e9 + number, 1.7e9 + number))
+
+
+def copy_without_times(place: Path) -> None:
+    old = place.rename(place.with_name("old"))
+    shutil.copytree(old, place, symlinks=True, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("cache"))
+    for name in ("snakemake", "check", "job", "sync.py", "stages.py"):
+        if (place / "workflow" / name).exists():
+            (place / "workflow" / name).chmod(0o755)
+    shutil.rmtree(old)
+
+
 def touch_all(place: Path) -> None:
-    """What `--touch --forceall` did before it was refused: tell Snakemake that all is as wanted."""
-    command = ["snakemake", "--cores", "1", "--touch", "--forceall"]
-    align = ENV | {"PATCHVAE_ALIGN": str(place / "params.yaml")}
-    subprocess.run(command, cwd=place, env=align, check=True, capture_output=True)
+    run(place, "snakemake", "--cores", "1", "--touch", "--forceall")
 
 
-@pytest.mark.parametrize("forget", [lose_records, pytest.param(touch_all, marks=pytest.mark.slow)])
-def test_results_of_other_parameters_are_made_again_whatever_snakemake_remembers(
+def set_the_clock_back(place: Path) -> None:
+    for path in made(place):
+        os.utime(path, (4e9, 4e9))  # all that is made from now on is older
+
+
+def set_the_clock_forth(place: Path) -> None:
+    for path in made(place):
+        os.utime(path, (1e9, 1e9))
+
+
+@pytest.mark.parametrize(
+    "forget",
+    [lose_memory, touch_in_random_order, copy_without_times, touch_all, set_the_clock_back, set_the_clock_forth],
+)
+def test_neither_memory_nor_times_hide_or_feign_an_edit(
     origin: Path, tmp_path: Path, forget: Callable[[Path], None]
 ) -> None:
     place = twin(origin, tmp_path / "clone")
-    edit(place, "finetune/lr", 0.02)
     forget(place)
-    before = files(place)
-    said = planned(place)
-    assert finetunings(said) == FINETUNED and ": Pretrain " not in said
-    assert "so made again: results/engines/metrics/finetune/" in said and "(parameters)" in said
-    assert files(place) == before
-    ran = executed(place, "snakemake", "--cores", "2")
-    assert len([job for job in ran if "/finetune/" in job]) == FINETUNED
-    assert "Nothing to be done" in planned(place)
+    assert wanted(place) == set()
+    another_rate(place)
+    assert wanted(place) == RATE
+    forget(place)
+    assert wanted(place) == RATE
 
 
-def test_results_of_other_code_are_made_again_where_the_records_are_lost(origin: Path, tmp_path: Path) -> None:
+def test_with_a_clock_set_back_an_edit_is_run_once(origin: Path, tmp_path: Path) -> None:
     place = twin(origin, tmp_path / "clone")
-    with open(place / "src/patchvae/models/patchvae.py", "a", encoding="utf-8") as stream:
-        stream.write("\n\nCHANGED = True\n")
-    touch_all(place)
-    said = planned(place)
-    assert (said.count(": Pretrain "), finetunings(said)) == (PATCHVAES, PATCHVAES)
+    set_the_clock_back(place)
+    another_rate(place)
+    assert executed(place, *RUN) == RATE
+    nothing_to_do(place)
 
 
-def test_results_of_other_data_are_made_again(origin: Path, tmp_path: Path) -> None:
-    place = twin(origin, tmp_path / "clone")
-    for name, key in (("manifest", "splits"), ("record", "config")):
-        path = place / f"data/packed/small/{name}.json"
-        content = read_json(path)
-        if key == "splits":
-            content["splits"]["test"]["set_sha256"] = "0" * 64
-        else:
-            content["config"]["seed"] = 7
-        write_json(path, content)
-        touch_all(place)
-        said = planned(place)
-        assert f"({'data' if key == 'splits' else 'parameters'})" in said
-        assert (": Draw the digit scenes of small" in said) == (key == "config")
-        assert ": Fine-tune random on small" in said
-        assert (": Fine-tune random on other" in said) is False
-
-
-TOUCHES = [["--touch", "--forceall"], ["-t"], ["--touc"], ["-kt"], ["--profile", "touches"]]
-TOUCHED = (
-    "--touch would record that what lies here was made with the parameters of today: `workflow/sync.py align` records"
-    " what it was made with\n"
-)
-
-
-def test_a_touch_is_refused_in_any_words(tmp_path: Path) -> None:
-    place = copy_checkout(tmp_path / "clone")
-    (place / "touches").mkdir()
-    (place / "touches/config.yaml").write_text("touch: true\n")
-    for words, stage in [*((words, {}) for words in TOUCHES), (TOUCHES[0], {"PATCHVAE_STAGE": "table1"})]:
-        command = ["snakemake", "--cores", "1", *words]
-        done = subprocess.run(command, cwd=place, env=ENV | stage, capture_output=True, text=True)
-        assert done.returncode == 1 and "common.smk" not in done.stdout + done.stderr
-        assert done.stderr.endswith(f"\n{TOUCHED}")
-    assert not any((place / name).exists() for name in ("data", "results/paper", "logs"))
-    for words in (TOUCHES[0], TOUCHES[-1]):
-        assert "This was a dry-run" in run(place, "snakemake", "-n", "--quiet", "all", *words)
-
-
-def test_a_touch_changes_nothing(origin: Path, tmp_path: Path) -> None:
-    place = twin(origin, tmp_path / "clone")
-    edit(place, "drawing/rows", 3)  # of which no record tells
-    assert TOUCHED in refused(place, "snakemake", "--cores", "1", "-kt")
-    assert "Draw figure4" in planned(place)
-
-
-def test_a_poisoned_lock_is_told_and_not_believed(origin: Path, tmp_path: Path) -> None:
+def test_a_poisoned_lock_hides_nothing_from_snakemake(origin: Path, tmp_path: Path) -> None:
     """`dvc commit` with an edit pending: DVC then takes the old numbers for the new parameters'."""
     place = twin(origin, tmp_path / "clone")
-    edit(place, "finetune/lr", 0.02)
+    another_rate(place)
     run(place, "workflow/check")
     run(place, "dvc", "commit", "--force")
     assert "up to date" in run(place, "dvc", "status")
-    said = sync(place, "align")
-    assert "so `snakemake` makes them again: results/engines/metrics/finetune/" in said and "(parameters)" in said
-    ran = executed(place, "snakemake", "--cores", "2")
-    assert len([job for job in ran if "/finetune/" in job]) == FINETUNED
+    assert wanted(place) == RATE
+    assert executed(place, *RUN) == RATE
     nothing_to_do(place)
 
 
-def test_an_edit_while_align_works_is_an_edit(origin: Path, tmp_path: Path) -> None:
+def test_what_dvc_puts_here_is_right_without_another_call(origin: Path, tmp_path: Path) -> None:
     place = twin(origin, tmp_path / "clone")
+    another_rate(place)
+    assert executed(place, "dvc", "repro") == RATE
+    assert wanted(place) == set()
+    commit(place)
+    for state in ("HEAD~1", "-"):
+        run(place, "git", "checkout", "--quiet", state)
+        run(place, "dvc", "checkout")
+        assert wanted(place) == set()
+    run(place, "git", "checkout", "--quiet", "HEAD~1", "--", "params.yaml", "dvc.lock", "results")
     run(place, "dvc", "checkout")
-    with subprocess.Popen([*SYNC, "align"], cwd=place, env=ENV, stderr=subprocess.PIPE, text=True) as running:
-        time.sleep(2)
-        edit(place, "finetune/lr", 0.02)
-        running.communicate()
-    assert finetunings(planned(place)) == FINETUNED
+    assert wanted(place) == set()
 
 
-def test_an_edit_while_a_run_is_recorded_does_not_get_its_results(origin: Path, tmp_path: Path) -> None:
-    """DVC would otherwise say of the results that they are those of the edit."""
+TUNING = "logs/engines/finetune/table1/conv1-5/table12/patchvae/small/seed0.log"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_edit_that_was_cut_off_is_taken_back_by_dvc(origin: Path, tmp_path: Path, number: signal.Signals) -> None:
     place = twin(origin, tmp_path / "clone")
-    lock = (place / "dvc.lock").read_bytes()
-    edit(place, "drawing/rows", 3)
-    run(place, "snakemake", "--cores", "2", *UNRECORDED)
-    checked = changes(place / "data/code/masks.json")
-    with subprocess.Popen([*SYNC, "adopt"], cwd=place, env=ENV, stderr=subprocess.PIPE, text=True) as running:
-        wait_until(checked, running)
-        edit(place, "drawing/rows", 4)
-        assert "were edited meanwhile, so nothing was recorded" in running.communicate()[1]
-    assert running.returncode == 1 and (place / "dvc.lock").read_bytes() == lock
-    figures = executed(place, "snakemake", "--cores", "2")  # and records them
-    assert figures and all("/figures/" in job for job in figures)
+    before = results(place)
+    another_rate(place)
+    begins = changes(place / TUNING)
+    with killed_after(place, *RUN, stop_at=TUNING) as running:
+        wait_until(begins, running)
+        os.killpg(running.pid, number)
+        running.wait(timeout=60)
+    mended(place)
+    run(place, "git", "checkout", "--quiet", ".")
+    run(place, "dvc", "checkout", "--force")
+    assert wanted(place) == set()
+    assert results(place) == before
     nothing_to_do(place)
 
 
-def test_a_copy_that_lost_its_times_is_aligned_by_its_records(origin: Path, tmp_path: Path) -> None:
+def results(place: Path) -> dict[str, bytes]:
+    """Everything that lies in the folder of the run."""
+    folder = place / "results/engines"
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
+
+
+# ---- what lies here is not what was made
+
+
+CHECKPOINTS = "results/engines/checkpoints/pretrain/small"
+OF_ONE = pretrained(["patchvae"], datasets=["small"]) | {job for job in finetuned(["patchvae"]) if "/small/" in job}
+
+
+def test_another_checkpoint_in_a_checkpoints_place_is_noticed(origin: Path, tmp_path: Path) -> None:
     place = twin(origin, tmp_path / "clone")
-    (place / "dvc.lock").unlink()  # a run that DVC does not track
-    for path in (place / "results").rglob("seed0.*"):
-        os.utime(path, (1e9, 1e9))
-    said = refused(place, "snakemake", "-n")
-    assert "`workflow/sync.py align`" in said.splitlines()[-1] and "common.smk" not in said
-    sync(place, "align")
-    said = planned(place)
-    assert "Nothing to be done" in said or (": Pretrain " not in said and finetunings(said) == 0)
+    folder = place / CHECKPOINTS
+    os.remove(folder / "patchvae/seed0.pt")
+    shutil.copy(folder / "patchvae+lw/seed0.pt", folder / "patchvae/seed0.pt")
+    said = wanted(place)
+    assert said >= OF_ONE
+    assert executed(place, *RUN) == said == OF_ONE | PARTS | TABLE1 | SWEEP | REPORTS
+    nothing_to_do(place)
 
 
-def test_the_job_itself_refuses_what_it_should_not_read(finished: Path, tmp_path: Path) -> None:
-    """As under an engine that believes all is well, which --allowed-rules and --force stand for."""
-    place = twin(finished, tmp_path / "clone")
-    edit(place, "finetune/lr", 0.02)
-    alone = ["snakemake", "--cores", "1", "--force", "--allowed-rules"]
-    stage = ENV | {"PATCHVAE_STAGE": "table1"}
+def test_a_checkpoint_that_is_gone_is_not_missed(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    shutil.rmtree(place / CHECKPOINTS)
+    assert wanted(place) == set()
+    another_rate(place)  # which needs it
+    assert {f"engines/pretrain/small/{row}/seed0" for row in ("patchvae", "patchvae+lw", "random")} <= wanted(place)
 
-    def fails(rule: str, target: str) -> str:
-        command = [*alone, rule, "--", target]
-        done = subprocess.run(command, cwd=place, env=stage, capture_output=True, text=True)
-        assert done.returncode != 0
-        return done.stdout + done.stderr
 
-    before = (place / "results/test/tables/table1.csv").read_bytes()
-    said = fails("table1", "results/test/tables/table1.csv")
-    assert "was measured with other parameters than those asked for" in said
-    edit(place, "variants/patchvae/beta_occ", 0.3)
-    said = fails("finetune", "results/test/metrics/finetune/table1/conv1-5/table12/patchvae/digits-tiny/seed0.json")
-    assert "checkpoint results/test/checkpoints" in said and "other parameters" in said
-    said = fails("figure_parts", "results/test/figures/figure4_digits-tiny.png")
-    assert "other parameters" in said
+@pytest.mark.parametrize(
+    ("name", "jobs"),
+    [
+        (
+            "metrics/finetune/table1/conv1-5/table12/random/small/seed0.json",
+            {job for job in finetuned(["random"]) if "/small/" in job} | TABLE1 | REPORTS,
+        ),
+        ("tables/table1.csv", {"engines/tables/table1", "engines/summary"}),
+        ("curves/pretrain.csv", {"engines/curves/pretrain"}),
+    ],
+)
+def test_a_changed_digit_is_noticed(origin: Path, tmp_path: Path, name: str, jobs: set[str]) -> None:
+    place = twin(origin, tmp_path / "clone")
+    path = place / "results/engines" / name
+    time_of_old, text = path.stat().st_mtime, path.read_text(encoding="utf-8")
+    digit = next(found for found in "0123456789" if found in text)
+    path.write_text(text.replace(digit, str((int(digit) + 1) % 10), 1), encoding="utf-8")
+    os.utime(path, (time_of_old, time_of_old))
+    assert wanted(place) == jobs
+    assert executed(place, *RUN) == jobs
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_heads_of_the_checkpoint_before_are_made_again(origin: Path, tmp_path: Path) -> None:
+    """An edit of the masks, and an end when only one of the pretrainings had been made again."""
+    place = twin(origin, tmp_path / "clone")
     edit(place, "masks/per_channel", False)
-    said = fails("pretrain", "results/test/checkpoints/pretrain/digits-tiny/patchvae+lw/seed0.pt")
-    assert "data/masks/digits-tiny/train.npy was made with other parameters" in said
-    assert before  # the failing job's own outputs are Snakemake's to remove; nothing wrong takes their place
-    assert not (place / "results/test/tables/table1.csv").exists()
+    ran = executed(place, *RUN, "--", "results/engines/metrics/pretrain/small/patchvae+lw/seed0.json")
+    assert ran == {"data/masks/small", "engines/pretrain/small/patchvae+lw/seed0"}
+    touch_in_random_order(place)
+    assert wanted(place) == WEIGHTED - ran
 
 
-def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+def test_a_job_itself_refuses_what_it_should_not_read(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    another_rate(place)
+    edit(place, "masks/per_channel", False)
+    run(place, *PATCHVAE, "plan")
+    before = results(place)
+    for job, said in (
+        ("tables/table1", "was made with other parameters or code than those asked for"),
+        ("pretrain/small/patchvae+lw/seed0", "data/masks/small/manifest.json was made with other parameters"),
+    ):
+        assert said in refused(place, *PATCHVAE, "run", f"jobs/engines/{job}.json")
+    assert results(place) == before
+
+
+def test_a_dry_run_writes_nothing_but_the_plan(tmp_path: Path) -> None:
     place = copy_checkout(tmp_path / "clone")
     before = files(place)
     run(place, "snakemake", "-n")
@@ -209,63 +248,82 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     assert files(place) == before
 
 
-def untracked(finished: Path, place: Path) -> Path:
-    """The run of configs/test.yaml as an overlay's, of which only its own records and Snakemake's tell."""
-    twin(finished, place)
-    shutil.copy(ROOT / "params.yaml", place)
-    (place / "dvc.lock").unlink()
-    return place
+# ---- edits while something is at work
 
 
-def align_overlays(place: Path, overlays: list[str]) -> None:
-    """Which names what is not as wanted, and believes none of it."""
-    said = sync(place, "align", *overlays)
-    assert "so `snakemake` makes them again: " in said and "(checkpoint)" in said
+def test_an_edit_during_a_run_is_the_next_ones(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    lock = (place / "dvc.lock").read_bytes()
+    edit(place, "drawing/rows", 3)
+    begins = changes(place / "logs/engines/figures/figure6_small.log")
+    with subprocess.Popen([*RUN], cwd=place, env=ENV, stderr=subprocess.PIPE, text=True) as running:
+        wait_until(begins, running)
+        another_rate(place)
+        said = running.communicate()[1]
+    assert "so nothing was recorded: finish the run with `snakemake` first" in said
+    assert (place / "dvc.lock").read_bytes() == lock
+    assert wanted(place) == RATE
+    edit(place, "finetune/lr", 0.01)
+    assert wanted(place) == set()
 
 
-def lose_records_and_times(place: Path, overlays: list[str]) -> None:
-    """As a copy does without --preserve; times alone would tell Snakemake of a newer checkpoint."""
-    lose_records(place)
-    for path in [*(place / "data").rglob("*.*"), *(place / "results").rglob("*.*")]:
-        os.utime(path, (1e9, 1e9))
+def test_an_edit_while_a_run_is_recorded_does_not_get_its_results(origin: Path, tmp_path: Path) -> None:
+    """DVC would otherwise say of the results that they are those of the edit."""
+    place = twin(origin, tmp_path / "clone")
+    lock = (place / "dvc.lock").read_bytes()
+    edit(place, "drawing/rows", 3)
+    run(place, *RUN, *UNRECORDED)
+    written = changes(place / "dvc.lock")
+    with subprocess.Popen([*SYNC, "adopt"], cwd=place, env=ENV, stderr=subprocess.PIPE, text=True) as running:
+        wait_until(written, running)
+        edit(place, "drawing/rows", 4)
+        assert "there was an edit meanwhile, so nothing was recorded" in running.communicate()[1]
+    assert running.returncode == 1 and (place / "dvc.lock").read_bytes() == lock
+    figures = executed(place, *RUN)  # and records them
+    assert figures and all("/figures/" in job for job in figures)
+    nothing_to_do(place)
 
 
-@pytest.mark.parametrize(
-    ("edited", "forget"),
-    [
-        pytest.param("masks", align_overlays, marks=pytest.mark.slow),
-        pytest.param("code", lose_records_and_times, marks=pytest.mark.slow),
-        pytest.param("code", align_overlays, marks=pytest.mark.slow),
-        pytest.param("masks", lose_records_and_times, marks=pytest.mark.slow),
-    ],
-)
-def test_results_of_another_checkpoint_are_made_again(
-    finished: Path, tmp_path: Path, edited: str, forget: Callable[[Path, list[str]], None]
+# ---- runs that would mix
+
+
+def test_an_option_given_twice_is_refused(tmp_path: Path) -> None:
+    place = copy_checkout(tmp_path / "clone")
+    for words in (
+        ["--configfile", "configs/test.yaml", "--configfile", "configs/demo.yaml"],
+        ["--configfiles=configs/test.yaml", "--configfile", "configs/demo.yaml"],
+        ["--config", "run=mine", "-C", "seeds=[1]"],
+    ):
+        said = refused(place, "snakemake", "-n", *words)
+        assert "is given 2 times, and Snakemake would take the last alone" in said.splitlines()[-1]
+    (place / "mine.yaml").write_text("extends: configs/test.yaml\nseeds: [1]\n")
+    said = refused(place, "snakemake", "-n", "--configfile", "mine.yaml")
+    assert "mine.yaml: results would mix with those of run test, which " in said.splitlines()[-1]
+    run(place, "snakemake", "-n", "--configfile", "mine.yaml", "--config", "run=mine")
+
+
+def test_a_run_does_not_replace_the_data_of_another(origin: Path, tmp_path: Path) -> None:
+    place = twin(origin, tmp_path / "clone")
+    (place / "larger.yaml").write_text("run: larger\ndatasets: {small: {image_size: 64}}\n")
+    said = refused(place, *RUN, "--configfile", "larger.yaml").splitlines()[-1]
+    assert said.startswith("data/packed/small/") and "was made for run engines, which wants it otherwise" in said
+    nothing_to_do(place)
+
+
+@pytest.mark.parametrize("folder", ["data", "results"])
+def test_a_run_on_another_disk_ends_well_and_says_that_dvc_has_it_not(
+    origin: Path, tmp_path: Path, folder: str
 ) -> None:
-    """An edit, and an end when only the pretraining had been made again: its classifiers were of the one before."""
-    place = untracked(finished, tmp_path / "clone")
-    overlays = ["configs/test.yaml"]
-    if edited == "code":
-        row = "bigan"
-        with open(place / "src/patchvae/models/bigan.py", "a", encoding="utf-8") as stream:
-            stream.write("\n\nCHANGED = True\n")
-    else:
-        row = "patchvae+lw"
-        (place / "masks.yaml").write_text("masks: {normalise: sum-one}\n")
-        overlays.append("masks.yaml")
-    command = ["snakemake", "--cores", "2", "--configfile", *overlays]
-    pretrained = f"results/test/metrics/pretrain/digits-tiny/{row}/seed0.json"
-    ran = executed(place, *command, "--", pretrained)
-    assert f"test/pretrain/digits-tiny/{row}/seed0" in ran and not [job for job in ran if "finetune" in job]
-    forget(place, overlays)
-    said = run(place, *command, "-n")
-    assert f": Fine-tune {row} on digits-tiny" in said and ": Pretrain " not in said
-    assert finetunings(said) == 1
-    (tuned,) = (job for job in executed(place, *command) if "/finetune/" in job)
-    assert f"/{row}/digits-tiny/" in tuned
-    metrics = read_json(place / f"results/{tuned.replace('test/', 'test/metrics/', 1)}.json")
-    assert metrics["pretraining"]["checkpoint_sha256"] == read_json(place / pretrained)["checkpoint_sha256"]
-    assert "Nothing to be done" in run(place, *command, "-n")
+    place = twin(origin, tmp_path / "clone")
+    (place / folder).rename(tmp_path / folder)
+    (place / folder).symlink_to(tmp_path / folder)
+    edit(place, "drawing/rows", 3)
+    assert f"Not recorded in DVC: {folder} is a link to another folder" in run(place, *RUN)
+    assert wanted(place) == set()
+    assert f"{folder} is a link to another folder" in refused(place, *SYNC, "adopt")
+
+
+# ---- real trainings
 
 
 METRICS = "results/test/metrics/pretrain/digits-tiny/patchvae/seed0.json"
@@ -291,9 +349,9 @@ def test_a_finished_training_that_snakemake_removes_is_not_run_again(snakemake: 
 
 def test_a_training_that_outlived_snakemake_is_not_run_again(snakemake: Run, tmp_path: Path) -> None:
     place = copy_checkout(tmp_path / "checkout")
-    overlay = tmp_path / "over.yaml"
-    overlay.write_text("datasets: {digits-tiny: {pretrain_epochs: 15}}\n")
-    arguments = ["--cores", "1", *CONFIG, str(overlay), "--", METRICS]
+    overlay = place / "configs/test.yaml"
+    overlay.write_text(overlay.read_text().replace("pretrain_epochs: 2", "pretrain_epochs: 15"))
+    arguments = ["--cores", "1", *CONFIG, "--", METRICS]
     running = subprocess.Popen(
         [*SNAKEMAKE, *arguments],
         cwd=place,
@@ -316,8 +374,8 @@ def test_a_training_that_outlived_snakemake_is_not_run_again(snakemake: Run, tmp
         if running.poll() is None:
             os.killpg(running.pid, signal.SIGKILL)
     assert json.loads((place / METRICS).read_text())["epochs"] == 15
-    assert snakemake(place, *CONFIG, overlay, "--unlock").returncode == 0
-    done = snakemake(place, *arguments)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert snakemake(place, *CONFIG, "--unlock").returncode == 0
     log = (place / LOG).read_text()
-    assert "resumed at step" in log and "'epoch'" not in log
+    done = snakemake(place, *arguments)
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+    assert (place / LOG).read_text() == log

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import psutil
 
-from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json
+from patchvae.records import checkpoint
 
 
 class Running(NamedTuple):
@@ -23,13 +23,13 @@ class Running(NamedTuple):
     process: psutil.Process
     job: str  # SLURM's number
     log: Path
-    metrics: str
+    record: str  # of its outputs
 
     def state(self, place: Path) -> Path | None:
         """The file with its saved state, if it has saved one."""
         for path in (place / "scratch").glob("*/job.json"):
             try:
-                if self.metrics in read_json(path)["outputs"]:
+                if read_json(path)["record"] == str(place / self.record):
                     state = path.with_name("state.pt")
                     return state if state.exists() else None
             except (PatchVAEError, KeyError):  # being written
@@ -51,12 +51,14 @@ def trainings(place: Path) -> Iterator[Running]:
     """The trainings at work in a folder."""
     for process in psutil.process_iter(["cmdline", "cwd"]):
         words = process.info["cmdline"] or []
-        if process.info["cwd"] == str(place) and {"pretrain", "finetune"} & set(words[3:4]) and "--scratch" in words:
-            try:
-                job = process.environ()["SLURM_JOB_ID"]
-            except (psutil.Error, KeyError):
-                continue
-            yield Running(process, job, place / words[words.index("--log") + 1], words[words.index("--metrics") + 1])
+        if process.info["cwd"] != str(place) or words[2:4] != ["patchvae.cli", "run"]:
+            continue
+        try:
+            content, job = read_json(place / words[4]), process.environ()["SLURM_JOB_ID"]
+        except (PatchVAEError, psutil.Error, KeyError):
+            continue
+        if content["rule"] in ("pretrain", "finetune"):
+            yield Running(process, job, place / content["log"], content["record"])
 
 
 def slurm(*command: str) -> None:
@@ -104,7 +106,7 @@ def strike(place: Path, training: Running, kind: str) -> Fault | None:
         training.process.wait(300)
     except (psutil.NoSuchProcess, subprocess.CalledProcessError):
         return None
-    if (place / training.metrics).exists():
+    if (place / training.record).exists():
         return None
     state = training.state(place)
     step = int(checkpoint.load(state)["step"]) if state else 0

@@ -23,7 +23,7 @@ from helpers import ROOT, SNAKEMAKE, copy_checkout, environment, run_snakemake
 sys.path.insert(0, str(Path(__file__).parent))
 from faults import SUDDEN, Fault, Lines, storm
 
-from patchvae import checkpoint
+from patchvae.records import checkpoint
 
 os.environ["PATCHVAE_DEVICE"] = "cpu"  # the two GPUs are none, and a job that asked for one would refuse to go without
 CLUSTER = ROOT / "tests/slurm/cluster"
@@ -77,12 +77,12 @@ def copy_that_saves_often(place: Path, slow: bool) -> Path:
     Those of a slow one wait after each step as long as the file STORM is there, in what only watches them.
     """
     copy_checkout(place)
-    training = place / "src/patchvae/training"
-    replaced(training / "loop.py", "save_every: float = 60.0", f"save_every: float = {SAVE_EVERY}")
+    package = place / "src/patchvae"
+    replaced(package / "training/loop.py", "save_every: float = 60.0", f"save_every: float = {SAVE_EVERY}")
     if slow:
         update = "        self.bar.update()\n"
         pause = f"__import__('time').sleep({PAUSE} * __import__('os').path.exists('{STORM}'))"
-        replaced(training / "watch.py", update, f"{update}        {pause}\n")
+        replaced(package / "jobs/watch.py", update, f"{update}        {pause}\n")
         (place / STORM).touch()
     return place
 
@@ -99,13 +99,15 @@ def numbers(value: Any) -> Any:
 def results(place: Path) -> dict[str, Any]:
     """Every result by its file's name, without what is of the machine.
 
-    A checkpoint's file holds the number of the process that wrote it. Tables as text say how long the run took; their
-    CSV has the same numbers.
+    A checkpoint's file holds the number of the process that wrote it, and a record the digests of such files. Tables as
+    text say how long the run took; their CSV has the same numbers.
     """
     found: dict[str, Any] = {}
     for path in sorted((place / "results").rglob("*")):
         name = path.relative_to(place).as_posix()
-        if path.suffix == ".pt":
+        if path.suffix == ".record":
+            found[name] = True
+        elif path.suffix == ".pt":
             found[name] = numbers(checkpoint.load(path))
         elif "/metrics/" in name and path.is_file():
             content = json.loads(path.read_text())

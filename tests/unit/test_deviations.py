@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from patchvae.config import read_yaml
+from patchvae.params.reading import read_yaml
 
 NUMBER = re.compile(r"\bE\d{1,2}[ab]?\b")
 LAST = 67

@@ -7,7 +7,7 @@ import pytest
 from helpers import ROOT
 
 from patchvae import __version__
-from patchvae.config import read_yaml
+from patchvae.params.reading import read_yaml
 
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 WORDS = 800  # generated tables included

@@ -13,14 +13,14 @@ from helpers import ROOT
 from PIL import Image
 from torch import Tensor
 
-from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.features import export, load
 from patchvae.files import file_digest
 from patchvae.models.factory import build_model, network_of
 from patchvae.models.scaling import Scaling
 from patchvae.pretrained import restored
-from patchvae.records import DIGESTS
+from patchvae.records import checkpoint
+from patchvae.records.digests import DIGESTS
 
 PARTS = {
     "num_parts": 3,
@@ -212,7 +212,7 @@ def test_what_is_exported_is_smaller_and_says_the_same(save: Save, pixels: Tenso
     assert small.stat().st_size < whole.stat().st_size
     if kind == "patchvae":
         assert torch.equal(load(small).occurrence(images), load(whole).occurrence(images))
-    content = checkpoint.load_pretrained(small, {}, {})
+    content = checkpoint.load_pretrained(small, {})
     assert content["config"] == checkpoint.load(whole)["config"]
     assert content["checkpoint_sha256"] == file_digest(whole)
     assert all(content[key] == checkpoint.load(whole)[key] for key in DIGESTS)
@@ -222,6 +222,6 @@ def test_what_is_exported_reconstructs_nothing(save: Save, tmp_path: Path) -> No
     small = tmp_path / "small.pt"
     export(save(), small)
     with pytest.raises(PatchVAEError, match="the weights of patchvae do not fit the network"):
-        restored(small, checkpoint.load_pretrained(small, {}, {}))
+        restored(small, checkpoint.load_pretrained(small, {}))
     with pytest.raises(PatchVAEError, match="no snapshot of epoch 1, only of none"):
         load(small, epoch=1)

@@ -13,9 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, read_json, write_json
+from patchvae.records import checkpoint
 
 NOISE = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
 

@@ -9,11 +9,8 @@ import pytest
 from helpers import ROOT
 
 import patchvae
-from patchvae.provenance import PACKAGE, source_files
-
-sys.path.insert(0, str(ROOT / "workflow"))
-
-from layout import MODULES
+from patchvae.plan.code import MODULES
+from patchvae.records.provenance import PACKAGE, source_files
 
 REPORTS = ("table1", "table2", "sweep", "table7", "parts_table", "summary", "curves", "figure_masks")
 
@@ -45,9 +42,8 @@ def test_reports_import_no_torch() -> None:
 
 
 def test_what_tells_of_a_run_waits_for_no_torch() -> None:
-    modules = "layout, patchvae.checks, patchvae.status, patchvae.cost.report"
-    code = f"import sys; sys.path.insert(0, {str(ROOT / 'workflow')!r}); import {modules}"
-    assert imported(code, "torch", "pandas", "numpy", "snakemake", "dvc", "json") == {"json"}
+    modules = "patchvae.plan.jobs, patchvae.params.checks, patchvae.commands.status, patchvae.commands.cost"
+    assert imported(f"import {modules}", "torch", "pandas", "numpy", "snakemake", "dvc", "json") == {"json"}
 
 
 @pytest.mark.parametrize("command", ["fid", "reconstruct", "parameter_tables"])
@@ -67,7 +63,7 @@ def test_a_training_imports_torch_and_little_else(tmp_path: Path) -> None:
     code = f"""
 import torch
 from patchvae.training.optimizers import adam, sgd
-import patchvae.training.pretrain, patchvae.training.finetune, patchvae.training.watch
+import patchvae.training.pretrain, patchvae.training.finetune, patchvae.jobs.watch
 import patchvae.models.patchvae, patchvae.models.beta_vae, patchvae.training.objectives.vae
 model = torch.nn.Linear(2, 2)
 for optimizer in (adam(model, 0.1, [0.5, 0.9]), sgd(list(model.parameters()), 0.1, 0.9, 0.0)):

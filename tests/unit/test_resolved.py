@@ -11,11 +11,11 @@ from pathlib import Path
 
 import helpers
 import pytest
-from layout import jobs
 
-from patchvae.config import load_params
 from patchvae.files import canonical
-from patchvae.resolve import resolve
+from patchvae.params.reading import load_params
+from patchvae.plan.layout import jobs
+from patchvae.plan.settings import resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = Path(__file__).with_name("resolved.csv")

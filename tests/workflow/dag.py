@@ -1,4 +1,4 @@
-"""Prints every job of the Snakefile as JSON: rule, wildcards, inputs, outputs, code. Arguments: overlays."""
+"""Prints every job of the Snakefile as JSON. Arguments: overlays."""
 
 import contextlib
 import io
@@ -22,10 +22,13 @@ with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         {
             "rule": job.rule.name,
             "wildcards": dict(job.wildcards_dict),
-            "inputs": sorted(map(str, job.input)),
-            "outputs": sorted(map(str, job.output)),
-            "code": getattr(job.params, "code", None),
+            "file": str(job.input.job),
+            "inputs": [*map(str, job.input.files)],
+            "outputs": [*map(str, job.output)],
+            "log": [*map(str, job.log)],
+            "benchmark": str(job.benchmark),
         }
         for job in workflow._workflow.dag.jobs
+        if job.rule.name != "all"
     ]
 json.dump(jobs, sys.stdout)

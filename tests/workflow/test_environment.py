@@ -7,7 +7,7 @@ from pathlib import Path
 
 from helpers import SNAKEMAKE, copy_checkout, environment
 
-from patchvae.config import read_yaml
+from patchvae.params.reading import read_yaml
 
 # Stands in for Apptainer: says what it was given, and runs the command outside of any container.
 APPTAINER = """#!/bin/sh

@@ -10,34 +10,37 @@ from typing import Any
 import pytest
 from helpers import ROOT, SNAKEMAKE, copy_checkout, environment
 
-from patchvae import gpus
+from patchvae.jobs import gpus
 
-# The stand-in for the command line, whose trainings hold a GPU for a while and write down what they had.
-HOLDS = """
-if __name__ == "__main__":
-    from patchvae import gpus
+# The stand-in for what jobs do, whose trainings take a while and which writes down what they had.
+HOLDS = '''
 
-    held = {"began": time.time()}
-    if sys.argv[1] == "pretrain":
-        gpus.lease(gpus.visible(), gpus.VISIBLE in os.environ)
-        held["began"] = time.time()
+def held(job: Job, config: dict[str, Any], machine: Machine) -> None:
+    """Do a job, and note what it had."""
+    import json
+
+    from patchvae.jobs import gpus
+
+    noted = {"job": job.rule, "began": time.time()}
+    if job.rule == "pretrain":
         time.sleep(0.5)
-    Job(sys.argv[1:]).run()
-    held |= {"job": sys.argv[1], "ended": time.time(), "gpu": os.environ.get(gpus.VISIBLE)}
-    held |= {name: os.environ.get(name) for name in (gpus.JOBS, gpus.PER_GPU)}
+    write_outputs(job, config, machine)
+    noted |= {"ended": time.time(), "gpu": os.environ.get(gpus.VISIBLE)}
+    noted |= {name: os.environ.get(name) for name in (gpus.JOBS, gpus.PER_GPU)}
     with open("held.jsonl", "a") as stream:
-        stream.write(json.dumps(held) + "\\n")
-"""
+        stream.write(json.dumps(noted) + "\\n")
 
-ON_GPUS = "few_labels few_labels_pixels fid finetune pretrain probe reconstruct"  # rules that ask for one
+
+write_outputs, work = work, held
+'''
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A checkout whose jobs hold GPUs, and beside it an nvidia-smi that lists two."""
     clone = copy_checkout(tmp_path / "clone")
-    stand_in = (ROOT / "tests/e2e/fake_cli.py").read_text(encoding="utf-8").partition('\nif __name__ == "__main__":')[0]
-    (clone / "src/patchvae/cli.py").write_text(stand_in + HOLDS, encoding="utf-8")
+    stand_in = (ROOT / "tests/e2e/fake_work.py").read_text(encoding="utf-8")
+    (clone / "src/patchvae/jobs/work.py").write_text(stand_in + HOLDS, encoding="utf-8")
     script = tmp_path / "nvidia-smi"
     script.write_text("#!/bin/sh\necho 'GPU 0: Fake (UUID: GPU-a)'\necho 'GPU 1: Fake (UUID: GPU-b)'\n")
     script.chmod(0o755)
@@ -48,6 +51,7 @@ def held(place: Path, *options: str, until: str = "pretrain", smi: bool = True, 
     """What every job had, in the smallest run up to this rule."""
     path = f"{place.parent}:{os.environ['PATH']}" if smi else os.environ["PATH"]
     env = environment() | {"PATH": path, gpus.LEASES: str(place.parent / "leases")} | more
+    env[gpus.DEVICE] = "cuda"  # which PyTorch does not see here
     if smi:
         env.pop(gpus.VISIBLE, None)
     (place / "held.jsonl").write_text("")
@@ -90,5 +94,7 @@ def test_jobs_insist_on_a_gpu_where_it_was_said_that_there_are_some(place: Path)
     assert {job[gpus.JOBS] for job in held(place, **none)} == {None}
     told = held(place, "--resources", "gpu=1", "--set-resources", "probe:gpu=0", **none)
     assert {job[gpus.JOBS] for job in told} == {" ".join(rule for rule in ASKING if rule != "probe")}
-    node = held(place, "--mode", "remote", **none)  # as a cluster's executor calls it
+    node = held(
+        place, "--mode", "remote", "--", "data/packed/small/manifest.json", **none
+    )  # as a cluster's executor does
     assert {job[gpus.JOBS] for job in node} == {" ".join(ASKING)}

@@ -9,13 +9,10 @@ from typing import Any
 
 import pytest
 from helpers import ROOT, environment
-
-sys.path.insert(0, str(ROOT / "workflow"))
-
-from layout import OUTPUTS, jobs
 from ruamel.yaml import YAML
 
-from patchvae.config import load_params
+from patchvae.params.reading import load_params
+from patchvae.plan.layout import OUTPUTS, jobs
 
 TABLES = {
     "pretrain": "dataset,model,seed,epoch,loss\nsmall,patchvae,0,1,3\nsmall,patchvae,0,2,2\n",

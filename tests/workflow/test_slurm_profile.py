@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from layout import KINDS
 from ruamel.yaml import YAML
+
+from patchvae.jobs.execute import ON_GPU
+from patchvae.plan.layout import KINDS
 
 
 def entries(root: Path, name: str) -> dict[str, Any]:
@@ -29,6 +31,7 @@ def test_the_rules_with_a_gpu_are_those_of_the_partition_with_gpus(root: Path, p
     with_gpu = {name for name, text in texts.items() if "gpu=1," in text}
     assert with_gpu == {name for name, asked in profile["set-resources"].items() if asked.get("gpu")}
     assert with_gpu == {name for name, asked in profile["set-resources"].items() if "slurm_partition" in asked}
+    assert with_gpu == {*ON_GPU}
 
 
 def test_the_default_profile_overrides_none_of_it(root: Path, profile: dict[str, Any]) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from layout import jobs
 
-from patchvae.config import load_params
+from patchvae.files import read_json
+from patchvae.params.reading import load_params
+from patchvae.plan.jobs import read_job
+from patchvae.plan.layout import jobs
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -20,8 +22,8 @@ def planned(output: str) -> dict[str, int]:
     return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M) if name != "all"}
 
 
-def test_the_whole_paper_is_planned(snakemake: Run, root: Path) -> None:
-    done = snakemake(root, "-n", "--forceall")
+def test_the_whole_paper_is_planned(snakemake: Run, root: Path, bare: Path) -> None:
+    done = snakemake(bare, "-n", "--forceall")
     assert done.returncode == 0, done.stderr
     found = planned(done.stdout)
     assert found == Counter(rule for rule, _ in jobs(load_params([root / "params.yaml"])))
@@ -37,17 +39,20 @@ def test_the_whole_paper_is_planned(snakemake: Run, root: Path) -> None:
     "overlays",
     [["demo"], ["miniature"], ["test"], ["cifar100"], ["cifar100-quick"], ["archives-smoke"], ["authors-code", "test"]],
 )
-def test_snakemake_plans_the_jobs_that_config_lists(snakemake: Run, root: Path, overlays: list[str]) -> None:
+def test_snakemake_plans_the_jobs_that_config_lists(
+    snakemake: Run, root: Path, bare: Path, overlays: list[str]
+) -> None:
     files = [f"configs/{name}.yaml" for name in overlays]
-    done = snakemake(root, "-n", "--forceall", "--configfile", *files)
+    done = snakemake(bare, "-n", "--forceall", "--configfile", *files)
     assert done.returncode == 0, done.stderr
     params = load_params([root / "params.yaml", *(root / file for file in files)])
     assert planned(done.stdout) == Counter(rule for rule, _ in jobs(params))
 
 
-def test_seeds_variants_and_regimes_multiply(snakemake: Run, root: Path, tmp_path: Path) -> None:
+def test_seeds_variants_and_regimes_multiply(snakemake: Run, bare: Path, tmp_path: Path) -> None:
     overlay = tmp_path / "over.yaml"
     overlay.write_text(
+        "run: mine\n"
         "seeds: [0, 1, 2]\n"
         "data: {weighted: []}\n"
         "table1:\n"
@@ -55,48 +60,53 @@ def test_seeds_variants_and_regimes_multiply(snakemake: Run, root: Path, tmp_pat
         "  regimes: [conv1-5]\n"
         "  objectives: {plain: [patchvae], lw: [], gan: [], gan+lw: [], none: []}\n"
     )
-    done = snakemake(root, "-n", "--forceall", "--configfile", "configs/cifar100-quick.yaml", overlay)
+    done = snakemake(bare, "-n", "--forceall", "--configfile", "configs/cifar100-quick.yaml", overlay)
     plan = planned(done.stdout)
     assert (plan["pretrain"], plan["finetune"]) == (6, 6)
     assert "masks" not in plan
 
 
-def test_a_key_that_the_paper_does_not_sweep_is_planned(snakemake: Run, root: Path, tmp_path: Path) -> None:
+def test_a_key_that_the_paper_does_not_sweep_is_planned(snakemake: Run, bare: Path, tmp_path: Path) -> None:
     overlay = tmp_path / "over.yaml"
     overlay.write_text(
+        "run: mine\n"
         "ablation_base: {datasets: [cifar100], keys: [detach_occurrence, finetune.weight_decay]}\n"
         "ablations: {detach_occurrence: [false], finetune.weight_decay: [0.25, 0.5]}\n"
     )
-    done = snakemake(root, "-n", "--forceall", "--configfile", "configs/cifar100-quick.yaml", overlay)
+    done = snakemake(bare, "-n", "--forceall", "--configfile", "configs/cifar100-quick.yaml", overlay)
     assert done.returncode == 0, done.stdout
     plan = planned(done.stdout)
     assert (plan["pretrain"], plan["finetune"]) == (11 + 1, 11 * 3 + 1 + 2)  # fine-tuning's sweep shares a pretraining
     assert plan["sweep"] == 2
-    assert "results/cifar100-quick/tables/sweep_finetune.weight_decay.csv" in done.stdout
+    assert "results/mine/tables/sweep_finetune.weight_decay.csv" in done.stdout
 
 
-def test_a_source_can_be_replaced_by_a_second_overlay(snakemake: Run, root: Path, tmp_path: Path) -> None:
+def test_a_source_can_be_replaced_by_a_second_overlay(snakemake: Run, bare: Path, tmp_path: Path) -> None:
     overlay = tmp_path / "over.yaml"
     name, digest = "cifar-100-python.tar.gz", "sha256:" + "0" * 64
     overlay.write_text(
         f"datasets: {{cifar100: {{sources: {{{name}: {{location: /mirror/c, checksum: '{digest}'}}}}}}}}\n"
     )
     files = ["configs/cifar100-quick.yaml", overlay]
-    done = snakemake(root, "-n", "-p", "--forceall", "--configfile", *files, "--", "data/sources/cifar100.json")
+    done = snakemake(bare, "-n", "--configfile", *files, "--", "data/sources/cifar100.json")
     assert done.returncode == 0, done.stderr
-    assert '"location":"/mirror/c"' in done.stdout
-    assert digest in done.stdout
+    job = read_job(bare / "jobs/cifar100-quick/download/cifar100.json")
+    assert job.config["sources"] == {name: {"checksum": digest}}  # what counts
+    addresses = read_json(bare / "jobs/cifar100-quick/download/cifar100.addresses")
+    assert addresses["sources"] == {name: {"location": "/mirror/c", "checksum": digest}}
 
 
-def test_a_number_in_exponent_form_stays_a_number(snakemake: Run, root: Path, tmp_path: Path) -> None:
+def test_a_number_in_exponent_form_stays_a_number(snakemake: Run, bare: Path, tmp_path: Path) -> None:
     overlay = tmp_path / "over.yaml"
     overlay.write_text("run: mine\nfinetune: {lr: 3e-05}\n")  # text in YAML 1.1
-    done = snakemake(root, "-n", "-p", "--forceall", "--configfile", overlay)
-    assert '"lr":3e-05' in done.stdout, done.stderr
+    done = snakemake(bare, "-n", "--configfile", overlay)
+    assert done.returncode == 0, done.stderr
+    job = read_job(bare / "jobs/mine/finetune/table1/conv1-5/table12/patchvae/cifar100/seed0.json")
+    assert job.config["lr"] == 3e-05
 
 
-def test_config_on_the_command_line_replaces_a_top_level_value(snakemake: Run, root: Path) -> None:
-    done = snakemake(root, "-n", "--forceall", "--config", "run=elsewhere")
+def test_config_on_the_command_line_replaces_a_top_level_value(snakemake: Run, bare: Path) -> None:
+    done = snakemake(bare, "-n", "--forceall", "--config", "run=elsewhere")
     assert "results/elsewhere/tables/table1.csv" in done.stdout, done.stderr
 
 

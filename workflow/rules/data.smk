@@ -1,70 +1,134 @@
-# The archives themselves may not be passed on and stay in data/raw, which no rule declares; the record says what they were.
+# Data are common to all runs. The archives may not be passed on and stay in data/raw, which no rule declares; the JSON file
+# holds their names, sizes and checksums.
 rule download:
+    input:
+        unpack(inputs_of("jobs/{run}/download/{dataset}.json")),
     output:
-        **outputs_of("download"),
+        "data/sources/{dataset}.json",
+        "data/sources/{dataset}.record",
     log:
         "logs/data/download/{dataset}.log",
     benchmark:
         "logs/data/benchmarks/download/{dataset}.tsv"
     wildcard_constraints:
-        dataset=names(PARAMS["data"]["archives"]),
+        dataset=names("download"),
     localrule: True
-    threads: 1
+    conda:
+        "../envs/patchvae.yaml"
     resources:
         mem_mb=500,
         runtime="1d",
-    params:
-        **told("download"),
     message:
         "Download {wildcards.dataset}"
     shell:
-        "python -m patchvae.cli download --log {log:q} --config {params.cfg:q}"
-        " --raw-dir data/raw/{wildcards.dataset:q} --out {output:q}"
+        RUN
 
 
 rule prepare:
     input:
-        unpack(inputs_of("prepare")),
+        unpack(inputs_of("jobs/{run}/prepare/{dataset}.json", "data/sources/{source}.json")),
     output:
-        **outputs_of("prepare"),
+        "data/packed/{dataset}/manifest.json",
+        "data/packed/{dataset}/manifest.record",
+        "data/packed/{dataset}/train_images.npy",
+        "data/packed/{dataset}/test_images.npy",
+        "data/packed/{dataset}/train_labels.npy",
+        "data/packed/{dataset}/test_labels.npy",
     log:
         "logs/data/prepare/{dataset}.log",
     benchmark:
         "logs/data/benchmarks/prepare/{dataset}.tsv"
     wildcard_constraints:
-        dataset=names(PARAMS["data"]["archives"] + PARAMS["data"]["shared"]["datasets"]),
+        dataset=names("prepare"),
+    conda:
+        "../envs/patchvae.yaml"
     threads: 8
-    # `python benchmarks/preparing.py`: 50 MB, however many images; the rest is for Places205's names
+    # `python benchmarks/preparing.py`: 50 MB, however many images; 4,000 for the 2.5 million names of Places205
     resources:
         mem_mb=4000,
         runtime="1d",
-    params:
-        **told("prepare"),
-        source_set=source_set_of,
     message:
         "Pack {wildcards.dataset} into arrays"
     shell:
-        "python -m patchvae.cli prepare --log {log:q} --config {params.cfg:q} --threads {threads}"
-        " --sources {input.sources:q} --raw-dir data/raw/{params.source_set:q} --out-dir data/packed/{wildcards.dataset:q}"
+        RUN
 
 
+# Drawn from scikit-learn's handwritten digits, so without any file to read
 rule digit_scenes:
+    input:
+        unpack(inputs_of("jobs/{run}/digit_scenes/{dataset}.json")),
     output:
-        **outputs_of("digit_scenes"),
+        "data/packed/{dataset}/manifest.json",
+        "data/packed/{dataset}/manifest.record",
+        "data/packed/{dataset}/train_images.npy",
+        "data/packed/{dataset}/test_images.npy",
+        "data/packed/{dataset}/train_labels.npy",
+        "data/packed/{dataset}/test_labels.npy",
+        "data/packed/{dataset}/train_occurrence.npy",
+        "data/packed/{dataset}/test_occurrence.npy",
     log:
         "logs/data/digit_scenes/{dataset}.log",
     benchmark:
         "logs/data/benchmarks/digit_scenes/{dataset}.tsv"
     wildcard_constraints:
-        dataset=names(PARAMS["data"]["scenes"]),
-    threads: 1
+        dataset=names("digit_scenes"),
+    conda:
+        "../envs/patchvae.yaml"
     resources:
         mem_mb=1000,
         runtime="10m",
-    params:
-        **told("digit_scenes"),
     message:
         "Draw the digit scenes of {wildcards.dataset}"
     shell:
-        "python -m patchvae.cli prepare --log {log:q} --config {params.cfg:q}"
-        " --out-dir data/packed/{wildcards.dataset:q}"
+        RUN
+
+
+rule masks:
+    input:
+        unpack(
+            inputs_of(
+                "jobs/{run}/masks/{dataset}.json",
+                "data/packed/{dataset}/train_images.npy",
+                "data/packed/{dataset}/manifest.json",
+            )
+        ),
+    output:
+        "data/masks/{dataset}/train.npy",
+        "data/masks/{dataset}/train.record",
+        "data/masks/{dataset}/manifest.json",
+    log:
+        "logs/data/masks/{dataset}.log",
+    benchmark:
+        "logs/data/benchmarks/masks/{dataset}.tsv"
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=3000,
+        runtime="4h",
+    message:
+        "Weight masks of {wildcards.dataset}"
+    shell:
+        RUN
+
+
+# Ends well without the weights, too; the JSON file then says why, and the FIDs of Table 7 stay empty.
+rule inception:
+    input:
+        unpack(inputs_of("jobs/{run}/inception.json")),
+    output:
+        "data/inception.json",
+        "data/inception.record",
+    log:
+        "logs/data/inception.log",
+    benchmark:
+        "logs/data/benchmarks/inception.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=500,
+        runtime="1h",
+    message:
+        "Weights of FID's Inception network"
+    shell:
+        RUN

@@ -1,122 +1,125 @@
 rule reconstruct:
     input:
-        unpack(inputs_of("reconstruct")),
+        unpack(
+            inputs_of(
+                "jobs/{run}/reconstruct/{dataset}/{variant}/seed{seed}.json",
+                "data/packed/{dataset}/test_images.npy",
+                "data/packed/{dataset}/manifest.json",
+                "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
+            )
+        ),
     output:
-        **outputs_of("reconstruct"),
+        "results/{run}/metrics/reconstruct/{dataset}/{variant}/seed{seed}.json",
+        "results/{run}/metrics/reconstruct/{dataset}/{variant}/seed{seed}.record",
     log:
         "logs/{run}/reconstruct/{dataset}/{variant}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/reconstruct/{dataset}/{variant}/seed{seed}.tsv"
-    threads: 1
+    conda:
+        "../envs/patchvae.yaml"
     # In small: at most 1.0 GB and a minute. ImageNet is not measured.
     resources:
         mem_mb=4000,
         runtime="4h",
         gpu=1,
-    params:
-        **told("reconstruct"),
-        wanted=wanted_inputs,
     message:
         "PSNR and SSIM of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m patchvae.cli reconstruct --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
-        " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q}"
-        " --metrics {output:q} --threads {threads}"
-
-
-# Ends well without the weights too, and says why they are missing: the other cells of Table 7 do not need them.
-rule inception:
-    output:
-        **outputs_of("inception"),
-    log:
-        "logs/data/inception.log",
-    benchmark:
-        "logs/data/benchmarks/inception.tsv"
-    localrule: True
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime="1h",
-    params:
-        **told("inception"),
-    message:
-        "Weights of FID's Inception network"
-    shell:
-        "python -m patchvae.cli inception --log {log:q} --config {params.cfg:q} --out {output:q}"
+        RUN
 
 
 rule fid:
     input:
-        unpack(inputs_of("fid")),
+        unpack(
+            inputs_of(
+                "jobs/{run}/fid/{dataset}/{variant}/seed{seed}.json",
+                "data/packed/{dataset}/test_images.npy",
+                "data/packed/{dataset}/manifest.json",
+                "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
+                "data/inception.json",
+            )
+        ),
     output:
-        **outputs_of("fid"),
+        "results/{run}/metrics/fid/{dataset}/{variant}/seed{seed}.json",
+        "results/{run}/metrics/fid/{dataset}/{variant}/seed{seed}.record",
     log:
         "logs/{run}/fid/{dataset}/{variant}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/fid/{dataset}/{variant}/seed{seed}.tsv"
-    threads: 1
+    conda:
+        "../envs/patchvae.yaml"
     # Not measured with the real weights
     resources:
         mem_mb=6000,
         runtime="1d",
         gpu=1,
-    params:
-        **told("fid"),
-        wanted=wanted_inputs,
     message:
         "FID of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m patchvae.cli fid --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
-        " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q} --inception {input.inception:q}"
-        " --metrics {output:q} --threads {threads}"
+        RUN
 
 
 rule parts:
     input:
-        unpack(inputs_of("parts")),
+        unpack(
+            inputs_of(
+                "jobs/{run}/parts/{dataset}/{variant}/seed{seed}.json",
+                "data/packed/{dataset}/train_images.npy",
+                "data/packed/{dataset}/test_images.npy",
+                "data/packed/{dataset}/train_labels.npy",
+                "data/packed/{dataset}/test_labels.npy",
+                "data/packed/{dataset}/manifest.json",
+                "data/packed/{dataset}/train_occurrence.npy",
+                "data/packed/{dataset}/test_occurrence.npy",
+                "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
+            )
+        ),
     output:
-        **outputs_of("parts"),
+        "results/{run}/metrics/parts/{dataset}/{variant}/seed{seed}.json",
+        "results/{run}/metrics/parts/{dataset}/{variant}/seed{seed}.record",
     log:
         "logs/{run}/parts/{dataset}/{variant}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/parts/{dataset}/{variant}/seed{seed}.tsv"
-    wildcard_constraints:
-        dataset=names(PARAMS["data"]["scenes"]),
-    threads: 1
+    conda:
+        "../envs/patchvae.yaml"
     resources:
         mem_mb=3000,
         runtime="1h",
-    params:
-        **told("parts"),
-        wanted=wanted_inputs,
     message:
         "Score the parts of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m patchvae.cli score-parts --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
-        " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q}"
-        " --metrics {output:q} --threads {threads}"
+        RUN
 
 
 rule real_parts:
     input:
-        unpack(inputs_of("real_parts")),
+        unpack(
+            inputs_of(
+                "jobs/{run}/real_parts/{dataset}/{variant}/seed{seed}.json",
+                "data/packed/{dataset}/train_images.npy",
+                "data/packed/{dataset}/test_images.npy",
+                "data/packed/{dataset}/train_labels.npy",
+                "data/packed/{dataset}/test_labels.npy",
+                "data/packed/{dataset}/manifest.json",
+                "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
+                "results/{run}/checkpoints/pretrain/{dataset}/{reference}/seed{seed}.pt",
+            )
+        ),
     output:
-        **outputs_of("real_parts"),
+        "results/{run}/metrics/real_parts/{dataset}/{variant}/seed{seed}.json",
+        "results/{run}/metrics/real_parts/{dataset}/{variant}/seed{seed}.record",
     log:
         "logs/{run}/real_parts/{dataset}/{variant}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/real_parts/{dataset}/{variant}/seed{seed}.tsv"
-    threads: 1
+    conda:
+        "../envs/patchvae.yaml"
     # CIFAR-100 on the CPU: 1.5 GB and two minutes
     resources:
         mem_mb=4000,
         runtime="4h",
-    params:
-        **told("real_parts"),
-        wanted=wanted_inputs,
     message:
         "Measure the parts of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m patchvae.cli real-parts --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
-        " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q} --reference {input.reference:q}"
-        " --metrics {output:q} --threads {threads}"
+        RUN

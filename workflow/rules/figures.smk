@@ -1,87 +1,103 @@
 rule figure_masks:
     input:
-        unpack(inputs_of("figure_masks")),
+        unpack(
+            inputs_of(
+                "jobs/{run}/figures/figure6_{dataset}.json",
+                "data/packed/{dataset}/test_images.npy",
+            )
+        ),
     output:
-        png=report(
-            KINDS["figure_masks"].outputs["png"],
+        report(
+            "results/{run}/figures/figure6_{dataset}.png",
             caption="../report/figure6.rst",
             category="Figures",
             labels={"figure": "figure6", "data set": "{dataset}"},
         ),
-        pdf=KINDS["figure_masks"].outputs["pdf"],
+        "results/{run}/figures/figure6_{dataset}.pdf",
+        "results/{run}/figures/figure6_{dataset}.record",
     log:
         "logs/{run}/figures/figure6_{dataset}.log",
     benchmark:
         "logs/{run}/benchmarks/figures/figure6_{dataset}.tsv"
-    threads: 1
+    conda:
+        "../envs/patchvae.yaml"
     resources:
         mem_mb=2000,
         runtime="10m",
-    params:
-        **told("figure_masks"),
-        wanted=wanted_inputs,
     message:
         "Draw weight masks of {wildcards.dataset}"
     shell:
-        "python -m patchvae.cli figure-masks --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
-        " --images {input.images:q} --png {output.png:q} --pdf {output.pdf:q}"
+        RUN
 
 
 rule figure_parts:
     input:
-        unpack(inputs_of("figure_parts")),
+        unpack(
+            inputs_of(
+                "jobs/{run}/figures/{figure}_{dataset}.json",
+                "data/packed/{dataset}/train_images.npy",
+                "data/packed/{dataset}/test_images.npy",
+                "data/packed/{dataset}/train_labels.npy",
+                "data/packed/{dataset}/test_labels.npy",
+                "data/packed/{dataset}/manifest.json",
+                "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{first}.pt",
+            )
+        ),
     output:
-        png=report(
-            KINDS["figure_parts"].outputs["png"],
+        report(
+            "results/{run}/figures/{figure}_{dataset}.png",
             caption="../report/parts_figure.rst",
             category="Figures",
             labels={"figure": "{figure}", "data set": "{dataset}"},
         ),
-        pdf=KINDS["figure_parts"].outputs["pdf"],
+        "results/{run}/figures/{figure}_{dataset}.pdf",
+        "results/{run}/figures/{figure}_{dataset}.record",
     log:
         "logs/{run}/figures/{figure}_{dataset}.log",
     benchmark:
         "logs/{run}/benchmarks/figures/{figure}_{dataset}.tsv"
-    threads: 1
+    wildcard_constraints:
+        figure="figure[1345]",
+    conda:
+        "../envs/patchvae.yaml"
     resources:
         mem_mb=4000,
         runtime="2h",
-    params:
-        **told("figure_parts"),
-        wanted=wanted_inputs,
     message:
         "Draw {wildcards.figure} of {wildcards.dataset}"
     shell:
-        "python -m patchvae.cli figure-parts {wildcards.figure:q} --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
-        " --data data/packed/{wildcards.dataset:q} --checkpoint {input.checkpoint:q}"
-        " --png {output.png:q} --pdf {output.pdf:q}"
+        RUN
 
 
 rule figure_real_parts:
     input:
-        unpack(inputs_of("figure_real_parts")),
+        unpack(
+            inputs_of(
+                "jobs/{run}/figures/real_parts_{dataset}.json",
+                "data/packed/{dataset}/test_images.npy",
+                "data/packed/{dataset}/manifest.json",
+                "results/{run}/metrics/real_parts/{dataset}/{variant}/seed{first}.json",
+            )
+        ),
     output:
-        png=report(
-            KINDS["figure_real_parts"].outputs["png"],
+        report(
+            "results/{run}/figures/real_parts_{dataset}.png",
             caption="../report/real_parts_figure.rst",
             category="Figures",
             labels={"figure": "real_parts", "data set": "{dataset}"},
         ),
-        pdf=KINDS["figure_real_parts"].outputs["pdf"],
+        "results/{run}/figures/real_parts_{dataset}.pdf",
+        "results/{run}/figures/real_parts_{dataset}.record",
     log:
         "logs/{run}/figures/real_parts_{dataset}.log",
     benchmark:
         "logs/{run}/benchmarks/figures/real_parts_{dataset}.tsv"
-    threads: 1
+    conda:
+        "../envs/patchvae.yaml"
     resources:
         mem_mb=2000,
         runtime="10m",
-    params:
-        **told("figure_real_parts"),
-        wanted=wanted_metrics,
     message:
         "Draw the parts that were measured on {wildcards.dataset}"
     shell:
-        "python -m patchvae.cli figure-real-parts --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
-        " --data data/packed/{wildcards.dataset:q} --measured {input.measured:q}"
-        " --png {output.png:q} --pdf {output.pdf:q}"
+        RUN

@@ -1,132 +1,167 @@
 rule finetune:
     input:
-        unpack(inputs_of("finetune")),
-        rates=rate_files,
+        unpack(
+            inputs_of(
+                "jobs/{run}/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
+                "data/packed/{dataset}/train_images.npy",
+                "data/packed/{dataset}/test_images.npy",
+                "data/packed/{dataset}/train_labels.npy",
+                "data/packed/{dataset}/test_labels.npy",
+                "data/packed/{dataset}/manifest.json",
+                "results/{run}/checkpoints/pretrain/{phi_dataset}/{phi_variant}/seed{seed}.pt",
+                "results/{run}/metrics/rates/{regime}/{head}/{variant}/{dataset}/seed{first}.json",  # if the learning rate is a chosen one
+            )
+        ),
     output:
-        **outputs_of("finetune"),
+        "results/{run}/metrics/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
+        "results/{run}/metrics/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.record",
     log:
         "logs/{run}/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.tsv"
-    threads: 1
-    # CIFAR-100 on the CPU: at most 1.4 GB, and 40 minutes for 90 epochs; see `pretrain` for the rest. The features of
-    # frozen stages may take 4 GB more.
+    conda:
+        "../envs/patchvae.yaml"
+    # CIFAR-100 on the CPU: at most 1.4 GB, and 40 minutes for 90 epochs; GPUs and ImageNet are not measured. The features
+    # of frozen stages may take 4 GB more.
     resources:
         mem_mb=8000,
         runtime="1d",
         gpu=1,
-    params:
-        **told("finetune"),
-        wanted=wanted_inputs,
     message:
         "Fine-tune {wildcards.variant} on {wildcards.dataset}, {wildcards.regime}, head {wildcards.head}, seed {wildcards.seed}"
     shell:
-        "python -m patchvae.cli finetune --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
-        " --data data/packed/{wildcards.dataset:q} --pretrained {input.pretrained:q} --rates {input.rates:q}"
-        " --metrics {output:q} --scratch scratch --threads {threads}"
-        " --live logs/{wildcards.run:q}/live/finetune/"
-        "{wildcards.table:q}/{wildcards.regime:q}/{wildcards.head:q}/{wildcards.variant:q}/{wildcards.dataset:q}/seed{wildcards.seed}"
+        RUN
 
 
 rule rates:
     input:
-        unpack(inputs_of("rates")),
+        unpack(
+            inputs_of(
+                "jobs/{run}/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
+                "data/packed/{dataset}/train_images.npy",
+                "data/packed/{dataset}/test_images.npy",
+                "data/packed/{dataset}/train_labels.npy",
+                "data/packed/{dataset}/test_labels.npy",
+                "data/packed/{dataset}/manifest.json",
+                "results/{run}/checkpoints/pretrain/{phi_dataset}/{phi_variant}/seed{seed}.pt",
+            )
+        ),
     output:
-        **outputs_of("rates"),
+        "results/{run}/metrics/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
+        "results/{run}/metrics/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}.record",
     log:
         "logs/{run}/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}.tsv"
-    threads: 1
-    # Five to nine trainings, one after the other; each as one of `finetune`.
+    conda:
+        "../envs/patchvae.yaml"
+    # Five to nine trainings as those of `finetune`, one after the other; it goes on where a limit stopped it.
     resources:
         mem_mb=8000,
         runtime="2d",
         gpu=1,
-    params:
-        **told("rates"),
-        wanted=wanted_inputs,
     message:
         "Choose the rate of head {wildcards.head} on {wildcards.variant}, {wildcards.dataset}, {wildcards.regime}"
     shell:
-        "python -m patchvae.cli rates --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
-        " --data data/packed/{wildcards.dataset:q} --pretrained {input.pretrained:q}"
-        " --metrics {output:q} --scratch scratch --threads {threads}"
-        " --live logs/{wildcards.run:q}/live/rates/"
-        "{wildcards.regime:q}/{wildcards.head:q}/{wildcards.variant:q}/{wildcards.dataset:q}/seed{wildcards.seed}"
+        RUN
 
 
 rule probe:
     input:
-        unpack(inputs_of("probe")),
+        unpack(
+            inputs_of(
+                "jobs/{run}/probe/{dataset}/{variant}/seed{seed}.json",
+                "data/packed/{dataset}/train_images.npy",
+                "data/packed/{dataset}/test_images.npy",
+                "data/packed/{dataset}/train_labels.npy",
+                "data/packed/{dataset}/test_labels.npy",
+                "data/packed/{dataset}/manifest.json",
+                "results/{run}/checkpoints/pretrain/{phi_dataset}/{phi_variant}/seed{seed}.pt",
+            )
+        ),
     output:
-        **outputs_of("probe"),
+        "results/{run}/metrics/probe/{dataset}/{variant}/seed{seed}.json",
+        "results/{run}/metrics/probe/{dataset}/{variant}/seed{seed}.record",
     log:
         "logs/{run}/probe/{dataset}/{variant}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/probe/{dataset}/{variant}/seed{seed}.tsv"
-    threads: 1
-    # CIFAR-100 on the CPU: at most 1.3 GB and 3 minutes. It has no state to go on from, so it gets more.
+    conda:
+        "../envs/patchvae.yaml"
+    # CIFAR-100 on the CPU: at most 1.3 GB and 3 minutes. It cannot go on from a state, so it gets more time.
     resources:
         mem_mb=4000,
         runtime="4h",
         gpu=1,
-    params:
-        **told("probe"),
-        wanted=wanted_inputs,
     message:
         "Linear probe of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m patchvae.cli probe --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
-        " --data data/packed/{wildcards.dataset:q} --pretrained {input.pretrained:q}"
-        " --metrics {output:q} --threads {threads}"
+        RUN
 
 
 rule few_labels:
     input:
-        unpack(inputs_of("few_labels")),
+        unpack(
+            inputs_of(
+                "jobs/{run}/few_labels/{dataset}/{variant}/seed{seed}.json",
+                "data/packed/{dataset}/train_images.npy",
+                "data/packed/{dataset}/test_images.npy",
+                "data/packed/{dataset}/train_labels.npy",
+                "data/packed/{dataset}/test_labels.npy",
+                "data/packed/{dataset}/manifest.json",
+                "results/{run}/checkpoints/pretrain/{phi_dataset}/{phi_variant}/seed{seed}.pt",
+            )
+        ),
     output:
-        **outputs_of("few_labels"),
+        "results/{run}/metrics/few_labels/{dataset}/{variant}/seed{seed}.json",
+        "results/{run}/metrics/few_labels/{dataset}/{variant}/seed{seed}.record",
     log:
         "logs/{run}/few_labels/{dataset}/{variant}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/few_labels/{dataset}/{variant}/seed{seed}.tsv"
-    threads: 1
+    wildcard_constraints:
+        variant="(?!({})/)[^/]+".format("|".join(FLOORS)),  # those are of the rule below
+    conda:
+        "../envs/patchvae.yaml"
     # CIFAR-100 on the CPU: at most 4 GB, and ten minutes of one core.
     resources:
         mem_mb=6000,
         runtime="4h",
         gpu=1,
-    params:
-        **told("few_labels"),
-        wanted=wanted_inputs,
     message:
         "Few labels of {wildcards.dataset} on {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python -m patchvae.cli few-labels --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
-        " --data data/packed/{wildcards.dataset:q} --pretrained {input.pretrained:q}"
-        " --metrics {output:q} --threads {threads}"
+        RUN
 
 
 rule few_labels_pixels:
     input:
-        unpack(inputs_of("few_labels_pixels")),
+        unpack(
+            inputs_of(
+                "jobs/{run}/few_labels/{dataset}/{floor}/seed{seed}.json",
+                "data/packed/{dataset}/train_images.npy",
+                "data/packed/{dataset}/test_images.npy",
+                "data/packed/{dataset}/train_labels.npy",
+                "data/packed/{dataset}/test_labels.npy",
+                "data/packed/{dataset}/manifest.json",
+            )
+        ),
     output:
-        **outputs_of("few_labels_pixels"),
+        "results/{run}/metrics/few_labels/{dataset}/{floor}/seed{seed}.json",
+        "results/{run}/metrics/few_labels/{dataset}/{floor}/seed{seed}.record",
     log:
         "logs/{run}/few_labels/{dataset}/{floor}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/few_labels/{dataset}/{floor}/seed{seed}.tsv"
-    threads: 1
+    wildcard_constraints:
+        floor="|".join(FLOORS),  # rows without a network
+    conda:
+        "../envs/patchvae.yaml"
     resources:
         mem_mb=6000,
         runtime="4h",
         gpu=1,
-    params:
-        **told("few_labels_pixels"),
-        wanted=wanted_inputs,
     message:
         "Few labels of {wildcards.dataset} on {wildcards.floor}, seed {wildcards.seed}"
     shell:
-        "python -m patchvae.cli few-labels --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
-        " --data data/packed/{wildcards.dataset:q} --metrics {output:q} --threads {threads}"
+        RUN

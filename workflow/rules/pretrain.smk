@@ -1,31 +1,34 @@
+# No rule declares scratch/ (states of interrupted trainings) and logs/RUN/live (curves to be watched), since Snakemake deletes
+# a declared output before it tries again.
 rule pretrain:
     input:
-        unpack(inputs_of("pretrain")),
-        masks=mask_files,
-        labels=label_files,
+        unpack(
+            inputs_of(
+                "jobs/{run}/pretrain/{dataset}/{variant}/seed{seed}.json",
+                "data/packed/{dataset}/train_images.npy",
+                "data/packed/{dataset}/manifest.json",
+                "data/masks/{dataset}/train.npy",  # if the loss is L_w
+                "data/masks/{dataset}/manifest.json",  # if the loss is L_w
+                "data/packed/{dataset}/train_labels.npy",  # if the pretraining is supervised
+            )
+        ),
     output:
-        **outputs_of("pretrain"),
+        "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
+        "results/{run}/metrics/pretrain/{dataset}/{variant}/seed{seed}.json",
+        "results/{run}/metrics/pretrain/{dataset}/{variant}/seed{seed}.record",
     log:
         "logs/{run}/pretrain/{dataset}/{variant}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/pretrain/{dataset}/{variant}/seed{seed}.tsv"
-    threads: 1
+    conda:
+        "../envs/patchvae.yaml"
     # CIFAR-100 on the CPU: at most 0.9 GB, and 3 hours for 90 epochs. ImageNet and GPUs are not measured; a job that
     # runs into the limit saves its state, and the next one goes on.
     resources:
         mem_mb=4000,
         runtime="1d",
         gpu=1,
-    params:
-        **told("pretrain"),
-        wanted=wanted_inputs,
     message:
         "Pretrain {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
-    # An empty --masks means none. States of interrupted jobs live in scratch/, which no rule declares,
-    # since Snakemake deletes a declared output before it tries again; so do the curves to be watched, in logs/.
     shell:
-        "python -m patchvae.cli pretrain --log {log:q} --config {params.cfg:q} --wanted {params.wanted}"
-        " --data data/packed/{wildcards.dataset:q} --masks {input.masks:q}"
-        " --checkpoint {output.checkpoint:q} --metrics {output.metrics:q}"
-        " --scratch scratch --threads {threads}"
-        " --live logs/{wildcards.run:q}/live/pretrain/{wildcards.dataset:q}/{wildcards.variant:q}/seed{wildcards.seed}"
+        RUN

@@ -1,28 +1,459 @@
-# Every table and figure that is made from metrics files; workflow/reports.py says what each is made from.
-for _name, _report in REPORTS.items():
+# Tables, and the figures that are drawn with them. A table reads one metrics file for each of its cells and seeds, all of which
+# its job's file lists.
+rule table1:
+    input:
+        unpack(
+            inputs_of(
+                "jobs/{run}/tables/table1.json",
+                "paper/table1.csv",
+                "results/{run}/metrics/finetune/table1/**",
+            )
+        ),
+    output:
+        multiext("results/{run}/tables/table1", ".csv", ".md", ".tex", ".record"),
+        shown("results/{run}/tables/table1.html", "table1", "Classification", "Table 1"),
+        "results/{run}/tables/table1_seeds.csv",
+    log:
+        "logs/{run}/tables/table1.log",
+    benchmark:
+        "logs/{run}/benchmarks/tables/table1.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    shell:
+        RUN
 
-    rule:
-        name:
-            _name
-        input:
-            unpack(inputs_of(_name)),
-        output:
-            **outputs_of(_name),
-        log:
-            layout.log_of(_name),
-        benchmark:
-            layout.benchmark_of(_name)
-        localrule: True
-        threads: 1
-        resources:
-            mem_mb=_report.mem_mb,
-            runtime="10m",
-        params:
-            **told(_name),
-            wanted=wanted_metrics,
-            report=_name,
-            files=options_of(_name),
-        message:
-            message_of(_name)
-        shell:
-            SHELL
+
+rule claims:
+    input:
+        unpack(
+            inputs_of(
+                "jobs/{run}/tables/claims.json",
+                "paper/**",
+                "results/{run}/metrics/finetune/table1/**",
+            )
+        ),
+    output:
+        multiext("results/{run}/tables/claims", ".csv", ".md", ".tex", ".record"),
+        shown("results/{run}/tables/claims.html", "claims", "Classification", "Claims"),
+        "results/{run}/tables/answer.md",
+        shown("results/{run}/figures/answer.png", "claims", "Classification", "Claims", "figure"),
+        "results/{run}/figures/answer.pdf",
+    log:
+        "logs/{run}/tables/claims.log",
+    benchmark:
+        "logs/{run}/benchmarks/tables/claims.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    shell:
+        RUN
+
+
+rule decision:
+    input:
+        unpack(
+            inputs_of(
+                "jobs/{run}/tables/decision.json",
+                "paper/**",
+                "results/{run}/metrics/finetune/scale_free/**",
+                "results/{run}/metrics/probe/**",
+            )
+        ),
+    output:
+        multiext("results/{run}/tables/decision", ".csv", ".md", ".tex", ".record"),
+        shown("results/{run}/tables/decision.html", "decision", "Classification", "Decision"),
+        "results/{run}/tables/decision_answer.md",
+    log:
+        "logs/{run}/tables/decision.log",
+    benchmark:
+        "logs/{run}/benchmarks/tables/decision.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    shell:
+        RUN
+
+
+rule probe_table:
+    input:
+        unpack(
+            inputs_of(
+                "jobs/{run}/tables/probe_{dataset}.json",
+                "results/{run}/metrics/probe/{dataset}/**",
+            )
+        ),
+    output:
+        multiext("results/{run}/tables/probe_{dataset}", ".csv", ".md", ".tex", ".record"),
+        shown(
+            "results/{run}/tables/probe_{dataset}.html",
+            "probe_table",
+            "Classification",
+            "Linear probe",
+            **{"data set": "{dataset}"},
+        ),
+    log:
+        "logs/{run}/tables/probe_{dataset}.log",
+    benchmark:
+        "logs/{run}/benchmarks/tables/probe_{dataset}.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    shell:
+        RUN
+
+
+rule few_labels_table:
+    input:
+        unpack(
+            inputs_of(
+                "jobs/{run}/tables/few_labels_{dataset}.json",
+                "results/{run}/metrics/few_labels/{dataset}/**",
+            )
+        ),
+    output:
+        multiext("results/{run}/tables/few_labels_{dataset}", ".csv", ".md", ".tex", ".record"),
+        shown(
+            "results/{run}/tables/few_labels_{dataset}.html",
+            "few_labels_table",
+            "Classification",
+            "Few labels",
+            **{"data set": "{dataset}"},
+        ),
+    log:
+        "logs/{run}/tables/few_labels_{dataset}.log",
+    benchmark:
+        "logs/{run}/benchmarks/tables/few_labels_{dataset}.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    shell:
+        RUN
+
+
+rule lengths:
+    input:
+        unpack(
+            inputs_of(
+                "jobs/{run}/tables/lengths_{dataset}.json",
+                "results/{run}/metrics/finetune/lengths/**",
+                "results/{run}/metrics/finetune/table1/{regime}/**",
+                "results/{run}/metrics/probe/{dataset}/**",
+            )
+        ),
+    output:
+        multiext("results/{run}/tables/lengths_{dataset}", ".csv", ".md", ".tex", ".record"),
+        shown(
+            "results/{run}/tables/lengths_{dataset}.html",
+            "lengths",
+            "Classification",
+            "Length of pretraining",
+            **{"data set": "{dataset}"},
+        ),
+        shown(
+            "results/{run}/figures/lengths_{dataset}.png",
+            "lengths",
+            "Classification",
+            "Length of pretraining",
+            "figure",
+            **{"data set": "{dataset}"},
+        ),
+        "results/{run}/figures/lengths_{dataset}.pdf",
+    log:
+        "logs/{run}/tables/lengths_{dataset}.log",
+    benchmark:
+        "logs/{run}/benchmarks/tables/lengths_{dataset}.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    shell:
+        RUN
+
+
+rule sensitivity:
+    input:
+        unpack(
+            inputs_of(
+                "jobs/{run}/tables/sensitivity_{dataset}.json",
+                "results/{run}/metrics/finetune/sensitivity/**",
+                "results/{run}/metrics/finetune/table1/{regime}/**",
+            )
+        ),
+    output:
+        multiext("results/{run}/tables/sensitivity_{dataset}", ".csv", ".md", ".tex", ".record"),
+        shown(
+            "results/{run}/tables/sensitivity_{dataset}.html",
+            "sensitivity",
+            "Classification",
+            "Open choices",
+            **{"data set": "{dataset}"},
+        ),
+    log:
+        "logs/{run}/tables/sensitivity_{dataset}.log",
+    benchmark:
+        "logs/{run}/benchmarks/tables/sensitivity_{dataset}.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    shell:
+        RUN
+
+
+rule scale_free:
+    input:
+        unpack(
+            inputs_of(
+                "jobs/{run}/tables/scale_free_{dataset}.json",
+                "results/{run}/metrics/finetune/scale_free/**",
+                "results/{run}/metrics/rates/**",
+            )
+        ),
+    output:
+        multiext("results/{run}/tables/scale_free_{dataset}", ".csv", ".md", ".tex", ".record"),
+        shown(
+            "results/{run}/tables/scale_free_{dataset}.html",
+            "scale_free",
+            "Classification",
+            "Heads without scale",
+            **{"data set": "{dataset}"},
+        ),
+    log:
+        "logs/{run}/tables/scale_free_{dataset}.log",
+    benchmark:
+        "logs/{run}/benchmarks/tables/scale_free_{dataset}.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    shell:
+        RUN
+
+
+rule table2:
+    input:
+        unpack(
+            inputs_of(
+                "jobs/{run}/tables/table2.json",
+                "paper/table2.csv",
+                "results/{run}/metrics/finetune/table2/**",
+            )
+        ),
+    output:
+        multiext("results/{run}/tables/table2", ".csv", ".md", ".tex", ".record"),
+        shown("results/{run}/tables/table2.html", "table2", "Classification", "Table 2"),
+    log:
+        "logs/{run}/tables/table2.log",
+    benchmark:
+        "logs/{run}/benchmarks/tables/table2.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    shell:
+        RUN
+
+
+rule sweep:
+    input:
+        unpack(
+            inputs_of(
+                "jobs/{run}/tables/sweep_{key}.json",
+                "paper/sweep_{key}.csv",
+                "results/{run}/metrics/finetune/{key}/**",
+                "results/{run}/metrics/finetune/table1/{regime}/{head}/{variant}/**",
+            )
+        ),
+    output:
+        multiext("results/{run}/tables/sweep_{key}", ".csv", ".md", ".tex", ".record"),
+        shown("results/{run}/tables/sweep_{key}.html", "sweep", "Ablations", "Sweep of {key}"),
+        shown("results/{run}/figures/sweep_{key}.png", "sweep", "Ablations", "Sweep of {key}", "figure"),
+        "results/{run}/figures/sweep_{key}.pdf",
+    log:
+        "logs/{run}/tables/sweep_{key}.log",
+    benchmark:
+        "logs/{run}/benchmarks/tables/sweep_{key}.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    shell:
+        RUN
+
+
+rule table7:
+    input:
+        unpack(
+            inputs_of(
+                "jobs/{run}/tables/table7.json",
+                "paper/table7.csv",
+                "results/{run}/metrics/reconstruct/**",
+                "results/{run}/metrics/fid/**",
+            )
+        ),
+    output:
+        multiext("results/{run}/tables/table7", ".csv", ".md", ".tex", ".record"),
+        shown("results/{run}/tables/table7.html", "table7", "Reconstruction", "Table 7"),
+    log:
+        "logs/{run}/tables/table7.log",
+    benchmark:
+        "logs/{run}/benchmarks/tables/table7.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    shell:
+        RUN
+
+
+rule parts_table:
+    input:
+        unpack(inputs_of("jobs/{run}/tables/parts.json", "results/{run}/metrics/parts/**")),
+    output:
+        multiext("results/{run}/tables/parts", ".csv", ".md", ".tex", ".record"),
+        shown("results/{run}/tables/parts.html", "parts_table", "Parts", "Part discovery"),
+    log:
+        "logs/{run}/tables/parts.log",
+    benchmark:
+        "logs/{run}/benchmarks/tables/parts.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    shell:
+        RUN
+
+
+rule real_parts_table:
+    input:
+        unpack(
+            inputs_of(
+                "jobs/{run}/tables/real_parts_{dataset}.json",
+                "results/{run}/metrics/real_parts/{dataset}/**",
+            )
+        ),
+    output:
+        multiext("results/{run}/tables/real_parts_{dataset}", ".csv", ".md", ".tex", ".record"),
+        shown(
+            "results/{run}/tables/real_parts_{dataset}.html",
+            "real_parts_table",
+            "Parts",
+            "Parts on photographs",
+            **{"data set": "{dataset}"},
+        ),
+    log:
+        "logs/{run}/tables/real_parts_{dataset}.log",
+    benchmark:
+        "logs/{run}/benchmarks/tables/real_parts_{dataset}.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    shell:
+        RUN
+
+
+rule parameter_tables:
+    input:
+        unpack(inputs_of("jobs/{run}/tables/table8.json", "paper/parameter_counts.csv")),
+    output:
+        expand("results/{{run}}/tables/table{number}.{kind}", number=range(8, 13), kind=["csv", "md", "tex"]),
+        "results/{run}/tables/table8.record",
+        report(
+            expand("results/{{run}}/tables/table{number}.html", number=range(8, 13)),
+            caption="../report/parameter_tables.rst",
+            category="Parameter counts",
+        ),
+    log:
+        "logs/{run}/tables/table8.log",
+    benchmark:
+        "logs/{run}/benchmarks/tables/table8.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    shell:
+        RUN
+
+
+# What `dvc metrics` and `dvc exp show` compare
+rule summary:
+    input:
+        unpack(inputs_of("jobs/{run}/summary.json", "results/{run}/tables/**")),
+    output:
+        "results/{run}/summary.json",
+        "results/{run}/summary.record",
+    log:
+        "logs/{run}/summary.log",
+    benchmark:
+        "logs/{run}/benchmarks/summary.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    shell:
+        RUN
+
+
+# What `dvc plots` draws
+rule curves:
+    input:
+        unpack(
+            inputs_of(
+                "jobs/{run}/curves/pretrain.json",
+                "results/{run}/metrics/pretrain/**",
+                "results/{run}/metrics/finetune/**",
+            )
+        ),
+    output:
+        "results/{run}/curves/pretrain.csv",
+        "results/{run}/curves/finetune.csv",
+        "results/{run}/curves/pretrain.record",
+    log:
+        "logs/{run}/curves/pretrain.log",
+    benchmark:
+        "logs/{run}/benchmarks/curves/pretrain.tsv"
+    localrule: True
+    conda:
+        "../envs/patchvae.yaml"
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    shell:
+        RUN

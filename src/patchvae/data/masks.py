@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from patchvae.data.packed import array_rows, check_images, load_array, load_manifest
 from patchvae.errors import PatchVAEError
-from patchvae.files import file_digest
-from patchvae.provenance import code_sha256
-from patchvae.records import RECORD, write_record
+from patchvae.files import file_digest, write_json
+from patchvae.records.digests import MASKS_MANIFEST
 
 NORMALISATIONS = ("mean-one", "sum-one")
 WORKING_COPIES = 8  # float32 arrays of a batch's size alive at once, at most
@@ -76,16 +75,18 @@ def batch_size(shape: tuple[int, ...], memory: int) -> int:
 
 
 def write_masks(config: Mapping[str, Any], images_path: Path | str, out_path: Path | str, memory: int = MEMORY) -> None:
-    """Write the masks of a packed data set's {split}_images.npy as .npy, and beside them record.json.
+    """Write the masks of a packed data set's {split}_images.npy as .npy, and beside them manifest.json.
 
-    `config` is the masks block of params.yaml and image_size. The record holds config, code_sha256, images_sha256
-    (from the data set's manifest) and sha256 of the masks. An old one is removed first, and the new one is written
-    last. Works batch by batch within `memory` bytes. Raises PatchVAEError naming the file or key that is wrong, also
-    for images that are not those of their manifest.
+    `config` is the masks block of params.yaml and image_size. The manifest holds images_sha256 (from the data set's
+    manifest) and sha256 of the masks. An old one is removed first, and the new one is written last. Works batch by
+    batch within `memory` bytes. Raises PatchVAEError naming the file or key that is wrong, also for images that are
+    not those of their manifest.
     """
     images_path, out_path = Path(images_path), Path(out_path)
     if images_path.parent.absolute() == out_path.parent.absolute():
-        raise PatchVAEError(f"{out_path} lies beside the images, and its {RECORD} would replace theirs: move it")
+        raise PatchVAEError(
+            f"{out_path} lies beside the images, and its {MASKS_MANIFEST} would replace theirs: move it"
+        )
     packed = load_manifest(images_path.parent)
     split = packed["splits"].get(images_path.name.removesuffix("_images.npy"))
     if split is None:
@@ -97,12 +98,12 @@ def write_masks(config: Mapping[str, Any], images_path: Path | str, out_path: Pa
     options = (config["patch_size"], config["per_channel"], config["normalise"])
     shape = (len(images), *weight_masks(images[:1], *options).shape[1:])
     batch = batch_size(images.shape, memory)
-    (out_path.parent / RECORD).unlink(missing_ok=True)
+    (out_path.parent / MASKS_MANIFEST).unlink(missing_ok=True)
     with array_rows(out_path, shape, np.float16) as writer:
         for start in range(0, len(images), batch):
             # Mapped anew each time, to release the pages of the last batch
             writer.write(start, weight_masks(load_array(images_path)[start : start + batch], *options, memory))
         writer.finish(len(images))
     digests = {"images_sha256": split["sha256"], "sha256": file_digest(out_path)}
-    write_record(out_path.parent, config, code_sha256(__name__), **digests)
+    write_json(out_path.parent / MASKS_MANIFEST, digests)
     log.info("wrote %s: %s", out_path, shape)

@@ -15,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from patchvae.errors import PatchVAEError
-from patchvae.files import atomic, file_digest, read_json, write_json
+from patchvae.files import HASHED, atomic, file_digest, read_json, write_json
 
 MANIFEST = "manifest.json"
 SPLITS = ("train", "test")
 UNLABELLED = -1
-HASHED = 2**30  # bytes, a second or less
 ROW = "S32"  # a SHA-256 as one value, to be sorted; all have this length, so it matters nothing that it drops zeros
 _OTHER = ": the files of two data sets or versions lie there, pack it again"
 

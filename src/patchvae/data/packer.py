@@ -24,12 +24,14 @@ from patchvae.data.packed import SPLITS, RowWriter, check_labels, clear, save_ar
 from patchvae.data.photos import PhotoList, PhotoSet, TooSmall, Undecodable, decode
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, canonical
-from patchvae.provenance import code_sha256
+from patchvae.records.provenance import code_sha256
 
 PARTIAL, JOURNAL = ".{}_images.npy.packing", ".packing.npz"
 SAVE_EVERY = 60.0  # seconds
 IN_FLIGHT = 4  # images per thread that are read and not yet written
 UNLISTED = "images of no split"  # in the manifest's counts of files that were left out
+
+Places = dict[str, tuple[str, int]]  # name of a photograph -> its split and row
 
 log = logging.getLogger(__name__)
 
@@ -54,13 +56,12 @@ def pack_photos(
     for split in SPLITS:
         labels = np.array(splits[split].labels, dtype=np.int64)
         check_labels(f"{dataset} ({split})", labels, classes, split)
-    indexes = {archive: _Index(archive, splits) for archive in sorted({photos.archive for photos in splits.values()})}
-    for index in indexes.values():
-        index.refuse_repeats(dataset)
+    archives = {photos.archive for photos in splits.values()}
+    places = {archive: _places(dataset, archive, splits) for archive in sorted(archives)}
     clear(out_dir)
     key = canonical([config, source, classes, _lists_digest(splits), code_sha256(__name__), PIL.__version__])
     with _kept_files(out_dir, {split: (len(splits[split].names), size, size, 3) for split in SPLITS}) as files:
-        packing = _Packing(config, photos, indexes, files, _Journal(out_dir / JOURNAL, key, files))
+        packing = _Packing(config, photos, places, files, _Journal(out_dir / JOURNAL, key, files))
         packing.run(threads or os.cpu_count() or 1)
         packing.compare_splits()
         skipped = packing.skipped()
@@ -77,60 +78,20 @@ def pack_photos(
     write_manifest(out_dir, dataset, config["format"], classes, source, skipped, packing.ignored)
 
 
-class _Index:
-    """Where the photographs of an archive stand in the lists, by their names' hashes: 12 bytes of memory each."""
+def _places(dataset: str, archive: Path, splits: Mapping[str, PhotoList]) -> Places:
+    """Where the photographs of an archive stand in the lists.
 
-    def __init__(self, archive: Path, splits: Mapping[str, PhotoList]) -> None:
-        self.lists = {split: splits[split].names for split in SPLITS if splits[split].archive == archive}
-        self.count = sum(map(len, self.lists.values()))
-        hashes = np.fromiter((_hash(name) for names in self.lists.values() for name in names), np.uint64, self.count)
-        order = np.argsort(hashes, kind="stable")
-        self.hashes, self.order = hashes[order], order.astype(np.uint32)
-
-    def place(self, number: int) -> tuple[str, int]:
-        """Split and row of a photograph by its number in all lists."""
-        for split, names in self.lists.items():
-            if number < len(names):
-                return split, number
-            number -= len(names)
-        raise IndexError(number)
-
-    def find(self, name: str) -> tuple[str, int] | None:
-        """Split and row of a photograph, or None where it is in no list."""
-        wanted = np.uint64(_hash(name))
-        at = int(self.hashes.searchsorted(wanted))
-        while at < self.count and self.hashes[at] == wanted:
-            split, row = self.place(int(self.order[at]))
-            if self.lists[split][row] == name:
-                return split, row
-            at += 1
-        return None
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self.find(name) is not None
-
-    def refuse_repeats(self, dataset: str) -> None:
-        """Raise PatchVAEError for an image that lies twice in a split, or in both."""
-        twice: list[tuple[int, int, str]] = []
-        shared: list[str] = []
-        equal = np.flatnonzero(self.hashes[1:] == self.hashes[:-1])
-        for first, second in ((self.place(int(self.order[at])), self.place(int(self.order[at + 1]))) for at in equal):
-            name = self.lists[second[0]][second[1]]
-            if self.lists[first[0]][first[1]] != name:
-                continue  # two names of one hash
-            if first[0] == second[0]:
-                twice.append((SPLITS.index(first[0]), second[1], name))
-            else:
-                shared.append(name)
-        if twice:
-            split, _, name = min(twice)
-            raise PatchVAEError(f"{dataset} ({SPLITS[split]}): the image {name} is listed twice")
-        if shared:
-            raise PatchVAEError(f"{dataset}: the image {min(shared)} is in both splits, train and test")
-
-
-def _hash(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+    Raises PatchVAEError for an image that lies twice in a split, or in both.
+    """
+    found: Places = {}
+    for split in SPLITS:
+        for row, name in enumerate(splits[split].names if splits[split].archive == archive else ()):
+            other = found.setdefault(name, (split, row))
+            if other[0] != split:
+                raise PatchVAEError(f"{dataset}: the image {name} is in both splits, train and test")
+            if other[1] != row:
+                raise PatchVAEError(f"{dataset} ({split}): the image {name} is listed twice")
+    return found
 
 
 def _lists_digest(splits: Mapping[str, PhotoList]) -> str:
@@ -208,11 +169,11 @@ class _Packing:
         self,
         config: Mapping[str, Any],
         photos: PhotoSet,
-        indexes: Mapping[Path, _Index],
+        places: Mapping[Path, Places],
         writers: Mapping[str, RowWriter],
         journal: _Journal,
     ) -> None:
-        self.config, self.photos, self.splits, self.indexes = config, photos, photos.splits, indexes
+        self.config, self.photos, self.splits, self.places = config, photos, photos.splits, places
         self.writers, self.journal = writers, journal
         counts = {split: len(self.splits[split].names) for split in SPLITS}
         # Eight bytes of each file's digest: for ImageNet, two agree by chance once in a billion times.
@@ -264,21 +225,18 @@ class _Packing:
         """Every listed image in the order of its archive, which is read once for both splits."""
         archives = {(photos.archive, photos.nested) for photos in self.splits.values()}
         for archive, nested in sorted(archives):
-            index = self.indexes[archive]
-            seen = {split: np.zeros(len(names), dtype=bool) for split, names in index.lists.items()}
-            for name, load in read_wanted(archive, index, nested, self._ignore):
-                place = index.find(name)
-                assert place is not None
-                split, row = place
-                if seen[split][row]:
+            places, seen = self.places[archive], set[str]()
+            for name, load in read_wanted(archive, places, nested, self._ignore):
+                if name in seen:
                     raise PatchVAEError(f"the archive {archive} holds {name} twice: repack it with one of them")
-                seen[split][row] = True
-                yield split, row, load
-            missing = [(split, int(row)) for split in seen for row in np.flatnonzero(~seen[split])]
-            if missing:
-                split, row = missing[0]
-                name = index.lists[split][row]
-                raise PatchVAEError(f"{archive} has no image {name}, which belongs to {split} ({len(missing)} missing)")
+                seen.add(name)
+                yield *places[name], load
+            if len(seen) < len(places):
+                name = next(name for name in places if name not in seen)
+                raise PatchVAEError(
+                    f"{archive} has no image {name}, which belongs to {places[name][0]}"
+                    f" ({len(places) - len(seen)} missing)"
+                )
 
     def _ignore(self, name: str) -> None:
         self.ignored[no_photo(name) or UNLISTED] += 1

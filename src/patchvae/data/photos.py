@@ -1,12 +1,7 @@
 """Photographs of any size and kind: the lists of a split, and decoding to a square of pixels."""
 
 import io
-import itertools
-import os
 import re
-import tempfile
-from array import array
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +15,6 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM", "TIFF")  # whatever the f
 CONVERT = ("heic", "heix", "hevc", "hevx", "heim", "heis", "mif1", "msf1", "avif", "avis")  # kinds of HEIC and AVIF
 ADDRESS = re.compile(" at 0x[0-9A-Fa-f]+")
 LARGEST = 1 << 27  # pixels of an enlarged image: 400 MB
-NAMES = 1024  # that are read from the disk at a time
 DRAFT = 2  # a JPEG may be decoded smaller than it is while its sides stay this many times the target's
 
 
@@ -32,37 +26,6 @@ class TooSmall(Exception):
     """The image is smaller than the crop; its text is the image's size."""
 
 
-class Names:
-    """Names by their numbers, in a temporary file: millions of them would take hundreds of megabytes of memory."""
-
-    def __init__(self, names: Iterable[str] = ()) -> None:
-        self._file, self._ends = tempfile.TemporaryFile(), array("Q", [0])  # noqa: SIM115  # closed with the names
-        for name in names:
-            self.append(name)
-
-    def append(self, name: str) -> None:
-        content = name.encode("utf-8", "surrogatepass")
-        self._file.write(content)
-        self._ends.append(self._ends[-1] + len(content))
-
-    def __len__(self) -> int:
-        return len(self._ends) - 1
-
-    def __getitem__(self, number: int) -> str:
-        self._file.flush()
-        start = self._ends[number]
-        content = os.pread(self._file.fileno(), self._ends[number + 1] - start, start)
-        return content.decode("utf-8", "surrogatepass")
-
-    def __iter__(self) -> Iterator[str]:
-        self._file.flush()
-        for first in range(0, len(self), NAMES):
-            ends = self._ends[first : first + NAMES + 1]
-            content = os.pread(self._file.fileno(), ends[-1] - ends[0], ends[0])
-            for start, end in itertools.pairwise(ends):
-                yield content[start - ends[0] : end - ends[0]].decode("utf-8", "surrogatepass")
-
-
 @dataclass
 class PhotoList:
     """The photographs of one split in their final order: files of `archive` and their labels (-1: none).
@@ -72,7 +35,7 @@ class PhotoList:
 
     archive: Path
     nested: bool = False
-    names: Names = field(default_factory=Names)
+    names: list[str] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
 
     def add(self, name: str, label: int = UNLABELLED) -> None:

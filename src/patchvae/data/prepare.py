@@ -17,8 +17,6 @@ from patchvae.data.places205 import read_places205
 from patchvae.data.source_records import check_sources, fetch_again
 from patchvae.data.user_photos import read_folders, read_lists
 from patchvae.errors import PatchVAEError
-from patchvae.provenance import code_sha256
-from patchvae.records import RECORD, write_record
 
 Reader = Callable[[Mapping[str, Any], Any], PhotoSet | tuple[list[str], dict[str, PackedSplit]]]
 
@@ -81,9 +79,7 @@ def _pack(
         raise PatchVAEError(
             f"num_classes of {config['dataset']} is {config['num_classes']}, its files say {len(classes)}"
         )
-    (Path(out_dir) / RECORD).unlink(missing_ok=True)
     if isinstance(data, PhotoSet):
         pack_photos(out_dir, config, data, checksums, threads)
     else:
         write_packed(out_dir, config["dataset"], config["format"], classes, data[1], checksums)
-    write_record(Path(out_dir), config, code_sha256(__name__))

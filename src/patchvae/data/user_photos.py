@@ -8,7 +8,7 @@ from typing import Any
 from patchvae.data.archives import file_names
 from patchvae.data.lists import open_sources, read_lines, split_line
 from patchvae.data.names import no_photo, photo_names
-from patchvae.data.photos import Names, PhotoList, PhotoSet
+from patchvae.data.photos import PhotoList, PhotoSet
 from patchvae.data.pointers import locate
 from patchvae.errors import PatchVAEError
 
@@ -91,7 +91,7 @@ def _photo_set(config: Mapping[str, Any], archive: Path, images: Mapping[str, li
         raise PatchVAEError(f"{config['dataset']} has one class, {classes[0]}, and a classifier needs two")
     numbers = {name: number for number, name in enumerate(classes)}
     splits = {
-        split: PhotoList(archive, names=Names(name for name, _ in rows), labels=[numbers[label] for _, label in rows])
+        split: PhotoList(archive, names=[name for name, _ in rows], labels=[numbers[label] for _, label in rows])
         for split, rows in images.items()
     }
     return PhotoSet(classes, splits, published=False)

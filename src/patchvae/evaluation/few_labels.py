@@ -4,22 +4,22 @@ The pixels, raw or whitened, are floors without any network.
 """
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from patchvae import checkpoint
 from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.few_labels_config import FewLabels, FewLabelsOfPixels, FewLabelsResult
 from patchvae.evaluation.leave_one_out import CHUNK, LeaveOneOut
 from patchvae.evaluation.probe import FrozenFeatures
 from patchvae.evaluation.ridge import CONSTANT, choose
+from patchvae.jobs.run import Run, start
 from patchvae.models.scaling import Scaling
-from patchvae.run import Run, start
+from patchvae.params.measuring import FewLabels, FewLabelsOfPixels
+from patchvae.records import checkpoint
+from patchvae.records.results import FewLabelsResult
 from patchvae.seeding import seed_for
 
 SPLITS = ("train", "test")
@@ -112,15 +112,14 @@ def few_labels(
     metrics: Path,
     device: str = "auto",
     threads: int | None = None,
-    wanted: Mapping[str, str] | None = None,
 ) -> None:
     """Fit ridge regression to every draw of every number of labels, and write the accuracies on the test split.
 
     Each fit has the lambda of the best top-1 accuracy of its left-out images, see `LeaveOneOut` and `choose`. With one
     label per class none is right, as the left-out image was its class's only one; the largest lambda is taken then.
 
-    data: a packed data set; pretrained: a pretraining checkpoint of the same variant, None for pixels; wanted: see
-    `records`. All features are kept in memory in float32.
+    data: a packed data set; pretrained: a pretraining checkpoint of the same variant, None for pixels.
+    All features are kept in memory in float32.
     Raises PatchVAEError for broken inputs, a checkpoint of another model, and features that are not finite.
     """
     if (pretrained is None) == isinstance(config, FewLabels):
@@ -129,7 +128,7 @@ def few_labels(
     began = time.perf_counter()
     record: dict[str, Any] = {}
     if isinstance(config, FewLabels) and pretrained is not None:
-        content = checkpoint.load_phi(pretrained, config, wanted or {}, run.digests)
+        content = checkpoint.load_phi(pretrained, config, run.digests)
         record["pretraining"] = checkpoint.pretraining_record(content, config.pretrained.snapshot)
         features = features_of_phi(run, config, content)
         if not all(values.isfinite().all() for values in features.values()):

@@ -12,14 +12,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from patchvae.checkpoint import pretraining_record
 from patchvae.data.packed import load_split
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.inception import weights_or_reason
 from patchvae.evaluation.reconstruction import KINDS, reconstructions, temperature_of
-from patchvae.evaluation.reconstruction_config import FidResult, Reconstruct
+from patchvae.jobs.run import Run, start
+from patchvae.params.measuring import Reconstruct
 from patchvae.pretrained import load_model
-from patchvae.run import Run, start
+from patchvae.records.checkpoint import pretraining_record
+from patchvae.records.results import FidResult
 
 FEATURES = 2048  # of the last block, the FID's usual one
 

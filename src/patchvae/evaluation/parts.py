@@ -13,17 +13,17 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import average_precision_score, normalized_mutual_info_score
 from torch import nn
 
-from patchvae.checkpoint import pretraining_record
 from patchvae.data.packed import load_split
 from patchvae.data.tensors import batches, open_array
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.parts_config import PartsResult
 from patchvae.hardware import autocast
+from patchvae.jobs.run import Run, start
 from patchvae.models.factory import network_of
 from patchvae.models.scaling import Scaling
+from patchvae.params.measuring import Measured
 from patchvae.pretrained import for_measuring, load_model
-from patchvae.run import Run, start
-from patchvae.run_config import Measured
+from patchvae.records.checkpoint import pretraining_record
+from patchvae.records.results import PartsResult
 from patchvae.seeding import seed_for
 from patchvae.training.pretrain import estimate_statistics, seeded_model
 

@@ -4,7 +4,7 @@ It has no learning rate, dropout or epochs. Its one free number is chosen on tra
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from patchvae import checkpoint
 from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.probe_config import OnFeatures, Probe, ProbeResult
+from patchvae.evaluation.bits import recorded_bits
 from patchvae.evaluation.ridge import Ridge, accuracies, choose, moments
 from patchvae.hardware import autocast
+from patchvae.jobs.run import Run, start
 from patchvae.models.resnet import Backbone
 from patchvae.models.scaling import Scaling
+from patchvae.models.weights import backbone_weights, load_weights
+from patchvae.params.measuring import OnFeatures, Probe
 from patchvae.pretrained import for_measuring
-from patchvae.run import Run, start
+from patchvae.records import checkpoint
+from patchvae.records.results import ProbeResult
 from patchvae.seeding import seed_for
 
 BATCH = 250
@@ -33,8 +36,8 @@ class FrozenFeatures:
     def __init__(self, run: Run, config: OnFeatures, pretrained: dict[str, Any]) -> None:
         self.run, self.pool = run, config.pool
         backbone = Backbone(config.backbone)
-        weights = checkpoint.backbone_weights(pretrained, config.pretrained.snapshot)
-        checkpoint.load_weights(backbone, weights, config.pretrained.variant)
+        weights = backbone_weights(pretrained, config.pretrained.snapshot)
+        load_weights(backbone, weights, config.pretrained.variant)
         self.phi = for_measuring(backbone, run.device)
         self.scaling = Scaling(config.input_scaling, run.device)
         self.pixels = {split: open_array(run.data / f"{split}_images.npy", run.device) for split in ("train", "test")}
@@ -77,18 +80,16 @@ def probe(
     metrics: Path,
     device: str = "auto",
     threads: int | None = None,
-    wanted: Mapping[str, str] | None = None,
 ) -> None:
     """Fit ridge regression to the features of one pretrained phi and write its accuracies on the test split.
 
     config: `pool` is the side of the grid of features, `holdout` the share of the labelled training images that lambda
     is chosen on, and `lambdas` (two or more above 0) its initial range, in the units of `Ridge`. The final fit is to
     all labelled training images. data: a packed data set; pretrained: a pretraining checkpoint of the same variant;
-    wanted: see `records`.
     Raises PatchVAEError for broken inputs, a checkpoint of another model, and features that are not finite.
     """
     run = start("probe", __name__, config, data, device, threads)
-    content = checkpoint.load_phi(pretrained, config, wanted or {}, run.digests)
+    content = checkpoint.load_phi(pretrained, config, run.digests)
     features, classes = FrozenFeatures(run, config, content), config.num_classes
     fitted, held = parted(features.labels["train"], config.holdout, config.seed)
     began = time.perf_counter()
@@ -119,7 +120,7 @@ def probe(
         "at_edge": choice.at_edge,
         "features": len(ridge.mean),
         "constant_features": int((ridge.scale == 0).sum()),
-        **run.right(on_test[:, 0]),
+        **recorded_bits(on_test[:, 0].cpu().numpy(), run.data),
     }
     run.finish(ProbeResult, metrics, record, time.perf_counter() - began, len(labelled) + len(on_test))
 

@@ -17,21 +17,24 @@ import torch.nn.functional as F
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
-from patchvae import checkpoint
 from patchvae.data.crops import crop
 from patchvae.data.packed import load_manifest, load_split
 from patchvae.data.superclasses import superclasses
 from patchvae.data.tensors import BATCH, batches, open_array
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.information import Information, equal_count_bins, information
-from patchvae.evaluation.real_parts_config import DEAD, DISTANCES, METHODS, OCCURS, SPACES, RealParts, RealPartsResult
+from patchvae.evaluation.part_measures import DEAD, DISTANCES, METHODS, OCCURS, SPACES
 from patchvae.evaluation.ridge import CONSTANT
 from patchvae.hardware import autocast
+from patchvae.jobs.run import Run, start
 from patchvae.models.factory import network_of
 from patchvae.models.resnet import Backbone
 from patchvae.models.scaling import Scaling
+from patchvae.models.weights import backbone_weights, load_weights
+from patchvae.params.measuring import RealParts
 from patchvae.pretrained import for_measuring, restored_encoder
-from patchvae.run import Run, start
+from patchvae.records import checkpoint
+from patchvae.records.results import RealPartsResult
 from patchvae.seeding import seed_for
 from patchvae.training.pretrain import estimate_statistics, seeded_model
 
@@ -241,7 +244,6 @@ def measure_parts(
     metrics: Path,
     device: str = "auto",
     threads: int | None = None,
-    wanted: Mapping[str, str] | None = None,
 ) -> None:
     """Measure the parts of one PatchVAE on the test images of a labelled data set, beside controls; write the metrics.
 
@@ -257,18 +259,17 @@ def measure_parts(
     the reference, and `random`, one at the initial weights of another seed, so that it is not the untrained model's.
 
     data: a packed data set; pretrained, reference: checkpoints of pretrainings, or their encoders as `export` writes
-    them; wanted: see `records`.
+    them.
     Raises PatchVAEError for broken inputs, a model without parts, and checkpoints of other data.
     """
     run = start("real_parts", __name__, config, data, device, threads, "patchvae")
-    wanted = wanted or {}
-    content = checkpoint.load_identified(pretrained, config, wanted, run.digests)
+    content = checkpoint.load_identified(pretrained, config, run.digests)
     block = content["config"]["model"]
     if block["name"] != "patchvae":
         raise PatchVAEError(f"{config.variant} is a {block['name']}, this needs a patchvae")
-    other = load_reference(reference, config, wanted, run)
+    other = load_reference(reference, config, run)
     phi = Backbone(other["config"]["model"]["backbone"])
-    checkpoint.load_weights(phi, checkpoint.backbone_weights(other), config.reference)
+    load_weights(phi, backbone_weights(other), config.reference)
     training, split = load_split(data, "train"), load_split(data, "test")
     images = np.array(split.images)
     began = time.perf_counter()
@@ -315,12 +316,11 @@ def measure_parts(
     run.finish(RealPartsResult, metrics, record, time.perf_counter() - began, len(images))
 
 
-def load_reference(path: Path, config: RealParts, wanted: Mapping[str, str], run: Run) -> dict[str, Any]:
+def load_reference(path: Path, config: RealParts, run: Run) -> dict[str, Any]:
     """The checkpoint in whose features crops are compared; errors as `load_pretrained`."""
     expected = {key: getattr(config, key) for key in ("dataset", "seed", "image_size", "input_scaling")}
     expected |= {"variant": config.reference}
-    asked = {"pretrained": wanted["reference"]} if "reference" in wanted else {}
-    return checkpoint.load_pretrained(path, expected, asked, run.digests)
+    return checkpoint.load_pretrained(path, expected, run.digests)
 
 
 def with_statistics(run: Run, block: Mapping[str, Any], seed: int) -> Any:

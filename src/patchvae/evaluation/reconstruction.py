@@ -11,17 +11,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from patchvae.checkpoint import pretraining_record
 from patchvae.data.packed import load_split
 from patchvae.data.tensors import batches
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.reconstruction_config import Reconstruct, ReconstructResult
 from patchvae.hardware import autocast
+from patchvae.jobs.run import Run, start
 from patchvae.models.beta_vae import BetaVAE
 from patchvae.models.patchvae import PatchVAE, patch_code
 from patchvae.models.scaling import IMAGENET_MEAN, IMAGENET_STD, Scaling
+from patchvae.params.measuring import Reconstruct
 from patchvae.pretrained import load_model
-from patchvae.run import Run, start
+from patchvae.records.checkpoint import pretraining_record
+from patchvae.records.results import ReconstructResult
 from patchvae.seeding import seed_for
 
 KINDS = ("beta-vae", "patchvae")  # models whose training has a reconstruction

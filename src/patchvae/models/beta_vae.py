@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from patchvae.losses import gaussian_kl
-from patchvae.models.beta_vae_config import BetaVAENetwork
 from patchvae.models.generators import GlobalDecoder, Output
 from patchvae.models.global_encoder import GlobalEncoder
 from patchvae.models.resnet import initialise
+from patchvae.params.networks import BetaVAENetwork
 
 
 class BetaVAE(nn.Module):

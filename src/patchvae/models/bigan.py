@@ -4,10 +4,10 @@ import math
 
 from torch import Tensor, nn
 
-from patchvae.models.bigan_config import BiGANNetwork
 from patchvae.models.generators import GlobalDecoder
 from patchvae.models.global_encoder import GlobalEncoder
 from patchvae.models.resnet import initialise
+from patchvae.params.networks import BiGANNetwork
 
 
 class BiGAN(nn.Module):

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from torch import nn
 
 from patchvae.errors import PatchVAEError
-from patchvae.models.kinds import KINDS
-from patchvae.models.network_config import Network
+from patchvae.params.kinds import KINDS
+from patchvae.params.networks import Network
 
 
 def network_of(block: Mapping[str, Any]) -> Network:
@@ -18,11 +18,10 @@ def network_of(block: Mapping[str, Any]) -> Network:
     if name not in KINDS:
         raise PatchVAEError(f"model.name: unknown model {name!r}, known are {', '.join(sorted(KINDS))}")
     try:
-        network: Network = KINDS[name].network_config().model_validate(block)
+        return KINDS[name].network.model_validate(block)
     except ValidationError as error:
         first = error.errors()[0]
         raise PatchVAEError(f"{'.'.join(map(str, ('model', *first['loc'])))}: {first['msg']}") from error
-    return network
 
 
 def build_model(network: Network, image_size: int) -> nn.Module:

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from patchvae.losses import EPSILON, bernoulli_kl, gaussian_kl
 from patchvae.models.generators import Decoder, Output
-from patchvae.models.patchvae_config import PatchVAENetwork, Temperature
 from patchvae.models.resnet import Backbone, initialise
+from patchvae.params.networks import PatchVAENetwork, Temperature
 
 CLAMP = 1e7  # E16: bounds of a cell's variance
 

@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from patchvae.models.random_config import RandomNetwork
 from patchvae.models.resnet import Backbone, initialise
+from patchvae.params.networks import RandomNetwork
 
 
 class Random(nn.Module):

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from patchvae.models.resnet import Backbone, head, initialise
-from patchvae.models.supervised_config import SupervisedNetwork
+from patchvae.params.networks import SupervisedNetwork
 
 
 class Supervised(nn.Module):

@@ -1,7 +1,6 @@
 """Supervised fine-tuning of a classifier on a pretrained phi, in the regimes of Sec. 4.1."""
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +8,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from patchvae import checkpoint
 from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
+from patchvae.evaluation.bits import recorded_bits
 from patchvae.files import read_json
 from patchvae.hardware import autocast
+from patchvae.jobs.run import Run, start
 from patchvae.models.resnet import Classifier
 from patchvae.models.scaling import Scaling
 from patchvae.models.sizes import REGIMES
-from patchvae.result import checked_result
-from patchvae.run import Run, start
+from patchvae.models.weights import backbone_weights, load_weights
+from patchvae.params.classifying import Finetune
+from patchvae.records import checkpoint
+from patchvae.records.result import checked_result
+from patchvae.records.results import FinetuneResult, RatesResult
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Feed, Order, mirror
-from patchvae.training.finetune_config import Finetune, FinetuneResult, RatesResult
 from patchvae.training.loop import Watch, train
 from patchvae.training.optimizers import sgd
 
@@ -65,8 +67,8 @@ class FinetuneTask:
             config.head_pool,
             config.init,
         )
-        weights = checkpoint.backbone_weights(pretrained, config.pretrained.snapshot)
-        checkpoint.load_weights(network.backbone, weights, config.pretrained.variant)
+        weights = backbone_weights(pretrained, config.pretrained.snapshot)
+        load_weights(network.backbone, weights, config.pretrained.variant)
         network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         stages, cut = list(network.backbone.stages()), REGIMES[config.regime]
         self.frozen = nn.Sequential(*stages[:cut]).requires_grad_(False)
@@ -285,23 +287,22 @@ def finetune(
     device: str = "auto",
     threads: int | None = None,
     watch: Watch | None = None,
-    wanted: Mapping[str, str] | None = None,
     rates: Path | None = None,
 ) -> None:
     """Fine-tune one regime from one pretrained phi and write the metrics; a second call resumes an interrupted one.
 
     data: a packed data set; pretrained: a pretraining checkpoint of the same variant; watch: follows the training;
-    wanted: see `records`; rates: metrics of a job `rates`, where config.lr is `chosen`.
+    rates: metrics of a job `rates`, where config.lr is `chosen`.
     Raises PatchVAEError for broken inputs, a checkpoint of another model, and NaN.
     """
-    watch, wanted = watch or Watch(), wanted or {}
+    watch = watch or Watch()
     run = start("finetune", __name__, config, data, device, threads)
-    content = checkpoint.load_phi(pretrained, config, wanted, run.digests)
+    content = checkpoint.load_phi(pretrained, config, run.digests)
     lr, chosen = config.lr, {}
     if lr == "chosen":
         lr = chosen_rate(rates, config)
         chosen = {"lr": lr}
-    state_path = run.state_path(scratch, [metrics], pretrained=content["sha256"], **chosen)
+    state_path = run.state_path(scratch, metrics, pretrained=content["sha256"], **chosen)
     task = FinetuneTask(run, config, content, lr)
     task.order.tell_if_clipped(config.batch_size, run.label, watch)
     training = train(task, state_path, run.device, run.label, run.machine, watch)
@@ -315,7 +316,7 @@ def finetune(
         "top5": last_and_best([record["test_top5"] for record in history]),
         "train_top1": history[-1]["train_top1"],
         "train_images": len(task.order.images),
-        **run.right(task.right[:, 0]),
+        **recorded_bits(task.right[:, 0].cpu().numpy(), run.data),
         "history": history,
         "epochs": task.epochs,
         "batch_size": task.order.batch_size,

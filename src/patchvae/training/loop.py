@@ -12,9 +12,10 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from patchvae import checkpoint
 from patchvae.errors import PatchVAEError
+from patchvae.jobs.states import finish, training_of
 from patchvae.models.resnet import all_finite
+from patchvae.records import checkpoint
 from patchvae.seeding import random_state, restore_random_state
 from patchvae.training.graphs import Recorder, Repeated, stream_of_its_own
 
@@ -163,8 +164,9 @@ def train(
     machine: a description of this one, kept with the state; watch: follows the training; recorder: see `Repeated`. The
     state is saved at `state_path` every `save_every` seconds, on SIGTERM or SIGINT, and at the end, so that a finished
     training whose outputs are lost need not run again. On one machine a resumed run gives the same bits as an
-    uninterrupted one, on a GPU unless `deterministic` is off. A state that cannot be read is replaced. Raises Diverged
-    naming the step at which the loss stopped being finite; the state saved before it is kept.
+    uninterrupted one, on a GPU unless `deterministic` is off. A state that cannot be read is replaced, one of another
+    training is refused. Raises Diverged naming the step at which the loss stopped being finite; the state saved before
+    it is kept.
     """
     watch = watch or Watch()
     losses, history, start, began = Losses(device), [], 0, time.monotonic()
@@ -172,6 +174,8 @@ def train(
     saved = read_state(state_path, watch)
     if saved is not None:
         try:
+            if saved["training"] != training_of(state_path):
+                raise PatchVAEError(f"{label}: {state_path} is the state of another training: delete it and run again")
             task.restore(saved["task"])
             losses.restore(saved["losses"])
             history, start, machines = saved["history"], saved["step"], saved["machines"]
@@ -198,6 +202,7 @@ def train(
             raise Diverged(f"{label}: a weight is NaN or infinite after step {step} of {total}")
         seconds = time.monotonic() - began
         content = {"task": task.state(), "losses": losses.state(), "history": history, "step": step}
+        content |= {"training": training_of(state_path)}
         content |= {"seconds": seconds, "machines": machines, "random": random_state()}
         checkpoint.save(state_path, content)
         return seconds
@@ -232,6 +237,7 @@ def train(
                     watch.note(f"{label}: stopped by a signal at step {step + 1} of {total}; run again to go on")
                     raise Interrupted(128 + guard.received)
             seconds = save(total) if saved is None or start < total else saved["seconds"]
+            finish(state_path)
     finally:
         watch.end()
     return Training(history, seconds, machines)

@@ -8,23 +8,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from patchvae import checkpoint
 from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
 from patchvae.hardware import autocast, memory_format
+from patchvae.jobs.run import Run, start
 from patchvae.models.factory import build_model
-from patchvae.models.kinds import KINDS
-from patchvae.models.network_config import Network
 from patchvae.models.resnet import initialise
 from patchvae.models.scaling import Scaling
-from patchvae.records import check_masks
-from patchvae.run import Run, start
+from patchvae.params.kinds import KINDS
+from patchvae.params.networks import Network
+from patchvae.params.pretraining import Pretrain, Trained
+from patchvae.records import checkpoint
+from patchvae.records.digests import check_masks
+from patchvae.records.results import PretrainResult
 from patchvae.seeding import seed_for
 from patchvae.training.batches import Feed, Order, mirror
 from patchvae.training.loop import Training, Watch, train
 from patchvae.training.objectives.objective import AdversarialObjective, Objective
-from patchvae.training.pretrain_config import Pretrain, PretrainResult, Trained
 
 STATISTICS_BATCH = 250
 FRESH_STEPS = 200  # of a new discriminator against the finished networks
@@ -192,27 +193,26 @@ def pretrain(
     device: str = "auto",
     threads: int | None = None,
     watch: Watch | None = None,
-    wanted: Mapping[str, str] | None = None,
 ) -> None:
     """Train one variant, write its checkpoint and metrics; a second call resumes an interrupted one.
 
-    data: a packed data set; masks: its weight masks or None; watch: follows the training; wanted: see `records`. The
+    data: a packed data set; masks: its weight masks or None; watch: follows the training. The
     checkpoint holds the weights (`model`), phi's at the epochs of `snapshots`, the number of `steps`, how the `game`
     with a discriminator ended, `config`, `code_sha256` and the digests of its data.
     Raises PatchVAEError for broken inputs and for NaN.
     """
-    watch, wanted = watch or Watch(), wanted or {}
+    watch = watch or Watch()
     run = start("pretrain", __name__, config, data, device, threads, config.model.name)
     masks_sha256 = ""
     if weighted(config) and masks is not None:
-        masks_sha256 = check_masks(masks, run.digests["data_sha256"]["train"], wanted)
+        masks_sha256 = check_masks(masks, run.digests["data_sha256"]["train"])
     training, batch, seen, steps = Training([], 0.0, []), 0, 0, 0
     snapshots: dict[int, dict[str, Tensor]] = {}
     fresh: float | None = None
     task: PretrainTask | None = None
     images = open_array(data / "train_images.npy", run.device)
     if isinstance(config, Trained):
-        state_path = run.state_path(scratch, [output, metrics], masks=masks_sha256)
+        state_path = run.state_path(scratch, metrics, masks=masks_sha256)
         masks_or_labels = open_masks_or_labels(data, masks, config, images, run.device)
         task = PretrainTask(config, images, masks_or_labels, run.device, run.precision)
         task.order.tell_if_clipped(config.batch_size, run.label, watch)

@@ -9,10 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from patchvae import checkpoint
-from patchvae.run import start
+from patchvae.jobs.run import start
+from patchvae.jobs.states import finish
+from patchvae.params.classifying import Rates
+from patchvae.records import checkpoint
+from patchvae.records.results import RatesResult
 from patchvae.training.finetune import FinetuneTask
-from patchvae.training.finetune_config import Rates, RatesResult
 from patchvae.training.loop import Diverged, Watch, train
 
 EXTENSIONS = 4  # of the grid, at most
@@ -63,16 +65,15 @@ def choose_rate(
     device: str = "auto",
     threads: int | None = None,
     watch: Watch | None = None,
-    wanted: Mapping[str, str] | None = None,
 ) -> None:
     """Train the classifier at each rate without `held_out` training images, and write which rate is best on those.
 
     A second call goes on where an interrupted one stopped. No test image is read. Accuracies are those after the last
     epoch; a training that diverges counts as 0 %. Other arguments and errors are those of `finetune`, except NaN.
     """
-    watch, wanted = watch or Watch(), wanted or {}
+    watch = watch or Watch()
     run = start("rates", __name__, config, data, device, threads)
-    content = checkpoint.load_phi(pretrained, config, wanted, run.digests)
+    content = checkpoint.load_phi(pretrained, config, run.digests)
     cache: dict[str, Tensor] = {}
     tried: dict[float, float] = {}
     lines: list[dict[str, float | None]] = []
@@ -83,11 +84,12 @@ def choose_rate(
         for rate in queue:
             task = FinetuneTask(run, config, content, rate, config.held_out, cache)
             cache = task.cache
-            state = run.state_path(scratch, [metrics], pretrained=content["sha256"], rate=rate)
+            state = run.state_path(scratch, metrics, pretrained=content["sha256"], rate=rate)
             try:
                 training = train(task, state, run.device, f"{run.label} lr {rate:g}", run.machine, watch)
             except Diverged as error:
                 watch.note(str(error))
+                finish(state)
                 tried[rate] = 0.0
                 lines.append({"lr": rate, "held_out_top1": None, "train_top1": None})
                 continue

@@ -9,8 +9,6 @@ from patchvae.data.digits import read_digit_scenes
 from patchvae.data.packed import PackedSplit, load_manifest, load_split
 from patchvae.data.prepare import prepare
 from patchvae.errors import PatchVAEError
-from patchvae.files import read_json
-from patchvae.provenance import code_sha256
 
 CONFIG: dict[str, Any] = {
     "dataset": "digit-scenes",
@@ -121,8 +119,6 @@ def test_prepare_keeps_the_occurrence(tmp_path: Path, splits: dict[str, PackedSp
     np.testing.assert_array_equal(loaded.occurrence, splits["test"].occurrence)
     manifest = load_manifest(tmp_path)
     assert manifest["classes"] == list("0123456789") and manifest["source"] == {}
-    record = {"config": CONFIG, "code_sha256": code_sha256("patchvae.data.prepare")}
-    assert read_json(tmp_path / "record.json") == record
     assert "occurrence_sha256" in manifest["splits"]["train"]
 
 

@@ -10,7 +10,6 @@ from patchvae.data.masks import laplacian, weight_masks, write_masks
 from patchvae.data.packed import PackedSplit, load_manifest, save_array, write_packed
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json, write_json
-from patchvae.provenance import code_sha256
 
 CONFIG = {"patch_size": 8, "per_channel": True, "normalise": "mean-one", "image_size": 32}
 HALF = 2.0**-10  # largest relative rounding error of float16
@@ -136,9 +135,7 @@ def test_write_masks(tmp_path: Path, images: np.ndarray) -> None:
     result = np.load(out)
     assert result.dtype == np.float16
     np.testing.assert_array_equal(result, masks(images))
-    assert read_json(out.with_name("record.json")) == {
-        "config": CONFIG,
-        "code_sha256": code_sha256("patchvae.data.masks"),
+    assert read_json(out.with_name("manifest.json")) == {
         "images_sha256": load_manifest(tmp_path / "packed")["splits"]["train"]["sha256"],
         "sha256": hashlib.sha256(out.read_bytes()).hexdigest(),
     }
@@ -155,7 +152,7 @@ def test_write_masks(tmp_path: Path, images: np.ndarray) -> None:
         ("no manifest", "cannot read .*manifest.json"),
         ("old manifest", "manifest.json is of an older version: pack the data set again with `snakemake --force"),
         ("other name", "images.npy is not a split of the data set in"),
-        ("beside", "train.npy lies beside the images, and its record.json"),
+        ("beside", "train.npy lies beside the images, and its manifest.json"),
     ],
 )
 def test_images_that_are_not_those_of_the_manifest(
@@ -190,7 +187,7 @@ def test_full_disk_leaves_no_mask_and_no_manifest(tmp_path: Path) -> None:
     # 48 KB; with two bytes per pixel the masks are 96 KB
     path = pack(tmp_path / "packed", np.zeros((1000, 4, 4, 3), dtype=np.uint8))
     (tmp_path / "masks").mkdir()
-    (tmp_path / "masks" / "record.json").write_text("{}")
+    (tmp_path / "masks" / "manifest.json").write_text("{}")
     with pytest.raises(PatchVAEError, match="cannot write .*train.npy: File too large"):
         write_masks(CONFIG | {"patch_size": 1, "image_size": 4}, path, tmp_path / "masks" / "train.npy")
     assert list((tmp_path / "masks").iterdir()) == []

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from raw_files import prepare_raw, record
+from raw_files import prepare_raw
 
 from patchvae.data import packer
 from patchvae.data.packed import load_manifest, load_split
-from patchvae.data.photos import Names, decode
+from patchvae.data.photos import decode
 from patchvae.errors import PatchVAEError
-from patchvae.files import read_json, write_json
+from patchvae.files import read_json
 
 Photo = Callable[..., bytes]
 Files = dict[str, bytes]
@@ -91,7 +91,6 @@ def test_rows_are_in_the_order_of_the_lists(raw: Raw, out: Path, archive: str, t
     assert manifest["classes"] == ["cat", "dog"] and manifest["skipped"] == []
     assert left(out) == [
         "manifest.json",
-        "record.json",
         *(f"{s}_{a}.npy" for s in ("test", "train") for a in ("images", "labels")),
     ]
 
@@ -268,22 +267,18 @@ def test_failed_second_run_leaves_no_manifest(raw: Raw, out: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_kill_leaves_no_manifest_and_no_half_file(raw: Raw, out: Path, number: signal.Signals) -> None:
     raw.write("folder")
-    write_json(raw.folder / "config.json", {key: value for key, value in CONFIG.items() if key != "sources"})
-    sources = record(raw.folder, CONFIG["sources"], raw.folder / "sources.json")
     script = (
-        "import os, sys, time\n"
-        "from patchvae import cli\n"
+        "import os, signal, sys, time\n"
+        "from pathlib import Path\n"
+        "from raw_files import prepare_raw\n"
         "from patchvae.data import packer\n"
+        "signal.signal(signal.SIGTERM, lambda *a: sys.exit(1))\n"
         "decode = packer.decode\n"
         "packer.decode = lambda *a: (os.write(1, b'begun\\n'), time.sleep(0.3), decode(*a))[-1]\n"
-        "sys.exit(cli.main(sys.argv[1:]))\n"
+        f"prepare_raw({CONFIG!r}, Path({str(raw.folder)!r}), Path({str(out)!r}))\n"
     )
-    config = ["--config", f"@{raw.folder}/config.json", "--sources", str(sources)]
-    config += ["--raw-dir", str(raw.folder), "--out-dir", str(out)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(
-        [sys.executable, "-c", script, "prepare", *config], stdout=subprocess.PIPE, env=environment
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None and process.stdout.readline() == b"begun\n"
         process.send_signal(number)
         process.communicate()
@@ -365,19 +360,3 @@ def test_a_journal_is_written_while_it_is_packed(raw: Raw, out: Path, monkeypatc
         (out / name).write_bytes(content)
     assert 0 < packing(raw, out, monkeypatch) < 24
     assert contents(out) == whole
-
-
-def test_names_of_one_hash_are_told_apart(raw: Raw, out: Path, monkeypatch) -> None:
-    monkeypatch.setattr(packer, "_hash", lambda name: len(name))
-    prepare_raw(CONFIG, raw.write(), out)
-    np.testing.assert_array_equal(load_split(out, "train").images, raw.pixels("train"))
-    np.testing.assert_array_equal(load_split(out, "test").images, raw.pixels("test"))
-
-
-def test_names_are_those_that_were_given() -> None:
-    given = ["a/b.jpg", "", "é\udc80.png", *map(str, range(3000))]
-    names = Names(given)
-    assert list(names) == given and len(names) == len(given)
-    assert [names[number] for number in (2, 0, 3002)] == [given[2], given[0], given[3002]]
-    names.append("more")
-    assert names[len(given)] == "more" and list(names)[-1] == "more"

@@ -4,10 +4,11 @@ import pytest
 import torch
 from helpers import untrained
 
-from patchvae import checkpoint
 from patchvae.data.digits import read_digit_scenes
 from patchvae.data.packed import write_packed
-from patchvae.job_configs import check_config
+from patchvae.params.jobs import check_config
+from patchvae.records import checkpoint
+from patchvae.records.digests import DIGESTS
 
 MODELS = {
     "beta-vae": {"latent_dim": 8, "beta": 1.0},
@@ -89,7 +90,7 @@ def save_model(tmp_path):
     def save(config, model=None):
         path = tmp_path / f"{config['variant']}.pt"
         model = model or untrained(config)
-        made = {"config": config, "code_sha256": "c" * 64, "data_sha256": {"train": "d" * 64}}
+        made = {"config": config, "code_sha256": "c" * 64, **{key: {"train": "d" * 64} for key in DIGESTS}}
         made |= {"snapshots": {}, "steps": 10, "game": None}
         checkpoint.save(path, {"model": model.state_dict(), **made})
         return path

@@ -7,8 +7,8 @@ import torch
 from patchvae.data.packed import PackedSplit, write_packed
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.few_labels import drawn, features_of_pixels, few_labels, standardised
-from patchvae.metrics_files import read_metrics
-from patchvae.run import start
+from patchvae.jobs.run import start
+from patchvae.records.metrics_files import read_metrics
 
 TRAIN, TEST = 120, 60
 CLASSES = ["red", "green", "blue"]
@@ -45,7 +45,7 @@ def small(tmp_path_factory, request):
 def pixel_config(config):
     def build(variant="pixels", **changes):
         settings = {"dataset": "colours", "image_size": 16, "whitened_variance": 0.9, **SETTINGS, **changes}
-        return config(variant, "few-labels", **settings)
+        return config(variant, "few_labels_pixels", **settings)
 
     return build
 
@@ -53,7 +53,7 @@ def pixel_config(config):
 @pytest.fixture
 def phi_config(config):
     own = {"dataset": "colours", "pretrained": SOURCE, "backbone": "resnet9", "pool": 2}
-    return config("beta-vae", "few-labels", **{**own, **SETTINGS})
+    return config("beta-vae", "few_labels", **{**own, **SETTINGS})
 
 
 @pytest.fixture
@@ -141,10 +141,3 @@ def test_a_class_with_too_few_images_is_named(per_class, said):
 def test_one_label_is_too_few():
     with pytest.raises(PatchVAEError, match="two labelled training images or more, not 1"):
         drawn(torch.tensor([-1, 0]), "all", 2, 0, 0)
-
-
-def test_weights_belong_to_a_phi(colours, phi_config, pixel_config, weights, tmp_path):
-    for config, path in ((phi_config, None), (pixel_config(image_size=32), weights)):
-        with pytest.raises(PatchVAEError, match="--pretrained: needed for"):
-            measured(config, colours, path, tmp_path)
-    assert not (tmp_path / "metrics.json").exists()

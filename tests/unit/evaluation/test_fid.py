@@ -16,7 +16,7 @@ from patchvae.data.packed import PackedSplit, load_split, write_packed
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.fid import MeanAndCovariance, features, fid, frechet_distance
 from patchvae.evaluation.inception import fetch_inception, weights_or_reason, weights_path
-from patchvae.metrics_files import read_metrics
+from patchvae.records.metrics_files import read_metrics
 
 CPU = torch.device("cpu")
 # The deprecation that pytorch-fid 0.3.0 runs into; SciPy 1.18 will refuse it.

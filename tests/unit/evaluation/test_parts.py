@@ -23,8 +23,8 @@ from patchvae.evaluation.parts import (
     score_parts,
     trivial,
 )
-from patchvae.metrics_files import read_metrics
-from patchvae.run import start
+from patchvae.jobs.run import start
+from patchvae.records.metrics_files import read_metrics
 from patchvae.training.pretrain import estimate_statistics
 
 
@@ -106,7 +106,7 @@ def test_clusters_of_two_kinds_of_patches():
 
 def test_logits_are_in_the_order_of_the_cells(cells, config, pretrain_config, scenes):
     test = cells[1]
-    run = start("parts", "patchvae.evaluation.parts", config(command="score-parts"), scenes, "cpu", 1)
+    run = start("parts", "patchvae.evaluation.parts", config(command="parts"), scenes, "cpu", 1)
     model = untrained(pretrain_config()).eval()
     logits = logits_of_cells(run, model, test)
     image = torch.from_numpy(test.images[52:53]).permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -128,14 +128,14 @@ def test_trivial_scores_by_hand(cells):
 def with_statistics(config, pretrain_config, scenes):
     """The model before training, with BatchNorm statistics of the training images."""
     model = untrained(pretrain_config())
-    run = start("parts", "patchvae.evaluation.parts", config(command="score-parts"), scenes, "cpu", 1)
+    run = start("parts", "patchvae.evaluation.parts", config(command="parts"), scenes, "cpu", 1)
     estimate_statistics(model, open_array(scenes / "train_images.npy", run.device), run)
     return model
 
 
 def test_the_metrics(config, pretrain_config, scenes, cells, save_model, tmp_path):
     path = save_model(pretrain_config(), with_statistics(config, pretrain_config, scenes))
-    record = measured(config(command="score-parts"), scenes, path, tmp_path)
+    record = measured(config(command="parts"), scenes, path, tmp_path)
     assert (record["rule"], record["split"], record["count"]) == ("parts", "test", 60)
     for name in ("trained", "untrained", "kmeans"):
         assert set(record[name]) == {"ap_occupied", "ap_repeated", "nmi"}
@@ -149,11 +149,11 @@ def test_the_metrics(config, pretrain_config, scenes, cells, save_model, tmp_pat
     # The checkpoint was written before any training.
     assert record["trained"] == record["untrained"] != record["kmeans"]
     # Without the statistics it is another one, and what it is compared with stays.
-    fresh = measured(config(command="score-parts"), scenes, save_model(pretrain_config()), tmp_path)
+    fresh = measured(config(command="parts"), scenes, save_model(pretrain_config()), tmp_path)
     assert fresh["trained"] != record["trained"] and fresh["untrained"] == record["untrained"]
     # Other weights change what is trained, and nothing else.
     path = save_model(pretrain_config(), untrained(pretrain_config(seed=5)))
-    other = measured(config(command="score-parts"), scenes, path, tmp_path)
+    other = measured(config(command="parts"), scenes, path, tmp_path)
     assert other["trained"] != record["trained"]
     for name in ("untrained", "kmeans", "deviation", "occupied"):
         assert other[name] == record[name]
@@ -184,13 +184,11 @@ def rewritten(folder, scenes, change):
 def test_bad_data(change, message, config, pretrain_config, scenes, save_model, tmp_path):
     data = rewritten(tmp_path / "data", scenes, change)
     with pytest.raises(PatchVAEError, match=message):
-        score_parts(
-            config(command="score-parts"), data, save_model(pretrain_config()), tmp_path / "metrics.json", "cpu", 1
-        )
+        score_parts(config(command="parts"), data, save_model(pretrain_config()), tmp_path / "metrics.json", "cpu", 1)
     assert not (tmp_path / "metrics.json").exists()
 
 
 def test_a_model_without_parts(config, pretrain_config, scenes, save_model, tmp_path):
     path = save_model(pretrain_config("beta-vae"))
     with pytest.raises(PatchVAEError, match="^beta-vae is a beta-vae, this needs a patchvae"):
-        score_parts(config("beta-vae", "score-parts"), scenes, path, tmp_path / "metrics.json", "cpu", 1)
+        score_parts(config("beta-vae", "parts"), scenes, path, tmp_path / "metrics.json", "cpu", 1)

@@ -23,8 +23,9 @@ from patchvae.evaluation.real_parts import (
     random_places,
 )
 from patchvae.features import export
-from patchvae.metrics_files import read_metrics
-from patchvae.run import start
+from patchvae.jobs.run import start
+from patchvae.records.digests import DIGESTS
+from patchvae.records.metrics_files import read_metrics
 
 COUNT, CLASSES = 120, 4
 
@@ -36,7 +37,7 @@ def run(config, scenes):
 
 def settings(config, variant="patchvae", **changes):
     own = {"reference": "beta-vae", "bins": 4, "permutations": 20, "crops": 12, "crop_cells": 2, "pool": 2}
-    return config(variant, "real-parts", **own | changes)
+    return config(variant, "real_parts", **own | changes)
 
 
 @pytest.fixture
@@ -163,13 +164,13 @@ def measured(config, scenes, tmp_path):
 @pytest.fixture
 def here(pretrain_config, scenes):
     """A pretraining's configuration with the digest of the scenes, and what its checkpoint says it was trained on."""
-    digest = json.loads((scenes / "manifest.json").read_text())["splits"]["train"]["sha256"]
-    return {"data_sha256": {"train": digest}}
+    split = json.loads((scenes / "manifest.json").read_text())["splits"]["train"]
+    return {key: {"train": split[name]} for key, name in DIGESTS.items()}
 
 
 @pytest.fixture
 def saved(pretrain_config, save_model, here):
-    from patchvae import checkpoint
+    from patchvae.records import checkpoint
 
     def save(variant, model=None, **changes):
         path = save_model(pretrain_config(variant, **changes), model)

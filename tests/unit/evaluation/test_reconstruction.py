@@ -7,18 +7,18 @@ import pytest
 import torch
 from helpers import untrained
 
-from patchvae.checkpoint import load, pretraining_record
 from patchvae.data.packed import load_split
 from patchvae.data.tensors import BATCH, batches
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.reconstruction import decode, reconstruct, reconstructions, similarity
-from patchvae.evaluation.reconstruction_config import ReconstructResult
 from patchvae.files import file_digest
-from patchvae.metrics_files import read_metrics
+from patchvae.jobs.run import start
 from patchvae.models.patchvae import patch_code
 from patchvae.models.scaling import IMAGENET_STD, Scaling
 from patchvae.pretrained import load_model
-from patchvae.run import start
+from patchvae.records.checkpoint import load, pretraining_record
+from patchvae.records.metrics_files import read_metrics
+from patchvae.records.results import ReconstructResult
 
 CPU = torch.device("cpu")
 

@@ -13,7 +13,7 @@ from patchvae.models.patchvae import (
     sample_occurrence,
     temperature_at,
 )
-from patchvae.models.patchvae_config import PatchVAENetwork, Temperature
+from patchvae.params.networks import PatchVAENetwork, Temperature
 
 TEMPERATURE = {"start": 1.0, "rate": 3e-5, "floor": 0.1}
 

@@ -28,7 +28,7 @@ CONFIG = {
     "datasets": ["cifar100"],
     "variants": ["random", "random+bn", "beta-vae", "patchvae", "labelled", "own"],
     "regimes": ["conv1", "conv1-5"],
-    "heads": ["table12", "authors"],
+    "heads": ["table12", "dropout"],
 }
 PAPER = """model,dataset,regime,top1
 beta-vae,cifar100,conv1,44.0
@@ -101,7 +101,7 @@ def legend(figure: Figure) -> list[str]:
 
 
 def test_every_number_stands_in_its_row(figures: list[Figure], tmp_path: Path) -> None:
-    drawn(tmp_path, [*contents(COLUMN), *contents({"patchvae": [27.0], "own": [30.0]}, "authors")])
+    drawn(tmp_path, [*contents(COLUMN), *contents({"patchvae": [27.0], "own": [30.0]}, "dropout")])
     (axes,) = figures[0].axes
     assert axes.get_title() == "CIFAR-100 Conv[1-5]"
     names = ["β-VAE", "PatchVAE", "ImageNet-pretrained φ", "own", "Random φ, BatchNorm of the data"]
@@ -125,7 +125,7 @@ def test_every_number_stands_in_its_row(figures: list[Figure], tmp_path: Path) -
 
 
 def test_bars_share_the_scatter_of_their_column(figures: list[Figure], tmp_path: Path) -> None:
-    drawn(tmp_path, [*contents(COLUMN), *contents({"patchvae": [27.0], "beta-vae": [30.0]}, "authors")])
+    drawn(tmp_path, [*contents(COLUMN), *contents({"patchvae": [27.0], "beta-vae": [30.0]}, "dropout")])
     (axes,) = figures[0].axes
     table = np.array(list(COLUMN.values()))
     rest = table - table.mean(1, keepdims=True) - table.mean(0) + table.mean()
@@ -139,8 +139,8 @@ def test_bars_share_the_scatter_of_their_column(figures: list[Figure], tmp_path:
 
 
 def test_rows_that_saw_labels_do_not_stretch_the_axis(figures: list[Figure], tmp_path: Path) -> None:
-    files = [*contents({**COLUMN, "labelled": [60.0]}), *contents({"labelled": [5.0]}, "authors")]
-    drawn(tmp_path, [*files, *contents({"labelled": [61.25]}, "third")], heads=["table12", "authors", "third"])
+    files = [*contents({**COLUMN, "labelled": [60.0]}), *contents({"labelled": [5.0]}, "dropout")]
+    drawn(tmp_path, [*files, *contents({"labelled": [61.25]}, "third")], heads=["table12", "dropout", "third"])
     (axes,) = figures[0].axes
     low, high = axes.get_xlim()
     assert 20 < low < 21 and 28.7 < high < 30
@@ -163,7 +163,7 @@ def test_only_controls(figures: list[Figure], tmp_path: Path) -> None:
 
 def test_the_line_is_the_better_control_of_each_head(figures: list[Figure], tmp_path: Path) -> None:
     one, other = {"random": [30.0, 31.0], "random+bn": [25.0, 25.5]}, {"random": [26.0], "random+bn": [28.0]}
-    drawn(tmp_path, [*contents(one), *contents(other, "authors")])
+    drawn(tmp_path, [*contents(one), *contents(other, "dropout")])
     (axes,) = figures[0].axes
     floor = [line for line in axes.lines if line.get_linestyle() == "--"]
     assert {to_hex(line.get_color()): line.get_xdata()[0] for line in floor} == pytest.approx({BLUE: 30.5, ORANGE: 28})
@@ -171,7 +171,7 @@ def test_the_line_is_the_better_control_of_each_head(figures: list[Figure], tmp_
 
 
 def test_names_of_lines_do_not_cover_each_other(tmp_path: Path, figures: list[Figure]) -> None:
-    heads = ["table12", "authors", "linear", "standardised"]
+    heads = ["table12", "dropout", "linear", "standardised"]
     files = [content for place, head in enumerate(heads) for content in contents({"random": [25 + place]}, head)]
     drawn(tmp_path, files, heads=heads)
     figures[0].draw_without_rendering()

@@ -7,17 +7,18 @@ import subprocess
 import pytest
 from helpers import ROOT
 
-from patchvae.checks import checked_params
-from patchvae.config import read_yaml
 from patchvae.errors import PatchVAEError
-from patchvae.metrics_files import read_metrics
-from patchvae.plan import FLOORS
+from patchvae.params.checks import checked_params
+from patchvae.params.reading import read_yaml
+from patchvae.plan.names import FLOORS
+from patchvae.plan.settings import resolve
+from patchvae.records.metrics_files import read_metrics
+from patchvae.records.record import Record, digest_of
 from patchvae.report.readme import BEGIN, END, joined, relinked, replace_between
 from patchvae.report.tables.summary import levels
 from patchvae.report.tables.summary import write as write_summary
 from patchvae.report.tables.table1 import write as write_table1
 from patchvae.report.tables.words import HEADS
-from patchvae.resolve import resolve
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -39,7 +40,7 @@ every_run = pytest.mark.parametrize("run", RUNS or [NONE])
 def metrics_of(run, *folders):
     """The committed metrics files of a run, or those below a folder."""
     place = ROOT.joinpath("results", run, "metrics", *folders)
-    return [path for path in FILES if path.is_relative_to(place)]
+    return [path for path in FILES if path.is_relative_to(place) and path.suffix == ".json"]
 
 
 @every_run
@@ -74,6 +75,19 @@ def test_the_table_is_rebuilt_from_its_metrics(run, tmp_path):
         there = ROOT / "results" / run / "tables" / path.name
         assert there in FILES
         assert path.read_bytes() == there.read_bytes(), path.name
+
+
+@every_run
+def test_results_are_what_their_records_say_was_written(run):
+    """A number that somebody typed into a metrics file or a table is another content than the recorded one."""
+    records = [path for path in FILES if path.suffix == ".record" and path.parts[len(ROOT.parts) + 1] == run]
+    wrote = {}
+    for path in records:
+        wrote |= Record.load(path).wrote
+    results = [*metrics_of(run), *(path for path in FILES if path.parent == ROOT / "results" / run / "tables")]
+    for path in results:
+        if path.suffix != ".record":
+            assert wrote[path.relative_to(ROOT).as_posix()] == digest_of(path), path
 
 
 def measured(path):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from table_files import finetuning, metrics
+from table_files import epoch, finetuning, metrics
 
 from patchvae.errors import PatchVAEError
 from patchvae.report.tables.curves import write as write_curves
@@ -16,8 +16,8 @@ def pretraining(variant, seed, *losses):
 
 def fine_tuned(variant, regime, *accuracies):
     history = [
-        {"epoch": e, "loss": 1 / 3, "train_top1": 9.0, "test_top1": top1, "test_top5": 99.0}
-        for e, top1 in enumerate(accuracies, 1)
+        epoch(number, 9.0) | {"loss": 1 / 3, "test_top1": top1, "test_top5": 99.0}
+        for number, top1 in enumerate(accuracies, 1)
     ]
     return finetuning(variant, "small", regime, 0, accuracies[-1]) | {"history": history}
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from patchvae import checkpoint
 from patchvae.data.packed import PackedSplit, write_packed
 from patchvae.errors import PatchVAEError
-from patchvae.job_configs import check_config
 from patchvae.models.factory import build_model, network_of
+from patchvae.params.jobs import check_config
+from patchvae.records import checkpoint
+from patchvae.records.digests import DIGESTS
 from patchvae.report.figures import appearance_swap, gallery, occurrence_maps, teaser
 from patchvae.report.figures.occurrence_maps import draw_occurrence_maps
 from patchvae.report.figures.survey import Survey
@@ -48,7 +49,7 @@ DRAWN = {
 
 
 def drawn(**changes: Any) -> Any:
-    return check_config("figure-parts", DRAWN | changes)
+    return check_config("figure_parts", DRAWN | changes)
 
 
 @pytest.fixture
@@ -209,7 +210,7 @@ def saved(folder: Path, model: dict[str, Any], variant: str = "patchvae") -> Pat
     identity = {key: DRAWN[key] for key in checkpoint.IDENTITY} | {"variant": variant}
     weights = build_model(network_of(model), 32).state_dict()
     content = {"model": weights, "config": {**identity, "model": model}, "snapshots": {}, "steps": 1, "game": None}
-    content |= {"code_sha256": "c" * 64, "data_sha256": {"train": "d" * 64}}
+    content |= {"code_sha256": "c" * 64, **{key: {"train": "d" * 64} for key in DIGESTS}}
     checkpoint.save(folder / "model.pt", content)
     return folder / "model.pt"
 

@@ -10,11 +10,13 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from patchvae import checkpoint, cli
+from patchvae import cli
 from patchvae.data.photos import decode
 from patchvae.errors import PatchVAEError
 from patchvae.features import load
 from patchvae.models.factory import build_model, network_of
+from patchvae.records import checkpoint
+from patchvae.records.digests import DIGESTS
 from patchvae.report.figures.user_images import draw, draw_maps, file_heading
 
 MODEL = {
@@ -57,7 +59,7 @@ def saved(folder: Path, block: dict[str, Any]) -> Path:
     torch.manual_seed(0)
     config = {"variant": block["name"], "image_size": 32, "input_scaling": "symmetric", "model": block}
     content = {"model": build_model(network_of(block), 32).state_dict(), "config": config, "snapshots": {}, "steps": 1}
-    checkpoint.save(folder / "model.pt", content | {"code_sha256": "", "data_sha256": {}})
+    checkpoint.save(folder / "model.pt", content | {"code_sha256": "", **{key: {} for key in DIGESTS}})
     return folder / "model.pt"
 
 

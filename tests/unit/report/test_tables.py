@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from table_files import STAND_INS, check_html, pretraining
+from table_files import check_html, epoch, finetuning, pretraining
+from table_files import metrics as table_metrics
 
 from patchvae.errors import PatchVAEError
-from patchvae.metrics_files import kind
+from patchvae.records.metrics_files import KINDS
+from patchvae.records.result import checked_result
 from patchvae.report.tables.sheet import escape
 from patchvae.report.tables.table1 import write as write_table1
 from patchvae.report.tables.words import display_name
-from patchvae.result import checked_result
 
 ROOT = Path(__file__).parents[3]
 PAPER = ROOT / "paper/table1.csv"
@@ -45,32 +46,8 @@ def config() -> dict[str, Any]:
 
 
 def metrics(variant: str, dataset: str, regime: str, seed: int, top1: float) -> dict[str, Any]:
-    identity = {"dataset": dataset, "variant": variant, "regime": regime, "seed": seed}
-    history = [
-        {"epoch": 1, "loss": 3.2, "train_top1": 9.0, "test_top1": top1 + 0.5},
-        {"epoch": 2, "loss": 2.9, "train_top1": 11.0, "test_top1": top1},
-    ]
-    return {
-        "schema": 1,
-        "rule": "finetune",
-        **identity,
-        "config": {**identity, "num_classes": 100, "stand_in": dataset in STAND_INS},
-        "config_sha256": f"{seed}" * 64,
-        "code_sha256": "c" * 64,
-        "data_sha256": {"train": "a" * 64, "test": "b" * 64},
-        "versions": {"python": "3.11.2", "torch": "2.14.1", "patchvae": "0.1.0"},
-        "device": "AMD EPYC (2 cores)",
-        "precision": "bf16",
-        "threads": 2,
-        "seconds": 90.0,
-        "images_per_second": 1000.0,
-        "split": "test",
-        "count": 10000,
-        "top1": {"last": top1, "best": top1 + 0.5, "best_epoch": 1},
-        "history": history,
-        "epochs": 2,
-        "pretraining": pretraining(dataset, variant),
-    }
+    history = [epoch(1, 9.0) | {"test_top1": top1 + 0.5}, epoch(2, 11.0) | {"test_top1": top1}]
+    return finetuning(variant, dataset, regime, seed, top1) | {"history": history}
 
 
 def all_metrics(config: dict[str, Any]) -> Files:
@@ -228,20 +205,6 @@ def test_no_number_of_the_paper_stands_beside_a_stand_in(config: dict[str, Any],
     assert markdown.startswith("> **DEMO on stand-in data - not comparable with the paper (cifar100)")
 
 
-def test_the_first_metrics_files_do_not_tell_the_pretraining(config: dict[str, Any], tmp_path: Path) -> None:
-    files = all_metrics(config)
-    for name, content in files.items():
-        del content["config"]["stand_in"]
-        if name != "cifar100-patchvae-conv1-0.json":
-            del content["pretraining"]
-    # One file is enough, if it is no control's.
-    assert "CIFAR-100: 3 epochs of pretraining and 2 of fine-tuning" in write(config, files, tmp_path)[1]
-    del files["cifar100-patchvae-conv1-0.json"]["pretraining"]
-    markdown = write(config, files, tmp_path)[1]
-    assert "CIFAR-100: 2 epochs of fine-tuning, 10,000 test images, chance 1.00 %." in markdown
-    assert "pretrain" not in markdown.replace("ImageNet-pretrained", "") and "demo" not in markdown
-
-
 def test_what_is_learned_by_heart_and_dead_games_are_marked(config: dict[str, Any], tmp_path: Path) -> None:
     files = all_metrics(config)
     assert "†" not in (text := write(config, files, tmp_path)[1])
@@ -333,7 +296,7 @@ def test_a_missing_cell_is_named(config: dict[str, Any], tmp_path: Path) -> None
 
 def test_other_test_images_are_named(config: dict[str, Any], tmp_path: Path) -> None:
     files = all_metrics(config)
-    files["cifar100-patchvae-conv1-1.json"]["data_sha256"]["test"] = "d" * 64
+    files["cifar100-patchvae-conv1-1.json"]["set_sha256"]["test"] = "d" * 64
     with pytest.raises(PatchVAEError, match=r"cifar100-patchvae-conv1-1\.json: tested on other images"):
         write(config, files, tmp_path)
 
@@ -374,19 +337,14 @@ def test_symbols_are_formulas_where_they_stand_alone() -> None:
 
 
 def pretrain_metrics() -> dict[str, Any]:
-    content = metrics("patchvae", "cifar100", "conv1", 0, 40.0)
-    for key in ("regime", "split", "count", "top1", "pretraining"):
-        del content[key]
     terms = {"loss": 9.0, "reconstruction": 7.0, "kl_occ": 1.0, "kl_app": 1.0}
-    return {**content, "rule": "pretrain", "loss": terms, "history": [{"epoch": 1, **terms}], "epochs": 1}
+    return table_metrics("pretrain", "patchvae", "cifar100", 0, loss=terms, history=[{"epoch": 1, **terms}], epochs=1)
 
 
-def test_results_of_early_files_and_of_controls_are_accepted() -> None:
+def test_results_of_controls_are_accepted() -> None:
     control = pretrain_metrics() | {"loss": {}, "history": [], "epochs": 0, "seconds": 0.0, "images_per_second": 0.0}
-    finetuning = metrics("patchvae", "cifar100", "conv1", 0, 40.0)
-    first = {key: value for key, value in finetuning.items() if key != "pretraining"}
-    for content in (finetuning, first, pretrain_metrics(), control):
-        assert checked_result(kind(content["rule"]), "", content).given == content
+    for content in (metrics("patchvae", "cifar100", "conv1", 0, 40.0), pretrain_metrics(), control):
+        assert checked_result(KINDS[content["rule"]].result, "", content).given == content
 
 
 COMMON = [[], ["history", 0], ["versions"], ["data_sha256"], ["history", 0, "epoch"]]
@@ -407,5 +365,5 @@ def test_results_are_closed(rule: str, path: list[Any]) -> None:
     else:
         content["typo"] = 1
     with pytest.raises(PatchVAEError, match="^m.json: .*(typo|history.0.epoch)") as error:
-        checked_result(kind(rule), "m.json", whole)
+        checked_result(KINDS[rule].result, "m.json", whole)
     assert "\n" not in str(error.value)

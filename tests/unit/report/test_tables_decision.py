@@ -13,13 +13,13 @@ import pytest
 from scipy import stats
 from table_files import Content, finetuning, images, lines, probing, rows, write
 
-from patchvae.bits import BY_DIGEST
-from patchvae.config import load_params, read_yaml
 from patchvae.errors import PatchVAEError
+from patchvae.evaluation.bits import BY_DIGEST
+from patchvae.params.reading import load_params, read_yaml
+from patchvae.plan.settings import resolve
 from patchvae.report.tables.claims_file import Decision, read_claims_file
 from patchvae.report.tables.decision import decide, sentence
 from patchvae.report.tables.decision import write as write_decision
-from patchvae.resolve import resolve
 
 NAMES = ["standardised", "standardised + dropout", "tuned rate", "linear probe"]
 HEADS = ["standardised", "standardised-dropout", "tuned", "probe"]
@@ -250,7 +250,7 @@ def test_without_any_file_nothing_is_decided(config: dict[str, Any], claims: Pat
         ({"seed": 77}, "seed 77 is not one"),
         ({"epochs": 3}, "epochs of fine-tuning on cifar100: 3, but 2 in"),
         ({"right": "AAAA"}, "3 bytes in base64 are not those of 2000 bits"),
-        ({"data_sha256": images("c" * 64)}, "tested on other images"),
+        ({"set_sha256": images("c" * 64)}, "tested on other images"),
     ],
 )
 def test_a_wrong_metrics_file_is_named(

@@ -112,7 +112,7 @@ def test_numbers_by_hand(config: dict[str, Any], tmp_path: Path) -> None:
 
 
 def test_what_was_not_run_is_empty(config: dict[str, Any], tmp_path: Path) -> None:
-    config |= {"datasets": ["cifar100", "indoor67"], "heads": ["table12", "authors"]}
+    config |= {"datasets": ["cifar100", "indoor67"], "heads": ["table12", "dropout"]}
     gone = {("patchvae.epochs=3", 0), ("patchvae.epochs=3", 1), ("beta-vae", 1)}
     files = [content for content in finetunings() if (content["variant"], content["seed"]) not in gone]
     text, markdown, _ = write(split, tmp_path, files, config)
@@ -122,7 +122,7 @@ def test_what_was_not_run_is_empty(config: dict[str, Any], tmp_path: Path) -> No
     row = table["cifar100", "table12", "beta-vae", "90"]
     assert (row["mean"], row["std"], row["n"]) == ("27.50", "", "1")
     # Nothing tells how long a pretraining on the other data set would be.
-    assert table["indoor67", "authors", "patchvae", ""]["n"] == "0"
+    assert table["indoor67", "dropout", "patchvae", ""]["n"] == "0"
     # A head without any number is left out, and so are the probes.
     assert lines(markdown) == [
         [
@@ -162,7 +162,7 @@ def test_probes_alone(config: dict[str, Any], tmp_path: Path) -> None:
         (16, {"top1": -1}, r"16\.json: top1 is -1"),
         (
             16,
-            {"data_sha256": images("c" * 64)},
+            {"set_sha256": images("c" * 64)},
             r"16\.json: tested on other images of cifar100 than .*2\.json",
         ),
     ],
@@ -183,7 +183,7 @@ def test_a_wrong_file_is_named(config: dict[str, Any], tmp_path: Path, place: in
         {"variant": "patchvae.epochs=30"},
         {"dataset": "indoor67"},
         {"regime": "conv1"},
-        {"head": "authors"},
+        {"head": "dropout"},
         {"head": "probe"},
     ],
 )
@@ -193,7 +193,7 @@ def test_cells_of_other_tables_are_passed_over(config: dict[str, Any], tmp_path:
     # Whatever is said there of images and epochs
     other = finetuning("patchvae", "cifar100", "conv1-5", 0, 99.0) | {
         "epochs": 7,
-        "data_sha256": images("c" * 64),
+        "set_sha256": images("c" * 64),
     }
     assert write(split, tmp_path, [*files, other | changes], config) == expected
     if "regime" not in changes and "head" not in changes:
@@ -246,8 +246,8 @@ def report(config: dict[str, Any], folder: Path, contents: list[Content]) -> Non
 
 
 def test_lines_and_points(config: dict[str, Any], drawn: list[Figure], tmp_path: Path) -> None:
-    config |= {"datasets": ["indoor67", "cifar100", "digits"], "heads": ["table12", "authors"]}
-    files = finetunings() + finetunings(head="authors", more=5) + linear_probes() + finetunings("digits")
+    config |= {"datasets": ["indoor67", "cifar100", "digits"], "heads": ["table12", "dropout"]}
+    files = finetunings() + finetunings(head="dropout", more=5) + linear_probes() + finetunings("digits")
     report(config, tmp_path, files)
     cifar, digits = drawn[0].axes
     # Without a number there is no panel.

@@ -108,7 +108,7 @@ def test_bytes_do_not_depend_on_the_order_of_files(config: dict[str, Any], tmp_p
         ({"variant": "beta-vae"}, r"6\.json: the same cell and seed as .*4\.json"),
         ({"variant": "patch-vae"}, r"4\.json: model 'patch-vae' is not one of this table's models"),
         ({"seed": 9}, r"4\.json: seed 9 is not one"),
-        ({"data_sha256": images("c" * 64)}, r"4\.json: tested on other images of cifar100"),
+        ({"set_sha256": images("c" * 64)}, r"4\.json: tested on other images of cifar100"),
         ({"pretraining": pretraining("cifar100", "patchvae") | {"epochs": 4}}, r"\d\.json: epochs of pretraining on"),
         (finetuning("patchvae", "cifar100", "conv1", 0, 1.0), r"4\.json: not the metrics \(schema 1\) of a linear pro"),
     ],
@@ -123,7 +123,7 @@ def test_a_wrong_file_is_named(config: dict[str, Any], tmp_path: Path, changes: 
 
 def test_probes_of_shorter_pretrainings_are_passed_over(config: dict[str, Any], tmp_path: Path) -> None:
     expected = write(write_probe_table, tmp_path, contents(), config)
-    short = probing("patchvae.epochs=3", "cifar100", 0, 80.0) | {"data_sha256": images("c" * 64)}
+    short = probing("patchvae.epochs=3", "cifar100", 0, 80.0) | {"set_sha256": images("c" * 64)}
     short["config"]["pool"] = 2
     assert write(write_probe_table, tmp_path, [*contents(), short], config) == expected
     with pytest.raises(PatchVAEError, match=r"8\.json: top1 is 101\.0"):

@@ -12,7 +12,7 @@ from table_files import images as images_of
 
 from patchvae.data.packed import PackedSplit, write_packed
 from patchvae.errors import PatchVAEError
-from patchvae.job_configs import check_config
+from patchvae.params.jobs import check_config
 from patchvae.report.figures import real_parts as figure
 from patchvae.report.tables.real_parts_table import write as write_real_parts_table
 
@@ -139,7 +139,7 @@ def drawing(tmp_path: Path) -> Any:
     def draw(file: Content, **changes: Any) -> tuple[Path, Path]:
         path = tmp_path / "metrics.json"
         path.write_text(json.dumps(file | {"data_sha256": images_of(digest)} | changes))
-        config = check_config("figure-real-parts", {"crop_cells": 3})
+        config = check_config("figure_real_parts", {"crop_cells": 3})
         png, pdf = tmp_path / "out.png", tmp_path / "out.pdf"
         figure.draw(config, tmp_path / "data", path, png, pdf)
         return png, pdf

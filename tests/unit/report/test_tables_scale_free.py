@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from table_files import Content, finetuning, lines, metrics, rows
+from table_files import Content, epoch, finetuning, lines, metrics, rows
 
 from patchvae.errors import PatchVAEError
 from patchvae.report.tables.scale_free import write as write_scale_free
@@ -33,7 +33,7 @@ def config() -> dict[str, Any]:
 def cell(variant: str, head: str, seed: int, top1: float, dataset: str = "cifar100", lr: float = 0.01) -> Content:
     content = finetuning(variant, dataset, "conv1-5", seed, top1) | {"head": head}
     content["config"] = content["config"] | {"lr": "chosen" if head == "tuned" else lr}
-    content["history"] = [{"epoch": 1, "loss": 1.0, "train_top1": top1 + 5, "test_top1": top1}]
+    content["history"] = [epoch(1, top1 + 5) | {"test_top1": top1}]
     return content | ({"lr": lr} if head == "tuned" else {})
 
 

@@ -11,13 +11,13 @@ from patchvae.report.tables.sensitivity import write as write_sensitivity
 
 SETTINGS = {
     "table12": {"head_relu": True, "head_dropout": 0.0},
-    "authors": {"head_relu": True, "head_dropout": 0.5},
+    "dropout": {"head_relu": True, "head_dropout": 0.5},
     "authors-rate": {"head_relu": True, "head_dropout": 0.0, "lr": 0.1, "batch_size": 256},
     "linear": {"head_relu": False, "head_dropout": 0.0},
 }
 TOP1 = {
     "table12": {"random+bn": 24.0, "beta-vae": 25.0, "patchvae": 25.23},
-    "authors": {"random+bn": 27.0, "beta-vae": 29.1, "patchvae": 28.73},
+    "dropout": {"random+bn": 27.0, "beta-vae": 29.1, "patchvae": 28.73},
     "authors-rate": {"random+bn": 22.0, "beta-vae": 23.0, "patchvae": 24.0},
     "linear": {"random+bn": 20.0, "beta-vae": 21.0, "patchvae": 21.0},
 }
@@ -34,7 +34,7 @@ def config() -> dict[str, Any]:
         "variants": ["random+bn", "beta-vae", "patchvae"],
         "regime": "conv1-5",
         "base_head": "table12",
-        "heads": ["authors", "authors-rate", "linear"],
+        "heads": ["dropout", "authors-rate", "linear"],
         "settings": SETTINGS,
     }
 
@@ -56,7 +56,7 @@ def test_numbers_by_hand(config: dict[str, Any], tmp_path: Path) -> None:
     assert text.startswith("head,select,dataset,model,mean,difference,std,n,train_top1,order_changed,test_images,")
     table = rows(text, "head", "select", "model")
     assert len(table) == 15
-    row = table["authors", "last", "patchvae"]
+    row = table["dropout", "last", "patchvae"]
     assert (row["mean"], row["difference"], row["std"], row["n"]) == ("28.73", "3.50", "", "1")
     assert (row["train_top1"], row["order_changed"]) == ("99.89", "true")
     row = table["table12", "last", "patchvae"]
@@ -142,8 +142,8 @@ def test_without_the_pair_there_is_no_order(config: dict[str, Any], tmp_path: Pa
 
 
 def test_data_sets_side_by_side_and_the_best_epoch(config: dict[str, Any], tmp_path: Path) -> None:
-    config |= {"datasets": ["cifar100", "digits", "indoor67"], "select": "best", "heads": ["authors"]}
-    files = [c for c in contents() + contents("digits") if c["head"] in ("table12", "authors")]
+    config |= {"datasets": ["cifar100", "digits", "indoor67"], "select": "best", "heads": ["dropout"]}
+    files = [c for c in contents() + contents("digits") if c["head"] in ("table12", "dropout")]
     text, markdown, tex = write(write_sensitivity, tmp_path, files, config)
     assert rows(text, "head", "select", "model")["table12", "last", "beta-vae"]["difference"] == ""
     assert lines(markdown)[3][:5] == [
@@ -203,7 +203,7 @@ def test_cells_of_other_tables_are_passed_over(config: dict[str, Any], tmp_path:
     # Whatever is said there of images and epochs
     other = finetuning("patchvae", "cifar100", "conv1-5", 3, 99.0) | {
         "epochs": 7,
-        "data_sha256": images("c" * 64),
+        "set_sha256": images("c" * 64),
     }
     assert write(write_sensitivity, tmp_path, [*contents(), other | changes], config) == expected
     broken = other | changes | {"top1": {"last": 101.0, "best": 50.0}}

@@ -169,16 +169,6 @@ def test_a_key_that_the_paper_does_not_sweep(config: dict[str, Any], tmp_path: P
     assert r"my\_key & ours \\" in tex
 
 
-def test_a_base_whose_value_is_not_told(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
-    files = contents(["cifar100"])
-    for content in files:
-        del content["pretraining"]
-    text, markdown, _ = write(write_sweep, tmp_path, files, config, root / "paper/sweep_num_parts.csv")
-    assert list(rows(text, "value")) == ["4", "8", "16", "32", "64", "128", "base"]
-    assert lines(markdown)[-1] == ["base", "—", "26.50 ± 2.12"]
-    assert "CIFAR-100: 2 epochs of fine-tuning" in markdown
-
-
 @pytest.mark.parametrize(
     ("key", "told"),
     [

@@ -130,7 +130,7 @@ def test_another_data_set_has_no_number_of_the_paper(config: dict[str, Any], roo
         (1, {"fid": -1}, r"1\.json: fid is -1"),
         (1, {"fid": None}, r"1\.json: .*'why' is missing"),
         (1, {"variant": "bigan"}, r"1\.json: model 'bigan'"),
-        (3, {"data_sha256": images("d" * 64)}, r"3\.json: tested on other images of imagenet"),
+        (3, {"set_sha256": images("d" * 64)}, r"3\.json: tested on other images of imagenet"),
         (2, {"pretraining": pretraining("imagenet", "beta-vae") | {"epochs": 4}}, r"2\.json: epochs .*: 4, but 3 in "),
         (3, {"seed": 0}, r"3\.json: the same cell and seed as .*1\.json"),
     ],

@@ -9,15 +9,15 @@ import pytest
 import torch
 from helpers import do_step
 
-from patchvae import checkpoint
-from patchvae.bits import unpacked_bits
 from patchvae.data.packed import write_manifest
 from patchvae.errors import PatchVAEError
+from patchvae.evaluation.bits import unpacked_bits
 from patchvae.files import file_digest
-from patchvae.metrics_files import read_metrics
-from patchvae.provenance import config_sha256
-from patchvae.records import DIGESTS
-from patchvae.run import start
+from patchvae.jobs.run import start
+from patchvae.records import checkpoint
+from patchvae.records.digests import DIGESTS
+from patchvae.records.metrics_files import read_metrics
+from patchvae.records.provenance import config_sha256
 from patchvae.training import finetune as finetuning
 from patchvae.training.finetune import FinetuneTask, chosen_images, finetune
 from patchvae.training.pretrain import pretrain
@@ -68,7 +68,7 @@ def test_the_pretraining_of_a_control_on_a_stand_in(pretrain_config):
         "config": pretrain_config("random", stand_in=True).given,
         "game": None,
         "code_sha256": "c" * 64,
-        "data_sha256": {"train": "d" * 64},
+        **{key: {"train": "d" * 64} for key in DIGESTS},
     }
     content["sha256"] = "e" * 64
     told = checkpoint.pretraining_record(content)

@@ -15,8 +15,8 @@ import pytest
 import torch
 
 import patchvae
-from patchvae import checkpoint
 from patchvae.data import tensors
+from patchvae.records import checkpoint
 from patchvae.training import finetune as finetuning
 from patchvae.training import pretrain as pretraining
 from patchvae.training.finetune import finetune
@@ -45,7 +45,7 @@ HEADS = [
 # A job in a process of its own, which a signal stops before step STOP
 JOB = """
 import json, os, pathlib, signal, sys
-from patchvae.job_configs import check_config
+from patchvae.params.jobs import check_config
 from patchvae.training import finetune as f, pretrain as p
 rule, config, data, more, out, stop = sys.argv[1:]
 config, data, out, stop = check_config(rule, json.loads(config)), pathlib.Path(data), pathlib.Path(out), int(stop)

@@ -11,8 +11,8 @@ import pytest
 import torch
 from tape import Tape
 
-from patchvae import checkpoint
-from patchvae.metrics_files import read_metrics
+from patchvae.records import checkpoint
+from patchvae.records.metrics_files import read_metrics
 from patchvae.training import finetune as finetuning
 from patchvae.training import graphs
 from patchvae.training import pretrain as pretraining

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from patchvae.bits import unpacked_bits
 from patchvae.data.digits import read_digit_scenes
 from patchvae.data.masks import write_masks
 from patchvae.data.packed import SPLITS, PackedSplit, load_manifest, write_packed
 from patchvae.errors import PatchVAEError
+from patchvae.evaluation.bits import recorded_bits, unpacked_bits
 from patchvae.evaluation.probe import probe
-from patchvae.job_configs import check_config
-from patchvae.metrics_files import read_metrics
-from patchvae.records import check_masks
+from patchvae.jobs.run import start
+from patchvae.params.jobs import check_config
+from patchvae.records.digests import check_masks
+from patchvae.records.metrics_files import read_metrics
 from patchvae.report.comparisons import over_images
-from patchvae.run import start
 from patchvae.training.finetune import finetune
 from patchvae.training.pretrain import pretrain
 
@@ -115,16 +115,19 @@ def test_the_same_predictions_make_the_same_bits_and_intervals(packed: Packed, h
 
     first, second, other = predicted("drawn", 3), predicted("reordered", 3), predicted("drawn", 2)
     assert not torch.equal(first, second) and 0 < first.sum() < TEST
-    bits = [run("drawn").right(first), run("reordered").right(second)]
+    bits = [recorded_bits(first, packed["drawn"]), recorded_bits(second, packed["reordered"])]
     assert bits[0] == bits[1]
-    ours, theirs, beside = (unpacked_bits(found["right"], TEST) for found in (*bits, run("drawn").right(other)))
+    bits.append(recorded_bits(other, packed["drawn"]))
+    ours, theirs, beside = (unpacked_bits(found["right"], TEST) for found in bits)
     assert ours.sum() == first.sum()
     interval = over_images({0: ours}, {0: beside})
     assert interval == over_images({0: theirs}, {0: beside})
     plain = over_images({0: first.numpy()}, {0: other.numpy()})
     assert interval is not None and plain is not None and interval.interval(0.95) == pytest.approx(plain.interval(0.95))
     # A state of one order is not found by the other.
-    places = {run(name).state_path(packed[name] / "scratch", []).parent.name for name in ("drawn", "reordered")}
+    places = {
+        run(name).state_path(packed[name] / "scratch", Path("m.json")).parent.name for name in ("drawn", "reordered")
+    }
     assert len(places) == 2
 
 
@@ -158,6 +161,6 @@ def test_phi_of_other_images_is_refused(packed: Packed, phi: Path, head: Any, tm
 def test_masks_belong_to_one_order(packed: Packed, tmp_path: Path) -> None:
     write_masks(MASKS, packed["drawn"] / "train_images.npy", tmp_path / "train.npy")
     files = {name: load_manifest(folder)["splits"]["train"]["sha256"] for name, folder in packed.items()}
-    check_masks(tmp_path / "train.npy", files["drawn"], {})
+    check_masks(tmp_path / "train.npy", files["drawn"])
     with pytest.raises(PatchVAEError, match="masks of other images than the data set's, or in another order"):
-        check_masks(tmp_path / "train.npy", files["reordered"], {})
+        check_masks(tmp_path / "train.npy", files["reordered"])

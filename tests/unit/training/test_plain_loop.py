@@ -8,14 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from patchvae import checkpoint
 from patchvae.data.tensors import open_array
+from patchvae.jobs.run import start
 from patchvae.losses import fake_loss, real_loss, squared_error
 from patchvae.models.bigan import JointDiscriminator
 from patchvae.models.discriminator import Discriminator
 from patchvae.models.factory import build_model
 from patchvae.models.resnet import Classifier, initialise
-from patchvae.run import start
+from patchvae.models.weights import backbone_weights
+from patchvae.records import checkpoint
 from patchvae.seeding import seed_for
 from patchvae.training.finetune import FinetuneTask
 from patchvae.training.loop import train
@@ -180,6 +181,6 @@ def test_a_finetuning_equals_the_plain_loop(regime, changes, packed, weights, fi
     data, content = packed[0], checkpoint.load(weights)
     task = FinetuneTask(start("finetune", "patchvae.training.finetune", config, data, "cpu", 1), config, content)
     train(task, tmp_path / "state.pt", CPU, regime, {})
-    frozen, trained = plain_finetuning(config, data, checkpoint.backbone_weights(content))
+    frozen, trained = plain_finetuning(config, data, backbone_weights(content))
     same(task.frozen, frozen)
     same(task.trained, trained)

@@ -9,8 +9,8 @@ import torch
 
 from patchvae.data.packed import write_manifest
 from patchvae.errors import PatchVAEError
-from patchvae.job_configs import check_config
-from patchvae.metrics_files import read_metrics
+from patchvae.params.jobs import check_config
+from patchvae.records.metrics_files import read_metrics
 from patchvae.training.batches import Order
 from patchvae.training.finetune import finetune, parted
 from patchvae.training.rates import best, choose_rate, next_rate, scale_of

@@ -14,10 +14,10 @@ from patchvae.data.packed import load_split
 from patchvae.errors import PatchVAEError
 from patchvae.models.patchvae import PatchVAE, patch_code
 from patchvae.models.scaling import Scaling
+from patchvae.params.drawing import FigureParts
 from patchvae.pretrained import load_model
 from patchvae.report.figures.canvas import COLUMN, EDGE, LINE, STYLE, Canvas
 from patchvae.report.figures.survey import Survey, informative_parts, network_input, sigmoid, survey
-from patchvae.report.figures.survey_config import FigureParts
 
 TARGETS = 3  # rows of Fig. 5
 PARTS = 6  # informative parts that are tried

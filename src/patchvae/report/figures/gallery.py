@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from patchvae.data.packed import load_manifest, load_split
+from patchvae.params.drawing import FigureParts
 from patchvae.pretrained import load_model
 from patchvae.report.figures.canvas import EDGE, LINE, PAGE, STYLE, Canvas
 from patchvae.report.figures.survey import Survey, crops, distinct_parts, ranked, survey
-from patchvae.report.figures.survey_config import FigureParts
 
 CLASSES = 7  # per part
 SIDE = 2  # crops along a side of a class's contact sheet

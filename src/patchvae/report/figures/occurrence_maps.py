@@ -8,6 +8,7 @@ import numpy.typing as npt
 from matplotlib.cm import ScalarMappable
 
 from patchvae.data.packed import load_split
+from patchvae.params.drawing import FigureParts
 from patchvae.pretrained import load_model
 from patchvae.report.figures.canvas import GAP, STEP, STYLE, Canvas
 from patchvae.report.figures.survey import (
@@ -17,7 +18,6 @@ from patchvae.report.figures.survey import (
     sigmoid,
     spread,
 )
-from patchvae.report.figures.survey_config import FigureParts
 
 MAX_IMAGES = 2000  # enough to find where each part fires
 PAIRS = 3  # images per part, as in Fig. 3

@@ -12,10 +12,10 @@ from patchvae.data.crops import crop
 from patchvae.data.packed import load_split
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json
-from patchvae.metrics_files import read_metrics
-from patchvae.records import AGAIN
+from patchvae.params.drawing import FigureRealParts
+from patchvae.records.digests import AGAIN
+from patchvae.records.metrics_files import read_metrics
 from patchvae.report.figures.canvas import EDGE, GAP, LINE, PAGE, STYLE, Canvas
-from patchvae.report.figures.survey_config import FigureRealParts
 
 HEADINGS = {"trained": "trained", "untrained": "untrained: initial weights"}
 LABEL, BETWEEN = 0.62, 0.1  # inches

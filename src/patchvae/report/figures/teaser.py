@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from patchvae.data.packed import load_split
+from patchvae.params.drawing import FigureParts
 from patchvae.pretrained import load_model
 from patchvae.report.figures.canvas import COLUMN, EDGE, LINE, STYLE, Canvas
 from patchvae.report.figures.survey import (
@@ -18,7 +19,6 @@ from patchvae.report.figures.survey import (
     sigmoid,
     survey,
 )
-from patchvae.report.figures.survey_config import FigureParts
 
 FURTHER = 4  # parts below the first one
 TOP, BELOW = 4, 3  # crops along a side of the contact sheets

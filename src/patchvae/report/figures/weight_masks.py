@@ -9,15 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from patchvae.data.masks import laplacian, weight_masks
-from patchvae.data.masks_config import MaskOptions, PatchSize
 from patchvae.data.packed import load_array
 from patchvae.report.figures.canvas import GAP, STEP, STYLE, Canvas
-from patchvae.types import FigureRows
-
-
-class FigureMasks(MaskOptions):
-    patch_size: PatchSize
-    rows: FigureRows
 
 
 def stretch(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

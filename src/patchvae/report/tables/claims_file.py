@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from patchvae.config import read_yaml
-from patchvae.messages import checked
-from patchvae.types import ABSENT, AS_WRITTEN, Name, Regime, RowName, Seed, Some, Strict
+from patchvae.params.messages import checked
+from patchvae.params.reading import read_yaml
+from patchvae.params.types import ABSENT, AS_WRITTEN, Name, Regime, RowName, Seed, Some, Strict
 
 ClaimName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 

@@ -1,6 +1,6 @@
 """Settings of every table."""
 
-from patchvae.types import RunName, Seed, Select, Some, Strict
+from patchvae.params.types import RunName, Seed, Select, Some, Strict
 
 
 class Report(Strict):

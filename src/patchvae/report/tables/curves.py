@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from patchvae.files import write_text
-from patchvae.metrics_files import read_metrics
+from patchvae.records.metrics_files import read_metrics
 
 PRETRAIN = ("dataset", "model", "seed", "epoch", "loss")
 FINETUNE = ("table", "dataset", "regime", "head", "model", "seed", "epoch", "loss", "test_top1")

@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
-from patchvae.evaluation.few_labels_config import PerClass
-from patchvae.plan import FLOORS
+from patchvae.params.measuring import PerClass
+from patchvae.params.types import Name, RowName, RunName, Seed, Some, Strict
+from patchvae.plan.names import FLOORS
 from patchvae.report.tables.finetunings import pretrained_with_labels, schedules
 from patchvae.report.tables.metrics import Row, agreed, collect, distinct, stand_ins_of, summarise
 from patchvae.report.tables.sheet import EMPTY, Sheet, signed, texts_of, write_texts
 from patchvae.report.tables.words import dataset_name, demo_line, display_name, in_order, measured, plural
-from patchvae.types import Name, RowName, RunName, Seed, Some, Strict
 
 FLOOR_NAMES = dict(zip(FLOORS, ("Raw pixels (floor)", "PCA-whitened pixels (floor)"), strict=True))
 PAIR = ("patchvae", "beta-vae")  # the first minus the second, draw by draw

@@ -16,7 +16,6 @@ LEARNING: dict[str, tuple[str, str]] = {
     "train_mean": ("train_top1", "mean"),
     "epochs": ("epochs", "first"),
 }
-FIRST_HEAD = "table12"  # of early metrics files, which do not name it
 METRICS = {"top1": (1, "top-1"), "top5": (5, "top-5")}
 BY_HEART = 99.9  # percent
 BY_HEART_NOTE = f"†: training accuracy of {BY_HEART} % or more: it has learned its images by heart."
@@ -34,7 +33,7 @@ def value_of(content: Row, key: str) -> str:
     key: as in `ablations` of params.yaml, a key of a variant or of `model`, or a dotted path such as `finetune.lr`.
     """
     block, *path = key.split(".")
-    value: Any = content["config"] if block == "finetune" else content.get("pretraining", {}).get("model", {})
+    value: Any = content["config"] if block == "finetune" else content["pretraining"]["model"]
     for part in path if block in ("model", "finetune") else [block, *path]:
         if not isinstance(value, dict) or part not in value:
             return UNTOLD
@@ -51,9 +50,9 @@ def accuracies(metrics: Sequence[str], select: str, key: str | None) -> Callable
     """
 
     def rows(content: Row) -> Iterator[Row]:
-        common = {"regime": content["regime"], "head": content.get("head", FIRST_HEAD), "epochs": content["epochs"]}
+        common = {"regime": content["regime"], "head": content["head"], "epochs": content["epochs"]}
         common["train_top1"] = content["history"][-1]["train_top1"]
-        common["dead"] = dead((content.get("pretraining") or {}).get("game"))
+        common["dead"] = dead(content["pretraining"]["game"])
         common |= {"num_classes": content["config"]["num_classes"], "test_images": content["count"]}
         if key is not None:
             common["swept"] = value_of(content, key)

@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 
 from patchvae.errors import PatchVAEError
+from patchvae.params.types import Epochs, Name, Regime, RowName, Some
+from patchvae.params.variants import shortened
 from patchvae.report.figures.lengths import draw_lengths
 from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import CELL, accuracies, schedules
@@ -29,8 +31,6 @@ from patchvae.report.tables.words import (
     regime_name,
     seeds,
 )
-from patchvae.types import Epochs, Name, Regime, RowName, Some
-from patchvae.variants import shortened
 
 UNKNOWN = "all"  # heads the column of a whole pretraining of unknown length
 

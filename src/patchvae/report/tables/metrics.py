@@ -8,7 +8,7 @@ import pandas as pd
 
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
-from patchvae.metrics_files import read_metrics
+from patchvae.records.metrics_files import read_metrics
 from patchvae.report.tables.words import LABELLED
 
 Row = dict[str, Any]
@@ -21,7 +21,7 @@ def read(path: Path | str, readers: Readers) -> list[Row]:
     """The rows of one metrics file: what the reader of its rule finds, and what all metrics files hold.
 
     readers: rule -> function from the file's content to rows with at least `metric`, `value` and `test_images`; it may
-    raise KeyError for what early files lack, and ValueError. Raises PatchVAEError naming a file without such metrics.
+    raise KeyError and ValueError. Raises PatchVAEError naming a file without such metrics.
     """
     metrics = read_metrics(path, *readers)
     try:
@@ -29,24 +29,23 @@ def read(path: Path | str, readers: Readers) -> list[Row]:
             "rule": metrics["rule"],
             "model": metrics["variant"],
             **{key: metrics[key] for key in ("dataset", "seed", "device", "precision", "seconds")},
-            "commit": metrics.get("commit"),
+            "commit": metrics["commit"],
             "config_sha256": metrics["config_sha256"][:12],
-            # Early files have no digest of the set of images, and know them by the file in which they were packed.
-            "test_sha256": metrics.get("set_sha256", metrics["data_sha256"])["test"],
+            "test_sha256": metrics["set_sha256"]["test"],
             "stand_in": bool(metrics["config"].get("stand_in", False)),
             **pretraining_columns(metrics.get("pretraining")),
             "file": str(path),
             "metrics_sha256": file_digest(path)[:12],
         }
         return [common | row for row in readers[metrics["rule"]](metrics)]
-    except KeyError as error:
+    except KeyError as error:  # of its configuration
         raise PatchVAEError(f"{path}: {error.args[0]!r} is missing") from error
     except ValueError as error:
         raise PatchVAEError(f"{path}: {error}") from error
 
 
 def pretraining_columns(block: Row | None) -> Row:
-    """The columns on the pretraining behind a metrics file; early files lack them."""
+    """The columns on the pretraining behind a metrics file, if there is one."""
     if block is None:
         return {"pretrained_on": None, "pretrain_epochs": 0, "pretrained_stand_in": False}
     return {

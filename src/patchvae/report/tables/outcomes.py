@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from patchvae.bits import unpacked_bits
+from patchvae.evaluation.bits import unpacked_bits
+from patchvae.params.types import Name, Regime, RowName, Some
 from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import CELL, accuracies
 from patchvae.report.tables.metrics import Row, agreed, collect
-from patchvae.types import Name, Regime, RowName, Some
 
 
 def right_images(content: Row) -> np.ndarray | None:

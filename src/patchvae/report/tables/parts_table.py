@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from patchvae.data.digits import BLOCK, CELL, DISTRACTORS, REPEATS
+from patchvae.params.types import Name, RowName, Some
 from patchvae.report.tables.config import Report
 from patchvae.report.tables.metrics import (
     ORIGIN,
@@ -20,7 +21,6 @@ from patchvae.report.tables.metrics import (
 )
 from patchvae.report.tables.sheet import Sheet, ours, texts_of, write_texts
 from patchvae.report.tables.words import dataset_name, demo_line, display_name, measured, plural, seeds
-from patchvae.types import Name, RowName, Some
 
 METHODS = {
     "trained": "{}",

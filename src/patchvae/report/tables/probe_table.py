@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from patchvae.params.types import Name, RowName, Some
+from patchvae.params.variants import EPOCHS
 from patchvae.report.tables.config import Report
 from patchvae.report.tables.finetunings import pretrained_with_labels, schedules
 from patchvae.report.tables.metrics import Row, agreed, best, collect, distinct, stand_ins_of, summarise
@@ -22,8 +24,6 @@ from patchvae.report.tables.words import (
     measured,
     seeds,
 )
-from patchvae.types import Name, RowName, Some
-from patchvae.variants import EPOCHS
 
 REGIME = "frozen"  # of a probe, among the regimes of fine-tunings
 AT_EDGE = "‡: in some seed the best λ is the last that was tried, so a better one may lie beyond."

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from patchvae.evaluation.real_parts_config import DEAD, DISTANCES, METHODS, OCCURS, SPACES
+from patchvae.evaluation.part_measures import DEAD, DISTANCES, METHODS, OCCURS, SPACES
+from patchvae.params.types import Name, RowName, Some
 from patchvae.report.tables.config import Report
 from patchvae.report.tables.metrics import ORIGIN, Row, agreed, collect, stand_ins_of, summarise
 from patchvae.report.tables.sheet import Sheet, fewer, ours, texts_of, write_texts
 from patchvae.report.tables.words import dataset_name, demo_line, display_name, measured, plural, seeds
-from patchvae.types import Name, RowName, Some
 
 NAMES = {
     "trained": "{}",

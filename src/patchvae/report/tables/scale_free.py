@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from patchvae.params.types import Name, Regime, RowName, Some, Unique
 from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import (
     CELL,
@@ -30,7 +31,6 @@ from patchvae.report.tables.words import (
     plural,
     regime_name,
 )
-from patchvae.types import Name, Regime, RowName, Some, Unique
 
 RATES = ["model", "dataset", "regime", "head", "seed"]
 AT_EDGE = "The best rate of a row is the last that was tried, so a better one may lie beyond: {rows}."

@@ -8,6 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from patchvae.params.classifying import HeadSettings
+from patchvae.params.types import Name, Regime, RowName, RunName, Seed, Select, Some, Strict
+from patchvae.params.variants import text_of
 from patchvae.report.comparisons import TIMES_CHANCE, near_chance
 from patchvae.report.tables.finetunings import (
     BY_HEART,
@@ -31,9 +34,6 @@ from patchvae.report.tables.words import (
     regime_name,
     short_name,
 )
-from patchvae.training.head_config import HeadSettings
-from patchvae.types import Name, Regime, RowName, RunName, Seed, Select, Some, Strict
-from patchvae.variants import text_of
 
 PAIR = ("patchvae", "beta-vae")  # the paper claims that the first is better
 OTHER = {"last": "best", "best": "last"}

@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 
 from patchvae.errors import PatchVAEError
+from patchvae.params.types import Name, Regime, RowName, Some, SweptKey
 from patchvae.report.figures.sweep import draw_sweep
 from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import LEARNING, UNTOLD, collect_accuracies, schedules, selection
 from patchvae.report.tables.metrics import SUMMARY, agreed, best, comparable, read_paper, stand_ins_of, summarise
 from patchvae.report.tables.sheet import Sheet, side_by_side, texts_of, write_texts
 from patchvae.report.tables.words import as_number, dataset_name, demo_line, display_name, measured, regime_name
-from patchvae.types import Name, Regime, RowName, Some, SweptKey
 
 # Swept key: the paper's table of it, and its symbol
 PAPER = {

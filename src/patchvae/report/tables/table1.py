@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from patchvae.params.types import Name, Regime, RowName, Some
 from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import (
     LEARNING,
@@ -30,7 +31,6 @@ from patchvae.report.tables.words import (
     measured,
     regime_name,
 )
-from patchvae.types import Name, Regime, RowName, Some
 
 # Columns of the CSV of all seeds
 BY_SEED = ["model", "dataset", "regime", "head", "seed", "last", "best", "train_top1", "pretrain_epochs", "epochs"]

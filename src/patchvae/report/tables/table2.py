@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from patchvae.errors import PatchVAEError
+from patchvae.params.types import Name, Regime, RowName, Some
 from patchvae.report.tables.config import Selected
 from patchvae.report.tables.finetunings import (
     LEARNING,
@@ -28,7 +29,6 @@ from patchvae.report.tables.words import (
     of_imagenet,
     regime_name,
 )
-from patchvae.types import Name, Regime, RowName, Some
 
 WHOLE = "none"  # the regime that freezes nothing
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from patchvae.evaluation.reconstruction_config import Sampling
+from patchvae.params.measuring import Sampling
+from patchvae.params.types import Name, RowName, Some
 from patchvae.report.tables.config import Report
 from patchvae.report.tables.metrics import (
     Row,
@@ -29,7 +30,6 @@ from patchvae.report.tables.words import (
     plural,
     seeds,
 )
-from patchvae.types import Name, RowName, Some
 
 # Our metric -> the comparable column of the paper, whose PSNR is of normalised tensors (E60)
 PAPER = {"psnr_normalised": "psnr", "fid": "fid", "ssim": "ssim"}

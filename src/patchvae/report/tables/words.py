@@ -17,7 +17,7 @@ HEADS = {
         "Table 12 + ReLU",
         "the paper's Table 12, and between its two layers a ReLU that is not in it",
     ),
-    "authors": (
+    "dropout": (
         "dropout",
         "Table 12 + ReLU with the authors' dropout and nothing else of theirs",
     ),
@@ -103,7 +103,7 @@ def demo_line(datasets: Sequence[str], stand_ins: Collection[str]) -> str:
 
 
 def head_name(head: str) -> str:
-    """A classifier's name as printed: `authors` -> `dropout`; a user's own keeps its key in params.yaml."""
+    """A classifier's name as printed; a user's own keeps its key in params.yaml."""
     return HEADS[head][0] if head in HEADS else head
 
 
@@ -148,7 +148,7 @@ def bold(models: pd.Series, of: str = "column") -> str:
 
 
 def measured(results: pd.DataFrame, what: str) -> str:
-    """The machines, the code and the time behind all numbers of a table; early metrics files have no commit."""
+    """The machines, the code and the time behind all numbers of a table."""
     files = results.drop_duplicates("file")
     commits = sorted(set(files.commit.dropna()))
     code = " at commit " + ", ".join(text.replace("+", " (edited)") for text in commits) if commits else ""

@@ -8,8 +8,8 @@ from torch import Tensor
 from patchvae.hardware import autocast
 from patchvae.losses import fake_loss, real_loss
 from patchvae.models.bigan import BiGAN, JointDiscriminator
+from patchvae.params.pretraining import BiGANPretrain
 from patchvae.seeding import seed_for
-from patchvae.training.objectives.bigan_config import BiGANPretrain
 from patchvae.training.objectives.objective import AdversarialObjective, Inputs
 
 PENALISED = 8  # the penalty is estimated on one of so many pairs

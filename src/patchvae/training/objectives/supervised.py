@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from patchvae.hardware import autocast
+from patchvae.params.pretraining import SupervisedPretrain
 from patchvae.training.objectives.objective import Objective
-from patchvae.training.objectives.supervised_config import SupervisedPretrain
 
 
 class SupervisedObjective(Objective):

@@ -8,9 +8,9 @@ from torch import Tensor
 from patchvae.hardware import autocast
 from patchvae.losses import real_loss, squared_error
 from patchvae.models.discriminator import Discriminator
+from patchvae.params.pretraining import VAEPretrain
 from patchvae.seeding import seed_for
 from patchvae.training.objectives.objective import AdversarialObjective, Inputs
-from patchvae.training.objectives.vae_config import VAEPretrain
 
 
 class VAEObjective(AdversarialObjective):

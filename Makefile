@@ -2,7 +2,8 @@
 # make miniature  the same way everything: all rows, 64x64 images, Tables 2 and 7
 # make test       lint, types, unit tests, workflow tests, a small run from end to end under both engines
 # make test-all   the same with what is slow: every edit with real trainings, kills at random moments, the archives in
-#                 the folder PATCHVAE_ARCHIVES, if it is set; then `make miniature`
+#                 the folder PATCHVAE_ARCHIVES, if it is set; then `make miniature` and
+# make test-older edits under Snakemake 9.19 and DVC 3.63
 # make test-gpu   trainings on an NVIDIA GPU; without a .venv here by any Python with PyTorch, pytest, pydantic and
 #                 ruamel.yaml: `make test-gpu PYTHON=python3`
 # make test-slurm the demo, and a run full of faults, on a SLURM of one node that it starts here; needs root and two packages
@@ -14,7 +15,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   "$$p" -c '$(FITS)' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
 
-.PHONY: demo miniature lint test test-all test-gpu test-slurm venv
+.PHONY: demo miniature lint test test-all test-older test-gpu test-slurm venv
 
 demo miniature: .venv/stamp
 	$(BIN)/snakemake --configfile configs/$@.yaml --quiet host reason
@@ -35,7 +36,15 @@ test: lint
 
 test-all: lint
 	$(PYTEST) tests
-	$(MAKE) miniature
+	$(MAKE) miniature test-older
+
+# The same Python and packages, and before them the engines of several minor releases ago
+test-older: .venv/stamp
+	$(BIN)/python -m venv .venv-older
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$(.venv-older/bin/python -c \
+	  'import sysconfig; print(sysconfig.get_path("purelib"))')/newer.pth
+	.venv-older/bin/python -m pip install --quiet --no-deps snakemake==9.19.0 dvc==3.63.0 pathspec==0.12.1
+	PATCHVAE_ENGINES=$$PWD/.venv-older/bin $(PYTEST) -m "not slow" tests/e2e/test_edits.py
 
 test-gpu:
 	PYTHONPATH=src:$$PYTHONPATH "$(if $(wildcard .venv/stamp),$(BIN)/python,$(PYTHON))" -m pytest -m gpu tests/unit/training/test_gpu.py tests/unit/test_hardware.py

@@ -15,7 +15,10 @@ from typing import Any
 from helpers import environment
 from ruamel.yaml import YAML
 
-ENV = environment() | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SNAKEMAKE_CORES": "1"}
+# Where the engines lie, if they are not those of this Python: `make test-older` names a folder
+ENGINES = os.environ.get("PATCHVAE_ENGINES", "")
+PLACES = [*filter(None, [ENGINES]), str(Path(sys.executable).parent), os.environ["PATH"]]
+ENV = environment() | {"PATH": os.pathsep.join(PLACES), "SNAKEMAKE_CORES": "1"}
 SYNC = [sys.executable, "workflow/sync.py"]
 PATCHVAE = ("env", "PYTHONPATH=src", "patchvae")  # with the clone's own package, whichever is installed
 UNRECORDED = ("--config", "dvc=false")  # leaves DVC out of a call of Snakemake

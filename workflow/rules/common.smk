@@ -241,12 +241,15 @@ def end():
     """
     if workflow.executor_plugin is None or workflow.dryrun or workflow.touch:
         return
-    words = {state.word for state in plan.states(JOBS).values()}
-    if "wrong" in words and every_job():
-        print("Some results are not the wanted ones, as what they read was made again: `snakemake` again", file=sys.stderr)
+    found = plan.states(JOBS)
+    words = {found[job.path].word for job in plan.needed(JOBS, found)}
+    if "wrong" in words and "missing" not in words and every_job():  # a job that failed is missing, and told already
+        print(
+            "Some results are not the wanted ones, as what they read was made again: `snakemake` again", file=sys.stderr
+        )
         sys.stderr.flush()
         os._exit(1)  # an exception would change nothing here
-    if not (TRACKED and words == {"right"} and UNRECORDED.exists()):
+    if not (TRACKED and {state.word for state in found.values()} == {"right"} and UNRECORDED.exists()):
         return
     why = linked_away(path for job in JOBS for path in job.makes)
     if why:

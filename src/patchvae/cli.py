@@ -31,8 +31,13 @@ def plan(args: argparse.Namespace) -> None:
             "a snakemake works in this folder, or one was killed: wait for it or `workflow/sync.py mend`"
         )
     params = checked_params(args.params or ["params.yaml"])
-    counts = Counter(state.word for state in write(planned(params)).values())
-    print(f"jobs/{params['run']}: {', '.join(f'{counts[word]} {word}' for word in ('right', 'wrong', 'missing'))}")
+    found = write(planned(params))
+    counts = Counter(state.word for state in found.values())
+    for path, state in found.items():
+        if state.word == "wrong":
+            print(f"{path}: wrong: {state.why}")
+    words = ("right", "partial", "wrong", "missing")
+    print(f"jobs/{params['run']}: {', '.join(f'{counts[word]} {word}' for word in words)}")
 
 
 def run(args: argparse.Namespace) -> None:

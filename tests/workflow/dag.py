@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 from snakemake.api import SnakemakeApi
-from snakemake.settings.enums import Quietness
+from snakemake.settings.enums import Quietness, RerunTrigger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
+
+# As profiles/default sets them
+SETTINGS = DAGSettings(forceall=True, rerun_triggers=frozenset({RerunTrigger.MTIME}), max_checksum_file_size=0)
 
 with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
     workflow = api.workflow(
@@ -17,7 +20,7 @@ with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         snakefile=Path("Snakefile"),
     )
     with contextlib.redirect_stdout(io.StringIO()):
-        workflow.dag(DAGSettings(forceall=True)).printfilegraph()  # builds it
+        workflow.dag(SETTINGS).printfilegraph()  # builds it
     jobs = [
         {
             "rule": job.rule.name,

@@ -166,7 +166,7 @@ def texts() -> dict[str, str]:
 
 def shown() -> dict[str, list[str]]:
     """Rule -> the file of its jobs, and the inputs that the rule shows."""
-    calls = {name: re.findall(r"unpack\(\s*job\((.*?)\)\s*\)", text, re.S) for name, text in texts().items()}
+    calls = {name: re.findall(r"unpack\(\s*inputs_of\((.*?)\)\s*\)", text, re.S) for name, text in texts().items()}
     assert all(len(found) == 1 for found in calls.values())
     return {name: re.findall('"([^"]+)"', found[0]) for name, found in calls.items()}
 

@@ -19,7 +19,7 @@ from snakemake.settings.types import DeploymentMethod
 ROOT = Path(workflow.basedir)
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflow")]
 
-from engines import UNRECORDED, dvc_at_work, linked_away, locked
+from engines import UNRECORDED, dvc_at_work, linked_away, locked, some
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json
 from patchvae.jobs import gpus, states
@@ -74,7 +74,7 @@ def planned():
 
 # The processes of single jobs read the job files that the main process wrote, so an edit meanwhile is not theirs. A
 # second main process, which can only be a dry run, writes its own ones elsewhere.
-JOBS, STATES, NEEDED, PLACE = [], {}, [], ""
+JOBS, STATES, NEEDED, PLACE, aside = [], {}, [], "", None
 if workflow.is_main_process:
     PARAMS, JOBS = planned()
     RUN_NAME = PARAMS["run"]
@@ -85,6 +85,9 @@ if workflow.is_main_process:
     except PatchVAEError as error:
         sys.exit(str(error))
     NEEDED = [path for job in plan.needed(JOBS, STATES) for path in (*job.makes, job.record)]
+    wrong = [f"{path} ({state.why})" for path, state in STATES.items() if state.word == "wrong"]
+    if wrong:
+        print(f"Results that are not the wanted ones, by the files of their jobs: {some(wrong)}", file=sys.stderr)
 else:
     RUN_NAME = load_params([ROOT / "params.yaml", *OVERLAYS])["run"] if "run" not in CONFIG else CONFIG["run"]
 

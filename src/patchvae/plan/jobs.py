@@ -197,7 +197,7 @@ def states(jobs: Sequence[Job], root: Path | None = None) -> dict[str, State]:
         if record.job != job.digest:
             return State("wrong", "parameters or code")
         if {*record.read} != {*job.reads} or {*record.wrote} != {*job.makes}:
-            return State("wrong", "other files")
+            return State("wrong", "it was made from other files, or made others")
         for path in job.makes:
             if digest(path) not in (record.wrote[path], None):
                 return State("wrong", f"{path} is not what the job wrote")

@@ -72,8 +72,8 @@ def planned():
         sys.exit(str(error))  # Snakemake prints lines of this file around a WorkflowError
 
 
-# The processes of single jobs read the job files that the main process wrote, so an edit meanwhile is not theirs. A
-# second main process, which can only be a dry run, writes its own ones elsewhere.
+# The processes of single jobs read the job files that the main process wrote, so an edit meanwhile is not theirs. A main
+# process beside another engine at work writes its own ones elsewhere, and ends in `onstart` unless it is a dry run.
 JOBS, STATES, NEEDED, PLACE, aside = [], {}, [], "", None
 if workflow.is_main_process:
     PARAMS, JOBS = planned()

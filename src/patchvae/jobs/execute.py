@@ -1,5 +1,6 @@
 """Runs one job from its file, anywhere: `patchvae run JOBFILE`."""
 
+import functools
 import os
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def execute(path: Path, device: str | None, threads: int | None) -> None:
         )
     check_inputs(job)
     read = digests(job.reads, Path())
-    after = before(job, job_at)
+    after = before(job, functools.cache(job_at))
     if job.rule not in ON_GPU:
         device = device or "cpu"
     machine = Machine(gpus.for_job(job.rule, device), threads or THREADS.get(job.rule, 1))

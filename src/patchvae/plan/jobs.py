@@ -23,8 +23,6 @@ from patchvae.records.record import Record, config_digest, digest_of, job_digest
 # Rules whose results name images by their places; all else holds for the same images in another order
 ORDERED = ("masks", "figure_real_parts")
 LOCATION = "location"  # key of a source whose value is an address: no part of what the data are
-
-
 KEYS = ("rule", "config", "modules", "code", "inputs", "outputs", "record", "log", "after")  # of a job's file
 
 
@@ -99,9 +97,9 @@ def settings(job: Job, others: Callable[[str], Job | None]) -> str:
     checkpoints counts, that of what packed data does not, nor does a download: its checksum may be written down later.
     others: a job by the path of its file, or None.
     """
-    before = [found for path in job.after if (found := others(path)) is not None and found.rule != "download"]
+    makers = [found for path in job.after if (found := others(path)) is not None and found.rule != "download"]
     code = job.code if job.record.startswith("results/") else ""
-    return config_digest({"config": job.config, "code": code, "after": [settings(found, others) for found in before]})
+    return config_digest({"config": job.config, "code": code, "after": [settings(found, others) for found in makers]})
 
 
 def before(job: Job, others: Callable[[str], Job | None]) -> dict[str, str]:

@@ -90,6 +90,12 @@ def test_results_are_what_their_records_say_was_written(run):
             assert wrote[path.relative_to(ROOT).as_posix()] == digest_of(path), path
 
 
+def test_no_table_of_stand_in_data_is_committed():
+    tables = [path for path in FILES if path.suffix == ".md" and path.parent.name == "tables"]
+    assert tables
+    assert [path for path in tables if "on stand-in data" in path.read_text(encoding="utf-8")] == []
+
+
 def measured(path):
     """Whether a table is one of means."""
     try:

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The file of a rule's `benchmark:` is among those by whose age Snakemake 9.27.1 decides whether a job is up to date, as if
-# it were an output. Where something else than Snakemake has made the output again (a person, DVC), the old benchmark
-# file stays. If the input is newer than that file and older than the output, the job is planned with the reason "Updated
-# input files", although every output is newer than every input. Giving the benchmark file a new time ends it.
-# Exit status 0: still so; 1: Snakemake behaves otherwise. Installs the package into a temporary folder.
+# Snakemake 9.27.1 compares the age of a rule's `benchmark:` file with that of its inputs, as if it were an output. If a
+# person or DVC makes the output again, the benchmark file stays old. If an input is newer than that file and older than
+# the output, the job is planned with the reason "Updated input files", although every output is newer than every input.
+# After `touch` of the benchmark file the job is not planned any more.
+# Exit status 0: still so; 1: Snakemake behaves otherwise. Installs Snakemake into a temporary folder.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

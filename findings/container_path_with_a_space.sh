@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Snakemake 9.27.1 refuses a rule's `container:` whose path has a space even where no container is asked for: the check
-# stands in the making of the plan, not behind `--sdm apptainer`. So a workflow that gives every rule an image inside its
-# own folder, as an absolute path, does not run at all in a folder whose path has a space.
-# Exit status 0: still so; 1: Snakemake behaves otherwise. Installs the package into a temporary folder.
+# Snakemake 9.27.1 refuses a rule's `container:` whose path has a space even without `--sdm apptainer`, because it checks
+# the path while it makes the plan. So a workflow whose rules have an image inside the workflow's own folder, as an absolute
+# path, does not run at all in a folder whose path has a space.
+# Exit status 0: still so; 1: Snakemake behaves otherwise. Installs Snakemake into a temporary folder.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

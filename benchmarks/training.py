@@ -8,7 +8,7 @@ ours    patchvae's PretrainTask: packed uint8 arrays, channels-last, bf16 where 
         in the loop, on a GPU one CUDA graph a step.
 
 Both train the same network on the same random images, CIFAR-100's size. The machine is noisy: rounds alternate, the
-ratio is that of the medians. Last measured figures are in the README.
+ratio is that of the medians. The last measured figures are in docs/running.md.
 """
 
 import argparse

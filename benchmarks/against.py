@@ -23,9 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from trainings import FINETUNINGS, PRETRAININGS, params_of, task_of
-
-from patchvae.training.loop import train
+from trainings import FINETUNINGS, PRETRAININGS, params_of, task_of, train
 
 ROOT = Path(__file__).resolve().parents[1]
 CPU = torch.device("cpu")
@@ -60,7 +58,7 @@ def measure(place: Path, names: list[str], steps: int, precision: str) -> None:
             changes = {"epochs": 2} if name in PRETRAININGS else {"epochs": 2, "decay_every": 1}
             task = task_of(params, name, images, CPU, precision, Path(folder), **changes)
             began = time.process_time()
-            training = train(task, Path(folder) / "state.pt", CPU, name, {})
+            training = train(task, CPU, name)
             seconds = time.process_time() - began
             digest = hashlib.sha256()
             for part in fingerprint({"history": training.history, "state": moments(task.state())}):

@@ -30,11 +30,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from trainings import PRETRAININGS, TRAINED, Clock, Enough, params_of, task_of
+from trainings import PRETRAININGS, TRAINED, Clock, Enough, params_of, task_of, train
 
 from patchvae.hardware import describe, pick_device, set_arithmetic
 from patchvae.jobs.gpus import MPS
-from patchvae.training import loop
 
 ROOT = Path(__file__).resolve().parents[1]
 PROFILED = 20  # steps
@@ -91,7 +90,7 @@ def watched(watch: Clock, name: str, precision: str, folder: Path, images: int, 
     set_arithmetic(watch.device, not changes)
     task = task_of(params_of(ROOT), name, images, watch.device, precision, folder, epochs=200, **changes)
     with contextlib.suppress(Enough):
-        loop.train(task, folder / "no state", watch.device, name, {}, watch, save_every=1e9, **options)
+        train(task, watch.device, name, watch, save_every=1e9, **options)
 
 
 def alone(name: str, precision: str, device: torch.device, folder: Path, images: int, seconds: float) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from patchvae.data.archives import read_wanted
+from patchvae.data.archives import read_files
 from patchvae.data.names import photo_names
 from patchvae.data.prepare import prepare
 from patchvae.data.sources import fetch_all
@@ -48,8 +48,9 @@ def photographs(archive: Path | None) -> Iterator[bytes]:
         yield from synthetic()
     else:
         wanted = set(photo_names(archive))
-        for _, load in read_wanted(archive, wanted):
-            yield load()
+        for _, load in read_files(archive, wanted):
+            if load:
+                yield load()
 
 
 def write_archive(path: Path, archive: Path | None, repeats: int) -> int:

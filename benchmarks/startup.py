@@ -31,7 +31,8 @@ sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "tests")]
 from clones import ENV, commit, run, sync  # noqa: E402
 from helpers import copy_checkout  # noqa: E402
 
-from patchvae.plan.code import MODULES, OF_A_KIND, modules_of  # noqa: E402
+from patchvae.params.reading import load_params  # noqa: E402
+from patchvae.plan.jobs import planned  # noqa: E402
 
 GOAL = 10  # seconds
 NO_OPS = {"snakemake -n": "Nothing to be done", "dvc repro": "up to date"}  # and what they say
@@ -56,10 +57,13 @@ def show(name: str, seconds: tuple[float, float]) -> None:
     print(f"{name:18} {seconds[0]:7.2f} s of CPU {seconds[1]:7.2f} s{over}", flush=True)
 
 
-def start_of(command: str) -> list[str]:
+# What the first job of each rule imports
+MODULES = {job.rule: job.modules for job in reversed(planned(load_params([ROOT / "params.yaml"])))}
+
+
+def start_of(rule: str) -> list[str]:
     """A program that imports what a job needs."""
-    kind = "patchvae" if command in OF_A_KIND else None
-    modules = ["patchvae.cli", "patchvae.jobs.execute", *modules_of(command, kind)]
+    modules = ["patchvae.cli", "patchvae.jobs.execute", *MODULES[rule]]
     path = str(ROOT / "src")
     return [sys.executable, "-c", f"import sys; sys.path.insert(0, {path!r}); import {', '.join(modules)}"]
 
@@ -84,7 +88,7 @@ def main() -> None:
         nargs="*",
         choices=list(MODULES),
         default=list(MODULES),
-        metavar="COMMAND",
+        metavar="RULE",
         help="none: only engines",
     )
     parser.add_argument("--no-engines", dest="engines", action="store_false", help="only commands")

@@ -24,9 +24,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from patchvae.hardware import describe, pick_device, pick_precision, set_arithmetic
+from patchvae.hardware import Place, describe, pick_device, pick_precision, set_arithmetic
 from patchvae.models.patchvae import PatchVAE
-from patchvae.params.jobs import check_config
+from patchvae.params.configs import check_config
 from patchvae.params.reading import load_params
 from patchvae.plan.settings import resolve
 from patchvae.training.graphs import Repeated, stream_of_its_own
@@ -86,7 +86,7 @@ def plain(pixels: Tensor, batch_size: int, device: torch.device) -> Callable[[in
 def ours(pixels: Tensor, batch_size: int, device: torch.device, precision: str) -> Callable[[int], int]:
     """The same with patchvae's own task."""
     config = CONFIG.model_copy(update={"batch_size": batch_size})
-    task = PretrainTask(config, pixels.to(device), None, device, precision)
+    task = PretrainTask(config, pixels.to(device), None, Place(device, precision))
     losses, number = Losses(device), torch.zeros((), dtype=torch.int64, device=device)
     repeated = Repeated(lambda: losses.add(task.step(number), number), device, print)
 

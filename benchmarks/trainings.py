@@ -6,9 +6,12 @@ prints steps per second as lines of JSON; `benchmarks/gpu.py --against CHECKOUT`
 """
 
 import functools
+import importlib
+import inspect
 import json
 import pkgutil
 import sys
+import tempfile
 import time
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -35,7 +38,9 @@ def of_any_commit(*places: str) -> Any:
     raise SystemExit(f"none of {', '.join(places)} in {patchvae.__file__}")
 
 
-check_config = of_any_commit("patchvae.params.jobs:check_config", "patchvae.job_configs:check_config")
+check_config = of_any_commit(
+    "patchvae.params.configs:check_config", "patchvae.params.configs:check_config", "patchvae.job_configs:check_config"
+)
 load_params = of_any_commit("patchvae.params.reading:load_params", "patchvae.config:load_params")
 resolve = of_any_commit("patchvae.plan.settings:resolve", "patchvae.resolve:resolve")
 SIDE = 32  # of the images, CIFAR-100's
@@ -81,7 +86,7 @@ def task_of(
 ) -> Any:
     """A training by its name above; trained: how many images to train on; changes: of its configuration.
 
-    folder: where the images of fine-tunings are written, if they are not there.
+    folder: where the code of earlier commits finds the images of fine-tunings, which are written if they are not there.
     """
     if name in PRETRAININGS:
         return _pretraining(params, name, trained, device, precision, changes)
@@ -100,7 +105,12 @@ def _pretraining(
         more = torch.rand(count, SIDE // 8, SIDE // 8, 3, generator=torch.Generator().manual_seed(0)).half().to(device)
     elif given.get("labels"):
         more = (torch.arange(count) % config.model.num_classes).to(device)
-    return PretrainTask(config, random_pixels(count).to(device), more, device, precision)
+    return PretrainTask(config, random_pixels(count).to(device), more, *place(device, precision))
+
+
+def place(device: torch.device, precision: str) -> tuple[Any, ...]:
+    """The arguments that say where and how a task computes: one, and two up to 3c0d243."""
+    return (hardware.Place(device, precision),) if hasattr(hardware, "Place") else (device, precision)
 
 
 def _finetuning(
@@ -118,14 +128,30 @@ def _finetuning(
     given = resolve(params, "finetune", wildcards | {"table": "table1"})
     config: Any = check_config("finetune", given | own | changes)
     variant: Any = check_config("pretrain", resolve(params, "pretrain", wildcards))
-    weights = seeded_model(variant.model, SIDE, 0).state_dict()
+    model: Any = seeded_model(variant.model, SIDE, 0)
+    if "run" not in inspect.signature(FinetuneTask).parameters:
+        counts = {"train": trained, "test": min(TESTED, trained)}
+        pixels = {split: random_pixels(count).to(device) for split, count in counts.items()}
+        labels = {split: (torch.arange(count) % config.num_classes).to(device) for split, count in counts.items()}
+        data = importlib.import_module("patchvae.training.labelled").Labelled(pixels, labels)
+        return FinetuneTask(config, model.encoder.backbone.state_dict(), data, *place(device, precision))
     for split, count in (("train", trained), ("test", min(TESTED, trained))):
         if not (folder / f"{split}_labels.npy").exists():
             save_array(folder / f"{split}_images.npy", random_pixels(count).numpy())
             save_array(folder / f"{split}_labels.npy", (torch.arange(count) % config.num_classes).numpy())
-    # What a task takes of its job, which differs between commits
+    # What a task took of its job, up to 3c0d243
     run: Any = SimpleNamespace(device=device, precision=precision, data=folder, label=name)
-    return FinetuneTask(run, config, {"model": weights})
+    task: Any = FinetuneTask
+    return task(run, config, {"model": model.state_dict()})
+
+
+def train(task: Any, device: torch.device, label: str, watch: loop.Watch | None = None, **options: Any) -> Any:
+    """Run a training without a saved state to resume from."""
+    call: Any = loop.train
+    if "state_path" not in inspect.signature(call).parameters:
+        return call(task, device, label, None, watch, **options)
+    with tempfile.TemporaryDirectory() as folder:  # up to 3c0d243
+        return call(task, Path(folder) / "state.pt", device, label, {}, watch, **options)
 
 
 class Enough(Exception):
@@ -169,7 +195,7 @@ def main() -> None:
             clock = Clock(device, float(seconds))
             task = task_of(params_of(Path(place)), name, int(images), device, precision, Path(folder), epochs=200)
             try:
-                loop.train(task, Path(folder) / "no state", device, name, {}, clock, save_every=1e9)
+                train(task, device, name, clock, save_every=1e9)
             except Enough:
                 print(json.dumps([name, precision, clock.rate]), flush=True)
 

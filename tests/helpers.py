@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,14 @@ def run_snakemake(place: Path, *arguments: str | Path) -> "subprocess.CompletedP
     return subprocess.run(command, cwd=place, env=environment(), capture_output=True, text=True, timeout=3000)
 
 
+def rule_texts() -> dict[str, str]:
+    """Rule -> its text in workflow/rules, without what `use rule` takes from another rule."""
+    files = sorted((ROOT / "workflow/rules").glob("*.smk"))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    _, *parts = re.split(r"^(?:use rule \w+ as |rule )(\w+)(?: with)?:\n", text, flags=re.M)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
 def do_step(task: Any, step: int) -> dict[str, Any]:
     """One step of a training by hand."""
     import torch
@@ -48,6 +57,46 @@ def do_step(task: Any, step: int) -> dict[str, Any]:
     task.prepare(step)
     terms: dict[str, Any] = task.step(torch.tensor(step))
     return terms
+
+
+def pretrain(
+    config: Any,
+    data: Path,
+    masks: Path | None,
+    checkpoint: Path,
+    metrics: Path,
+    scratch: Path,
+    device: str = "cpu",
+    threads: int = 1,
+    watch: Any = None,
+) -> None:
+    """The job of a pretraining, beside no run."""
+    from patchvae.jobs.computing import compute
+
+    files = {"checkpoint": checkpoint} | ({"masks": masks} if masks else {})
+    compute("pretrain", config, data, metrics, device, threads, scratch, watch, **files)
+
+
+def finetune(
+    config: Any,
+    data: Path,
+    pretrained: Path,
+    metrics: Path,
+    scratch: Path,
+    device: str = "cpu",
+    threads: int = 1,
+    watch: Any = None,
+    **files: Path,
+) -> None:
+    """The job of a fine-tuning, beside no run."""
+    from patchvae.jobs.computing import compute
+
+    compute("finetune", config, data, metrics, device, threads, scratch, watch, pretrained=pretrained, **files)
+
+
+def weighted(config: Any) -> bool:
+    """Whether a variant trains with L_w; some kinds have no such setting."""
+    return bool(getattr(config, "weighted_loss", False))
 
 
 def untrained(config: dict[str, Any]) -> Any:

@@ -5,9 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from patchvae.files import write_text
-from patchvae.plan.code import COMMANDS, fingerprint, modules_of
-from patchvae.plan.jobs import Job
+from patchvae.params import model_kinds
+from patchvae.params.reading import Params
+from patchvae.plan.jobs import OF_PATCHVAE, Job, fingerprint
 from patchvae.plan.kinds import Files
+from patchvae.plan.layout import KINDS, listing
+
+
+def jobs(params: Params) -> list[tuple[str, Params]]:
+    """Every job of a run as (rule, wildcards)."""
+    return [(rule, wildcards) for rule, wildcards, _ in listing(params)]
 
 
 def packed_files(folder: str) -> list[str]:
@@ -25,8 +32,8 @@ def write_job(
     root: Path | None = None,
 ) -> Path:
     """The file jobs/small/RULE.json below a folder, by default the current one; record and log are called RULE, too."""
-    kind = config["model"]["name"] if rule == "pretrain" else None
-    modules = [*modules_of(COMMANDS[rule], kind)]
+    kind = config["model"]["name"] if rule == "pretrain" else "patchvae" if rule in OF_PATCHVAE else None
+    modules = [KINDS[rule].module, *(model_kinds.modules(kind) if kind else ())]
     path = f"jobs/small/{rule}.json"
     code = fingerprint(*modules)
     job = Job(

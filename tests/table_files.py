@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from patchvae.evaluation.bits import BY_DIGEST, packed_bits
+from patchvae.jobs.work import write_files
 
 Content = dict[str, Any]
 DEVICE = "AMD EPYC (2 cores)"
@@ -107,14 +108,21 @@ def probing(variant: str, dataset: str, seed: int, top1: float, **changes: Any) 
     return metrics("probe", variant, dataset, seed, **record | changes)
 
 
-def write(writer: Callable[..., None], folder: Path, contents: list[Content], *first: Any) -> tuple[str, str, str]:
-    """Texts of the CSV, Markdown and LaTeX that `writer` makes of metrics files; `first`: its arguments before them."""
+def table(folder: Path, name: str = "table") -> dict[str, Path]:
+    """A table's files by their kind."""
+    return {kind: folder / f"{name}.{kind}" for kind in ("csv", "md", "tex", "html")}
+
+
+def write(
+    report: Callable[..., Mapping[str, Any]], folder: Path, contents: list[Content], *first: Any, **pictures: Path
+) -> tuple[str, str, str]:
+    """Texts of the CSV, Markdown and LaTeX that a report makes of metrics files; `first`: its arguments before them."""
     paths = [folder / f"{index}.json" for index in range(len(contents))]
     for path, content in zip(paths, contents, strict=True):
         path.write_text(json.dumps(content))
-    outputs = [folder / "out" / f"table.{suffix}" for suffix in ("csv", "md", "tex", "html")]
-    writer(*first, paths, *outputs)
-    csv_text, markdown, latex, html = (path.read_text(encoding="utf-8") for path in outputs)
+    files = table(folder / "out")
+    write_files(report(*first, paths), files | pictures)
+    csv_text, markdown, latex, html = (path.read_text(encoding="utf-8") for path in files.values())
     check_latex(latex)
     check_html(html, markdown)
     return csv_text, markdown, latex

@@ -1,9 +1,10 @@
-"""What DVC knows of the files here, and whether an engine is at work; changes nothing."""
+"""What DVC has recorded of the files here, and whether an engine is at work in this folder; changes nothing."""
 
+import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # this checkout's package, installed or not
@@ -15,78 +16,61 @@ try:
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed for {sys.executable}: source .venv/bin/activate")
 
-# There may be results of the tracked run that DVC has not recorded
+# Lies here while the tracked run may have results that DVC has not recorded
 UNRECORDED = ROOT / ".snakemake/unrecorded"
 
 
-def stages() -> set[str]:
-    """The job file of every stage that DVC makes of dvc.yaml and params.yaml; the plan's has none."""
+@contextlib.contextmanager
+def dvc_repo() -> Iterator[Any]:
+    """This folder as DVC's `Repo`; raises PatchVAEError with DVC's own words for a file that it cannot read."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     try:
         with Repo(str(ROOT)) as repo:
-            commands = [stage.cmd.split() for stage in repo.index.stages]
-    except DvcException as error:
-        raise PatchVAEError(f"dvc.yaml: {' '.join(str(error).split())}") from error
-    return {words[1] for words in commands if words[0] == "workflow/job"}
-
-
-class Recorded(NamedTuple):
-    """A file that a stage makes."""
-
-    name: str
-    cached: bool  # or in git
-    digest: str | None  # its MD5 in dvc.lock
-    place: Callable[[str], Path]  # where the cache has the object of an MD5
-    hashed: Callable[[], str]  # the MD5 of the file here; DVC remembers it until the file changes
-
-
-def recorded_results() -> Iterator[Recorded]:
-    """Every file that a stage makes, as dvc.yaml and dvc.lock have it."""
-    from dvc.exceptions import DvcException
-    from dvc.fs import localfs
-    from dvc.repo import Repo
-    from dvc_data.hashfile.hash import hash_file
-
-    try:
-        with Repo(str(ROOT)) as repo:
-
-            def place(md5: str) -> Path:
-                return Path(repo.cache.local.oid_to_path(md5))
-
-            for out in repo.index.outs:
-                if out.hash_info and out.hash_info.isdir:
-                    continue
-
-                def hashed(path: str = str(ROOT / out.def_path)) -> str:
-                    return str(hash_file(path, localfs, "md5", repo.state)[1].value)
-
-                digest = out.hash_info.value if out.hash_info else None
-                yield Recorded(out.def_path, out.use_cache, digest, place, hashed)
+            yield repo
     except DvcException as error:
         raise PatchVAEError(f"dvc.yaml, dvc.lock: {' '.join(str(error).split())}") from error
 
 
+def stages() -> set[str]:
+    """The job file of every stage that DVC makes of dvc.yaml and params.yaml; the plan's has none."""
+    with dvc_repo() as repo:
+        commands = [stage.cmd.split() for stage in repo.index.stages]
+    return {words[1] for words in commands if words[0] == "workflow/job"}
+
+
+def recorded_results(repo: Any) -> list[Any]:
+    """Every file that a stage makes, as DVC's `Output`; the folder of the job files is none."""
+    return [out for out in repo.index.outs if not out.hash_info.isdir]
+
+
+def cached(repo: Any, md5: str) -> Path:
+    """Where DVC's cache has a file of this MD5, if it has it."""
+    return Path(repo.cache.local.oid_to_path(md5))
+
+
 def unrecorded() -> list[str]:
     """Results, packed data and masks that lie here and not in DVC's cache."""
-    return [
-        out.name
-        for out in recorded_results()
-        if out.cached and (ROOT / out.name).is_file() and not out.place(out.hashed()).exists()
-    ]
+    from dvc.fs import localfs
+    from dvc_data.hashfile.hash import hash_file
+
+    with dvc_repo() as repo:
+        here = [out.def_path for out in recorded_results(repo) if out.use_cache and (ROOT / out.def_path).is_file()]
+        # `repo.state` remembers the MD5 of a file until the file changes.
+        md5s = {name: hash_file(str(ROOT / name), localfs, "md5", repo.state)[1].value for name in here}
+        return [name for name in here if not cached(repo, md5s[name]).exists()]
 
 
-def linked_away(names: Iterable[str]) -> str | None:
-    """Why DVC cannot record these files, which it does not where their folder is a link to another place; or None."""
+def refuse_links(names: Iterable[str]) -> None:
+    """Raise PatchVAEError where a folder of these files is a link that leads out of this project."""
     for folder in sorted({Path(name).parent for name in names}):
         for part in (*reversed(folder.parents), folder):
             if (ROOT / part).is_symlink() and not (ROOT / part).resolve().is_relative_to(ROOT):
-                return (
+                raise PatchVAEError(
                     f"{part} is a link to another folder, where DVC records nothing: move this whole project there,"
                     " mount the disk in the link's place, or do without DVC with `config: [dvc=false]` in a profile"
                 )
-    return None
 
 
 def some(names: list[str]) -> str:
@@ -99,13 +83,11 @@ def processes() -> Iterator[tuple[int, list[str], list[str]]]:
 
     Those that started this one are left out.
     """
-    known = {process.pid for process in psutil.Process().parents()}
+    started_by = {process.pid for process in psutil.Process().parents()}
     for process in psutil.process_iter(["cmdline", "cwd"]):
-        if process.pid in known:
-            continue
         place = Path(process.info["cwd"] or "/")
         experiment = place.is_relative_to(ROOT / ".dvc")  # DVC's experiments have copies of the folder there
-        if place.is_relative_to(ROOT) and not experiment:
+        if process.pid not in started_by and place.is_relative_to(ROOT) and not experiment:
             words = process.info["cmdline"] or []
             yield process.pid, words, [Path(word).name for word in words]
 

@@ -1,7 +1,7 @@
 """Reads the overlays of `snakemake --configfile` and the values of --config, and ends in one sentence if one is broken.
 
-The default profile runs this before Snakemake reads them itself, which for some ends in a traceback, and whose words do
-not name the file. It also gives caches another place where the home folder cannot be written to.
+The default profile runs this before Snakemake reads them itself: that ends in a traceback for some broken ones, and for
+others in a message that does not name the file. This also puts caches elsewhere where the home folder is read-only.
 """
 
 import argparse

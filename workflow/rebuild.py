@@ -53,15 +53,13 @@ def remake(job: Job, makers: Mapping[str, Job], found: Mapping[str, State]) -> N
         return
     reads = [path for files in inputs.values() for path in paths(files)]
     for path in reads:
-        state = found[makers[path].path] if path in makers else None
-        if state is not None and state.word not in ("right", "partial"):
+        if path in makers and (state := found[makers[path].path]).word not in ("right", "partial"):
             why = state.why if state.word == "wrong" else "it has no record"
             raise PatchVAEError(f"{path} is not what run {job.wildcards['run']} wants: {why}")
-    write_report(job, job.config, inputs, ROOT, partial=True)
-    by_path = {maker.path: maker for maker in makers.values()}
-    Record(
-        job.digest, config_digest(job.config), digests(reads, ROOT), digests(job.makes, ROOT), before(job, by_path.get)
-    ).save(ROOT / job.record)
+    write_report(job, job.config, inputs, ROOT)
+    after = before(job, {maker.path: maker for maker in makers.values()}.get)
+    made = digests(reads, ROOT), digests(job.makes, ROOT)
+    Record(job.digest, config_digest(job.config), *made, after).save(ROOT / job.record)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write DVC's stages into dvc.yaml: after an edit of plan/kinds.py or reports.py, or for a new swept key."""
+"""Write DVC's stages into dvc.yaml; call it after an edit of plan/kinds.py or reports.py, or for a new swept key."""
 
 import re
 import sys
@@ -13,14 +13,14 @@ from engines import ROOT
 
 from patchvae.errors import PatchVAEError
 from patchvae.params.reading import Params, load_params
-from patchvae.plan.layout import KINDS, OUTPUTS, Files, Stage, job_file_of, paths, record_of, spelled, stages
+from patchvae.plan.layout import KINDS, OUTPUTS, Files, Stage, own_files, paths, spelled, stages
 
 BEGIN, END = "  # ---- as workflow/stages.py writes them\n", "# ---- plots\n"
 WIDTH = 120
 
 
 def in_dvc(text: str, stage: Stage) -> str:
-    """A text of the tables in DVC's notation."""
+    """A text of plan/kinds.py or reports.py in DVC's notation."""
 
     def name(found: "re.Match[str]") -> str:
         return "${" + ("item." if found[1] in stage.each else "") + re.sub(r"\.(\d+)", r"[\1]", found[1]) + "}"
@@ -41,24 +41,20 @@ def values(files: Files) -> str:
 
 
 def fields(stage: Stage) -> Iterator[tuple[str, list[str]]]:
-    """The lists of a stage."""
+    """The lists of what a stage reads and makes, by their keys in dvc.yaml."""
     rule, kind = stage.rule, KINDS[stage.rule]
-    read = [
-        job_file_of(rule),
-        *(path for files in kind.inputs.values() for path in paths(files)),
-        *stage.inputs.values(),
-    ]
-    # DVC has no file that may be missing: the folder stands for it.
+    own = own_files(rule)
+    read = [own["path"], *(path for files in kind.inputs.values() for path in paths(files)), *stage.inputs.values()]
+    # DVC has no dependency that may be missing, so the folder of such a file stands for it.
     read = [Path(path[1:]).parent.as_posix() if path.startswith("?") else path for path in read]
     yield "deps", [in_dvc(path, stage) for path in read]
+    made = {"outs": [*OUTPUTS[rule], own["record"]]}
+    if rule == "summary":
+        made = {"metrics": OUTPUTS[rule], "outs": [own["record"]]}
     # Tables, figures and the summary are small and in git, where they are read and compared.
     small = re.compile(r"results/\{run\}/(tables|figures|summary)")
-    summary = rule == "summary"
-    for name, made in (
-        ("metrics", OUTPUTS[rule] if summary else []),
-        ("outs", [*(() if summary else OUTPUTS[rule]), record_of(rule)]),
-    ):
-        yield name, [in_dvc(path, stage) + (": {cache: false}" if small.match(path) else "") for path in made]
+    for name, files in made.items():
+        yield name, [in_dvc(path, stage) + (": {cache: false}" if small.match(path) else "") for path in files]
 
 
 def listed(key: str, entries: list[str], anchor: str) -> str:
@@ -73,7 +69,7 @@ def listed(key: str, entries: list[str], anchor: str) -> str:
 
 
 def written(params: Params) -> Iterator[str]:
-    """Every stage; a list that is in several is written in the first."""
+    """The text of every stage; a long list that several have is written once, in the first of them."""
     known = [key for key in params["ablations"] if "." not in key]  # DVC takes a dot for a path into a block
     found = [(name, stage, dict(fields(stage))) for name, stage in stages(params, known)]
     times = Counter((key, *entries) for *_, lists in found for key, entries in lists.items() if len(str(entries)) > 80)
@@ -82,7 +78,7 @@ def written(params: Params) -> Iterator[str]:
         text = f"  {name}:\n"
         if stage.each:
             text += f"    matrix: {{{', '.join(f'{key}: {values(files)}' for key, files in stage.each.items())}}}\n"
-        text += f"    cmd: workflow/job {in_dvc(job_file_of(stage.rule), stage)}\n"
+        text += f"    cmd: workflow/job {lists['deps'][0]}\n"
         for key, entries in lists.items():
             owner = owners.setdefault((key, *entries), name)
             anchor = f"{owner}_{key}" if times[key, *entries] > 1 else ""

@@ -14,6 +14,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -21,11 +22,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 from engines import (  # first, as it says what to do where a package is missing
     ROOT,
     UNRECORDED,
+    cached,
     dvc_at_work,
+    dvc_repo,
     job_at_work,
-    linked_away,
     locked,
     recorded_results,
+    refuse_links,
     refuse_while_at_work,
     some,
     stages,
@@ -37,123 +40,86 @@ from ruamel.yaml.comments import CommentedSeq
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, file_digest, write_text
 from patchvae.params.checks import checked_params, validate
-from patchvae.params.reading import Params, load_params, merge, read_overlay, read_yaml
+from patchvae.params.reading import Params, load_params, merge, read_yaml
 from patchvae.plan.jobs import Job, planned, states
-
-ASIDE = ROOT / "scratch/unlisted"
-ALTERED = ROOT / "scratch/altered"
-CUT_OFF = ROOT / "scratch/cut_off"
 
 
 def missing_stages(jobs: list[Job]) -> None:
-    """Raise PatchVAEError for the first job without a stage, or stage without a job."""
-    wanted, found = {job.path: job for job in jobs}, stages()
-    for path in wanted:
-        if path not in found:
-            raise PatchVAEError(f"dvc.yaml: no stage runs {path}, call `workflow/stages.py`")
-    for path in sorted(found - set(wanted)):
-        raise PatchVAEError(f"dvc.yaml: a stage runs {path}, and params.yaml has no such job")
+    """Raise PatchVAEError for a job without a stage, or a stage without a job."""
+    wanted, found = {job.path for job in jobs}, stages()
+    if wanted - found:
+        raise PatchVAEError(f"dvc.yaml: no stage runs {min(wanted - found)}, call `workflow/stages.py`")
+    if found - wanted:
+        raise PatchVAEError(f"dvc.yaml: a stage runs {min(found - wanted)}, and params.yaml has no such job")
 
 
-def move(path: Path, folder: Path, name: str) -> Path:
-    """Move a file into a folder under a free name like this one, and say so; returns where it is now."""
-    free = (f"{name}.{number}" if number else name for number in itertools.count())
-    target = next(folder / other for other in free if not (folder / other).exists())
+def move(path: Path, folder: str, name: str) -> None:
+    """Move a file into a folder of scratch/, and say so; a number comes after a name that is taken there."""
+    names = (f"{name}.{number}" if number else name for number in itertools.count())
+    target = next(place for other in names if not (place := ROOT / "scratch" / folder / other).exists())
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(path, target)
     shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path  # DVC's cache may lie elsewhere
     print(f"moved {shown} to {target.relative_to(ROOT)}", file=sys.stderr)
-    return target
 
 
 def set_aside(run: str, jobs: list[Job]) -> None:
     """Move metrics, tables and pictures that no job names any more to scratch/unlisted.
 
-    Tables depend on folders of metrics, and the summary on the folder of tables, so that a file left over from a
-    removed value would differ between clones.
+    DVC's stages of tables depend on folders of metrics, that of the summary on the folder of tables. Files of a value
+    that params.yaml no longer has would make these folders differ between clones.
     """
     named = {path for job in jobs for path in (*job.makes, job.record)}
     for folder in ("metrics", "tables", "figures"):
         for path in sorted((ROOT / "results" / run / folder).rglob("*.*")):
             name = path.relative_to(ROOT).as_posix()
             if path.is_file() and name not in named:
-                move(path, ASIDE, name)
+                move(path, "unlisted", name)
 
 
-def run(*command: str) -> "subprocess.CompletedProcess[str]":
-    """A command of the engines' with its output."""
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+def run(*command: str, expected: str = "", refusal: str = "") -> "subprocess.CompletedProcess[str]":
+    """A command, run in the project's folder, with its output.
 
-
-def refuse(what: str, done: "subprocess.CompletedProcess[str]") -> None:
-    """End with one sentence, after what the engine said."""
-    print((done.stdout + done.stderr)[-2000:], file=sys.stderr)
-    raise PatchVAEError(what)
-
-
-def dvc_changes() -> "subprocess.CompletedProcess[str] | None":
-    """What `dvc status` says if anything differs from dvc.lock, else None."""
-    done = run("dvc", "status")
-    if done.returncode:
-        refuse("dvc status: failed as above; after a kill `workflow/sync.py mend`", done)
-    return None if "up to date" in done.stdout + done.stderr else done
+    With a refusal: raises PatchVAEError with these words, after the end of the output, where the command fails or its
+    output lacks `expected`.
+    """
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    output = done.stdout + done.stderr
+    if refusal and (done.returncode or expected not in output):
+        print(output[-2000:], file=sys.stderr)
+        raise PatchVAEError(refusal)
+    return done
 
 
 def adopt() -> None:
     """Record a run whose results are all right in dvc.lock and the cache, without running a job."""
     jobs = tracked()
-    refuse_links(jobs)
+    refuse_links(path for job in jobs for path in job.makes)
     refuse_while_at_work()
     mend_dvc()  # the commit of a killed adopt may have been cut off
-    refuse_unless_right(jobs)
-    lock = ROOT / "dvc.lock"
-    before = lock.read_bytes() if lock.exists() else None
-    for command in (["workflow/check"], ["dvc", "commit", "--force", *relink()], ["workflow/check"]):
-        done = run(*command)
-        if done.returncode:
-            refuse(f"adopt: `{' '.join(command)}` failed: mend it and run adopt again", done)
-    if any((ROOT / job.path).read_text(encoding="utf-8") != job.text for job in jobs):
-        restore(lock, before)  # DVC has taken these results for those of the edit
-        raise PatchVAEError("adopt: there was an edit meanwhile, so nothing was recorded: `snakemake` first")
-    changes = dvc_changes()
-    if changes:
-        refuse("adopt: DVC still sees changes, listed above", changes)
-    UNRECORDED.unlink(missing_ok=True)
-
-
-def refuse_links(jobs: list[Job]) -> None:
-    """Raise PatchVAEError for a folder that DVC cannot record."""
-    why = linked_away(path for job in jobs for path in job.makes)
-    if why:
-        raise PatchVAEError(why)
-
-
-def refuse_unless_right(jobs: list[Job]) -> None:
-    """Raise PatchVAEError naming the first job whose results are not here or not the wanted ones."""
     for path, (word, why) in states(jobs, ROOT).items():
         if word != "right":
             raise PatchVAEError(
                 f"adopt: the results of {path} are {word} ({why}), so nothing was recorded: finish the run with"
                 " `snakemake` first"
             )
-
-
-def restore(path: Path, content: bytes | None) -> None:
-    """Give a file the content that it had, or none."""
-    if content is None:
-        path.unlink(missing_ok=True)
-    else:
-        with atomic(path) as partial:
-            partial.write_bytes(content)
-
-
-def relink() -> list[str]:
-    """How `dvc commit` leaves files as Snakemake knows them: a hard link to the cache is the same file, a copy not."""
-    from dvc.repo import Repo
-
-    with Repo(str(ROOT)) as repo:
-        kinds = repo.config["cache"].get("type") or ["reflink", "copy"]
-    return [] if kinds[0] == "hardlink" else ["--no-relink"]
+    lock = ROOT / "dvc.lock"
+    before = lock.read_text(encoding="utf-8") if lock.exists() else None
+    with dvc_repo() as repo:
+        links = repo.config["cache"].get("type") or ["reflink", "copy"]
+    # Files stay as Snakemake has left them: a hard link to DVC's cache is the same file, a copy out of it is not.
+    relink = [] if links[0] == "hardlink" else ["--no-relink"]
+    for command in (["workflow/check"], ["dvc", "commit", "--force", *relink], ["workflow/check"]):
+        run(*command, refusal=f"adopt: `{' '.join(command)}` failed: mend it and run adopt again")
+    if any((ROOT / job.path).read_text(encoding="utf-8") != job.text for job in jobs):
+        # DVC has taken these results for those of the edit.
+        if before is None:
+            lock.unlink(missing_ok=True)
+        else:
+            write_text(lock, before)
+        raise PatchVAEError("adopt: there was an edit meanwhile, so nothing was recorded: `snakemake` first")
+    run("dvc", "status", expected="up to date", refusal="adopt: DVC still sees changes, or fails, as above")
+    UNRECORDED.unlink(missing_ok=True)
 
 
 def verify() -> None:
@@ -166,8 +132,10 @@ def verify() -> None:
     jobs = tracked()
     refuse_while_at_work()
     found = states(jobs, ROOT)
-    outs = list(recorded_results())
-    recorded = {out.name: out.digest for out in outs}
+    with dvc_repo() as repo:
+        outs = recorded_results(repo)
+        recorded = {out.def_path: out.hash_info.value for out in outs}
+        objects = {out.def_path: cached(repo, out.hash_info.value) for out in outs if out.use_cache and out.hash_info}
     made_here = {
         path
         for job in jobs
@@ -175,20 +143,18 @@ def verify() -> None:
         for path in (*job.makes, job.record)
     }
     altered, newer = [], []
-    for name, by_dvc, digest, place, _ in outs:
-        if digest is None or not by_dvc:
-            continue
-        here, cached = ROOT / name, place(digest)
-        found_here, found_there = (file_digest(path, "md5") if path.is_file() else None for path in (here, cached))
+    for name, there in objects.items():
+        here, digest = ROOT / name, recorded[name]
+        found_here, found_there = (file_digest(path, "md5") if path.is_file() else None for path in (here, there))
         if found_there not in (digest, None):
             altered.append(f"cached/{name}")
-            move(cached, ALTERED, altered[-1])
+            move(there, "altered", altered[-1])
         if found_here not in (digest, None):
             if found_there == digest or name in made_here:
                 newer.append(name)
             else:
                 altered.append(name)
-                move(here, ALTERED, name)
+                move(here, "altered", name)
     if altered:
         raise PatchVAEError(
             f"verify: altered, and moved to scratch/altered: {', '.join(altered)}; `dvc pull`, or `dvc repro` to make"
@@ -208,9 +174,7 @@ def mend() -> None:
         raise PatchVAEError(f"mend: {at_work} works in this folder: wait for it, or end it")
     mend_dvc()
     if locked():
-        done = run("snakemake", "--unlock")
-        if done.returncode:
-            refuse("mend: `snakemake --unlock` failed", done)
+        run("snakemake", "--unlock", refusal="mend: `snakemake --unlock` failed")
         print("unlocked Snakemake", file=sys.stderr)
     names = unrecorded() if (ROOT / "dvc.lock").exists() else []
     if names:
@@ -231,14 +195,14 @@ def mend_dvc() -> None:
         try:
             json.loads(rwlock.read_text(encoding="utf-8"))
         except ValueError:
-            move(rwlock, CUT_OFF, "rwlock")
+            move(rwlock, "cut_off", "rwlock")
     if not lock.exists() or whole_lock(lock):
         return
     in_git = run("git", "ls-files", "dvc.lock").stdout
     committed = run("git", "show", ":dvc.lock")
     if in_git and committed.returncode:
         raise PatchVAEError("dvc.lock: git sees a conflict in it: resolve that first, `git checkout --theirs dvc.lock`")
-    move(lock, CUT_OFF, "dvc.lock")
+    move(lock, "cut_off", "dvc.lock")
     if in_git:
         write_text(lock, committed.stdout)
     instead = "git's is in its place" if in_git else "git has none"
@@ -277,7 +241,7 @@ def track(overlays: list[Path]) -> None:
                 " `git checkout COMMIT params.yaml` first, with a commit from before"
             )
     for path in overlays:
-        overlay = read_overlay(path)
+        overlay = load_params([path])
         plain = merge(plain, overlay)
         update(content, overlay)
     validate(plain)
@@ -289,12 +253,12 @@ def track(overlays: list[Path]) -> None:
         )
     with atomic(ROOT / "params.yaml") as partial, open(partial, "w", encoding="utf-8") as stream:
         yaml.dump(content, stream)
-    UNRECORDED.parent.mkdir(exist_ok=True)  # of the run as an overlay's, which `snakemake` finds finished
+    UNRECORDED.parent.mkdir(exist_ok=True)  # the next `snakemake` records what the run of the overlays has made already
     UNRECORDED.touch()
 
 
 def update(content: Params, overlay: Params) -> None:
-    """`config.merge` in place, on a tree that keeps its comments."""
+    """`params.reading.merge` in place, on a tree that keeps its comments."""
     for key, value in overlay.items():
         if isinstance(content.get(key), dict) and isinstance(value, dict):
             update(content[key], value)
@@ -307,20 +271,19 @@ def update(content: Params, overlay: Params) -> None:
 
 def main() -> None:
     """Parse and do; raises PatchVAEError."""
+    functions: dict[str, Callable[..., None]] = {"adopt": adopt, "verify": verify, "track": track, "mend": mend}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, dest="command")
-    for function in (adopt, verify, mend):
-        commands.add_parser(function.__name__, help=function.__doc__)
-    commands.add_parser("track", help=track.__doc__).add_argument("overlays", nargs="+", type=Path)
-    args = parser.parse_args()
+    for name, function in functions.items():
+        commands.add_parser(name, help=function.__doc__)
+    commands.choices["track"].add_argument("overlays", nargs="+", type=Path)
+    given = vars(parser.parse_args())
     for tool in ("snakemake", "dvc"):
         if shutil.which(tool) is None:
             raise PatchVAEError(f"{tool} is not on the PATH: source .venv/bin/activate")
-    if args.command == "track":
-        track(args.overlays)
-    else:
-        {"adopt": adopt, "verify": verify, "mend": mend}[args.command]()
-    print(f"{args.command}: done")
+    command = given.pop("command")
+    functions[command](**given)
+    print(f"{command}: done")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """PatchVAE: Learning Local Latent Codes for Recognition (Gupta, Singh, Shrivastava, CVPR 2020)."""
 
-import importlib
-
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """`patchvae.load`, whose module waits for PyTorch."""
-    # By name: an import statement would put that module into the fingerprint of every job.
+    """`patchvae.load`; PyTorch is imported when it is asked for, since commands that compute nothing do without."""
     if name == "load":
-        return importlib.import_module("patchvae.features").load
+        from patchvae.features import load
+
+        return load
     raise AttributeError(f"module 'patchvae' has no attribute {name!r}")

@@ -8,7 +8,8 @@ import logging
 import re
 import signal
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -19,25 +20,38 @@ from patchvae.errors import PatchVAEError
 logger = logging.getLogger(__name__)
 
 
+def planned(args: argparse.Namespace) -> tuple[str, list[Any]]:
+    """The name of a run, and its jobs."""
+    from patchvae.params.checks import checked_params
+    from patchvae.plan import jobs
+
+    params = checked_params(args.params or ["params.yaml"])
+    return params["run"], jobs.planned(params)
+
+
+def right(jobs: Any) -> set[str]:
+    """The files of the jobs whose results are right, as far as they are here."""
+    from patchvae.plan.jobs import states
+
+    return {path for path, state in states(jobs).items() if state.word in ("right", "partial")}
+
+
 def plan(args: argparse.Namespace) -> None:
     """Write the file of every job of a run, and say how many results are right."""
-    from collections import Counter
-
-    from patchvae.params.checks import checked_params
-    from patchvae.plan.jobs import planned, write
+    from patchvae.plan.jobs import write
 
     if any(Path(".snakemake/locks").glob("*")):  # whose jobs read these files
         raise PatchVAEError(
             "a snakemake works in this folder, or one was killed: wait for it or `workflow/sync.py mend`"
         )
-    params = checked_params(args.params or ["params.yaml"])
-    found = write(planned(params))
-    counts = Counter(state.word for state in found.values())
+    name, jobs = planned(args)
+    found = write(jobs)
     for path, state in found.items():
         if state.word == "wrong":
             print(f"{path}: wrong: {state.why}")
-    words = ("right", "partial", "wrong", "missing")
-    print(f"jobs/{params['run']}: {', '.join(f'{counts[word]} {word}' for word in words)}")
+    words = [state.word for state in found.values()]
+    counts = (f"{words.count(word)} {word}" for word in ("right", "partial", "wrong", "missing"))
+    print(f"jobs/{name}: {', '.join(counts)}")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -75,57 +89,44 @@ def parameters(args: argparse.Namespace) -> None:
     write_csv(sys.stdout, args.paper)
 
 
-def right(jobs: Any) -> set[str]:
-    """The files of the jobs whose results are right, as far as they are here."""
-    from patchvae.plan.jobs import states
-
-    return {path for path, state in states(jobs).items() if state.word in ("right", "partial")}
-
-
 def cost(args: argparse.Namespace) -> None:
-    """Print how many jobs of a run are done, the hours that they took, and what the rest may take, per table."""
+    """Print how many jobs of a run are done, the hours that they took, and what the rest may take, per rule."""
     from patchvae.commands.cost import text
-    from patchvae.params.checks import checked_params
-    from patchvae.plan.jobs import planned
 
-    params = checked_params(args.params or ["params.yaml"])
-    jobs = planned(params)
-    print(text(params["run"], jobs, right(jobs), Path()))
+    name, jobs = planned(args)
+    print(text(name, jobs, right(jobs), Path()))
 
 
 def status(args: argparse.Namespace) -> None:
     """Print which jobs of a run are done, run, wait or failed, how far each training is, and why a job failed."""
     from patchvae.commands.status import look, text
-    from patchvae.params.checks import checked_params
-    from patchvae.plan.jobs import planned
 
-    params = checked_params(args.params or ["params.yaml"])
-    jobs = planned(params)
-    print(text(params["run"], look(Path(), jobs, right(jobs))))
+    name, jobs = planned(args)
+    now = time.time()
+    print(text(name, look(Path(), jobs, right(jobs), now), now))
 
 
 def explain(args: argparse.Namespace) -> None:
-    """Print all that is recorded of one cell of a table, and the command that makes it again."""
+    """Print what is recorded of one cell of a table, and the command that makes it again."""
     from patchvae.commands.explain import explain, wanted_cell
 
     cell = wanted_cell(args.variant, args.dataset, args.regime, args.head)
+    where = args.results, args.run, cell, args.seed, args.params or ()
     if args.phi is None:
-        print(explain(args.results, args.run, cell, args.seed, args.params or ()))
+        print(explain(*where))
         return
     from patchvae.commands.from_phi import from_phi
 
-    print(from_phi(args.phi, args.results, args.run, cell, args.seed, args.params or ()))
+    print(from_phi(args.phi, *where))
 
 
 def clean(args: argparse.Namespace) -> None:
     """Delete the states of finished trainings whose outputs have a record; those of others stay."""
     from patchvae.jobs.states import clean
 
-    cleaned = clean(args.scratch)
-    print(
-        f"deleted {len(cleaned.removed)} states in {args.scratch}, kept {len(cleaned.kept)} that no record calls done"
-    )
-    for label in cleaned.kept:
+    removed, kept = clean(args.scratch)
+    print(f"deleted {len(removed)} states in {args.scratch}, kept {len(kept)} that no record calls done")
+    for label in kept:
         print(f"kept: {label}")
 
 
@@ -148,52 +149,48 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(prog="patchvae", description=__doc__.splitlines()[0])
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, function: Any) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+    def command(function: Any, params: str = "") -> Callable[..., Any]:
+        """A function that adds an argument to a command; params: the default of `--params`, if it has that one."""
+        sub = commands.add_parser(function.__name__, help=function.__doc__, description=function.__doc__)
         sub.set_defaults(function=function)
         sub.add_argument("--log", type=Path, metavar="FILE", help="write everything that happens to FILE")
-        return sub
+        if params:
+            text = f"parameters, then overlays (default: {params})"
+            sub.add_argument("-p", "--params", action="extend", nargs="+", type=Path, metavar="FILE", help=text)
+        return sub.add_argument
 
-    def parameterised(sub: argparse.ArgumentParser, default: str) -> None:
-        text = f"parameters, then overlays (default: {default})"
-        sub.add_argument("-p", "--params", action="extend", nargs="+", type=Path, metavar="FILE", help=text)
-
-    parameterised(command("plan", plan), "params.yaml")
-    sub = command("run", run)
-    sub.add_argument("job", type=Path, metavar="JOBFILE", help="what `patchvae plan` wrote: jobs/RUN/...json")
-    text = "auto, cpu, cuda or cuda:N (default: PATCHVAE_DEVICE in the environment, else auto)"
-    sub.add_argument("--device", help=text)
-    sub.add_argument("--threads", type=thread_count, metavar="N", help="CPU threads (default: all)")
-    command("checksum", checksum).add_argument("path", type=Path)
-    sub = command("parts", parts)
-    sub.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="what a PatchVAE's pretraining wrote (.pt)")
-    sub.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="JPEG, PNG, GIF, BMP, WebP, PPM or TIFF")
-    sub.add_argument("--out", type=Path, required=True, metavar="PATH", help="picture to write, .png or .pdf")
-    sub = command("export", export)
-    sub.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="what a pretraining wrote (.pt)")
-    sub.add_argument("--out", type=Path, required=True, metavar="PATH", help="file to write")
-    text = "folder for states of interrupted trainings (default: scratch)"
-    command("clean", clean).add_argument("--scratch", type=Path, default=Path("scratch"), metavar="DIR", help=text)
-    command("parameters", parameters).add_argument(
-        "--paper", type=Path, metavar="CSV", help="the paper's counts, to print beside ours"
-    )
-    parameterised(command("cost", cost), "params.yaml")
-    parameterised(command("status", status), "params.yaml")
-    sub = command("explain", explain)
-    sub.add_argument("variant", help="row of a table, such as patchvae+lw")
-    sub.add_argument("dataset")
-    sub.add_argument("regime", help="what was frozen, such as conv1-5, or `probe` for the linear probe")
-    sub.add_argument("--run", required=True, help="folder below --results")
-    sub.add_argument("--head", help="the classifier's settings (default: table12)")
-    sub.add_argument("--seed", type=int, help="(default: all that were run)")
+    command(plan, "params.yaml")
+    add = command(run)
+    add("job", type=Path, metavar="JOBFILE", help="what `patchvae plan` wrote: jobs/RUN/...json")
+    add("--device", help="auto, cpu, cuda or cuda:N (default: PATCHVAE_DEVICE in the environment, else auto)")
+    add("--threads", type=thread_count, metavar="N", help="CPU threads (default: all)")
+    command(checksum)("path", type=Path)
+    add = command(parts)
+    add("checkpoint", type=Path, metavar="CHECKPOINT", help="what a PatchVAE's pretraining wrote (.pt)")
+    add("images", type=Path, nargs="+", metavar="IMAGE", help="JPEG, PNG, GIF, BMP, WebP, PPM or TIFF")
+    add("--out", type=Path, required=True, metavar="PATH", help="picture to write, .png or .pdf")
+    add = command(export)
+    add("checkpoint", type=Path, metavar="CHECKPOINT", help="what a pretraining wrote (.pt)")
+    add("--out", type=Path, required=True, metavar="PATH", help="file to write")
+    add, text = command(clean), "folder for states of interrupted trainings (default: scratch)"
+    add("--scratch", type=Path, default=Path("scratch"), metavar="DIR", help=text)
+    command(parameters)("--paper", type=Path, metavar="CSV", help="the paper's counts, to print beside ours")
+    command(cost, "params.yaml")
+    command(status, "params.yaml")
+    add = command(explain, "params.yaml, with the one of configs/*.yaml that names the run")
+    add("variant", help="row of a table, such as patchvae+lw")
+    add("dataset")
+    add("regime", help="what was frozen, such as conv1-5, or `probe` for the linear probe")
+    add("--run", required=True, help="folder below --results")
+    add("--head", help="the classifier's settings (default: table12)")
+    add("--seed", type=int, help="(default: all that were run)")
     text = (
         "write again/job.json, which makes the cell again from this phi, such as results/cifar100/phi/patchvae.pt, and"
         " print the commands to run it"
     )
-    sub.add_argument("--from", type=Path, dest="phi", metavar="FILE", help=text)
+    add("--from", type=Path, dest="phi", metavar="FILE", help=text)
     text = "folder of the runs (default: results)"
-    sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help=text)
-    parameterised(sub, "params.yaml, with the one of configs/*.yaml that names the run")
+    add("--results", type=Path, default=Path("results"), metavar="DIR", help=text)
     return top
 
 
@@ -213,7 +210,7 @@ def start_logging(log: Path | None) -> None:
         handlers[1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.captureWarnings(True)
-    logging.raiseExceptions = False  # a full disk is told once, not by a traceback for each line of the log
+    logging.raiseExceptions = False  # a full disk is reported once, not by a traceback for each line of the log
 
 
 def sentence(error: BaseException) -> str | None:

@@ -91,8 +91,7 @@ def load(path: Path | str, epoch: int | None = None) -> Features:
     head = encoder.occurrence if isinstance(encoder, PatchEncoder) else None
     if epoch is not None:
         head = None
-        weights = backbone_weights(content, epoch)
-        load_weights(backbone, weights, f"{config['variant']}, epoch {epoch}")
+        load_weights(backbone, backbone_weights(content, epoch), f"{config['variant']}, epoch {epoch}")
     return Features(backbone, head, config).requires_grad_(False).eval()
 
 

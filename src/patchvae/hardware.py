@@ -7,11 +7,28 @@ import re
 import resource
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from patchvae.errors import PatchVAEError
+
+
+class Place(NamedTuple):
+    """Where and how a job computes."""
+
+    device: torch.device
+    precision: str  # bf16 or fp32
+
+    def autocast(self) -> torch.autocast:
+        """bf16 mixed precision, or none."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+
+    @property
+    def layout(self) -> torch.memory_format:
+        """How a pretraining's networks and images lie: channels last, but not in float32 on a GPU (slower)."""
+        plain = self.device.type == "cuda" and self.precision == "fp32"
+        return torch.contiguous_format if plain else torch.channels_last
 
 
 def pick_device(name: str) -> torch.device:
@@ -24,11 +41,6 @@ def pick_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise PatchVAEError(f"--device: {name!r} asked for, but PyTorch sees {torch.cuda.device_count() or 'no'} GPU")
     return device
-
-
-def memory_format(device: torch.device, precision: str) -> torch.memory_format:
-    """How a pretraining's networks and images lie in memory: channels last, but not in float32 on a GPU (slower)."""
-    return torch.contiguous_format if device.type == "cuda" and precision == "fp32" else torch.channels_last
 
 
 def set_arithmetic(device: torch.device, deterministic: bool = True) -> None:
@@ -69,18 +81,6 @@ def pick_precision(name: str, device: torch.device, rule: str = "pretrain") -> s
     else:
         faster = "amx_bf16" in _cpuinfo("flags").split()
     return "bf16" if faster else "fp32"
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """bf16 mixed precision, or none."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
-
-
-def set_threads(threads: int | None) -> int:
-    """Limit PyTorch's threads on the CPU; returns how many it uses."""
-    if threads:
-        torch.set_num_threads(threads)
-    return torch.get_num_threads()
 
 
 def peak_memory(device: torch.device) -> float:

@@ -9,17 +9,15 @@ from torch import nn
 
 from patchvae.errors import PatchVAEError
 from patchvae.models.factory import build_model, network_of
-from patchvae.models.weights import load_weights
+from patchvae.models.weights import load_weights, weights_of
 from patchvae.params.measuring import Measured
 from patchvae.records import checkpoint
 
 ENCODER = "encoder."  # begins the names of the encoder's weights
 
 
-def load_model(
-    path: Path, config: Measured, kinds: Sequence[str], device: torch.device | str
-) -> tuple[Any, dict[str, Any]]:
-    """The model of a pretraining checkpoint on a device, and the checkpoint's content.
+def load_model(path: Path, config: Measured, kinds: Sequence[str]) -> tuple[Any, dict[str, Any]]:
+    """The model of a pretraining checkpoint on the CPU, and the checkpoint's content.
 
     kinds: the values of `model.name` that the job can use.
     Raises PatchVAEError for a model of another kind, and for a checkpoint that is broken or of another model.
@@ -28,7 +26,7 @@ def load_model(
     model, kind = restored(path, content), content["config"]["model"]["name"]
     if kind not in kinds:
         raise PatchVAEError(f"{config.variant} is a {kind}, this needs a {' or '.join(kinds)}")
-    return for_measuring(model, device), content
+    return for_measuring(model, "cpu"), content
 
 
 def restored(path: Path | str, content: Mapping[str, Any]) -> nn.Module:
@@ -41,13 +39,8 @@ def restored(path: Path | str, content: Mapping[str, Any]) -> nn.Module:
 def restored_encoder(path: Path | str, content: Mapping[str, Any]) -> nn.Module:
     """Its encoder alone, whether or not there are weights of anything else; errors as `restored`."""
     encoder = untrained(path, content["config"]).get_submodule("encoder")
-    load_weights(encoder, encoder_weights(content["model"]), content["config"]["variant"])
+    load_weights(encoder, weights_of(ENCODER, content["model"]), content["config"]["variant"])
     return encoder.eval()
-
-
-def encoder_weights(model: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The encoder's among a model's weights, named as the encoder names them."""
-    return {key.removeprefix(ENCODER): value for key, value in model.items() if key.startswith(ENCODER)}
 
 
 def untrained(path: Path | str, config: Mapping[str, Any]) -> nn.Module:

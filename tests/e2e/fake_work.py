@@ -9,7 +9,7 @@ import os
 import time
 import zipfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from patchvae.files import atomic, canonical, write_json, write_text
 from patchvae.plan.jobs import Job
@@ -19,12 +19,7 @@ SPLITS = ("train", "test")
 WEIGHTS = 2**21  # bytes of a checkpoint, so that a disk can be full
 
 
-class Machine(NamedTuple):
-    device: str = "auto"
-    threads: int | None = None
-
-
-def work(job: Job, config: dict[str, Any], machine: Machine) -> None:
+def work(job: Job, config: dict[str, Any], device: str, threads: int) -> None:
     """Write the outputs, the last one last."""
     read = [digest_of(Path(path)) for path in job.reads]
     digest = short(canonical([job.rule, job.config, job.code, read]).encode())

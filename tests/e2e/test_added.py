@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from clones import UNRECORDED, edit, executed, nothing_to_do, run, twin
-from helpers import ROOT
+from helpers import ROOT, copy_checkout
 
 ADDED = ROOT / "tests/e2e/added"
 
@@ -19,6 +19,12 @@ def test_an_example_fits_the_code_of_today(example: str) -> None:
         ["git", "apply", "--check", f"tests/e2e/added/{example}.diff"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_rule_of_the_added_table_is_planned(tmp_path: Path) -> None:
+    place = copy_checkout(tmp_path / "clone")
+    run(place, "git", "apply", str(ADDED / "table.diff"))
+    run(place, "snakemake", "-n", "--configfile", "configs/demo.yaml", "--", "results/demo/tables/training_accuracy.md")
 
 
 @pytest.mark.slow

@@ -49,13 +49,13 @@ def reword(place: Path, name: str, old: str, new: str) -> None:
 
 def say_otherwise(place: Path) -> None:
     """Reword an error and a line of the log where trainings are done."""
-    for old in ("is the state of another training: delete it", "stopped by a signal at step"):
+    for old in ("is no state of this training", "stopped by a signal at step"):
         reword(place, "src/patchvae/training/loop.py", old, f"so: {old}")
 
 
 def change_what_only_keeps_order(place: Path) -> None:
     """A statement more in a module of parameters, of plans and of records, none of which computes."""
-    for name in ("params/messages.py", "plan/names.py", "records/record.py"):
+    for name in ("params/messages.py", "plan/layout.py", "records/record.py"):
         append_to(place, f"src/patchvae/{name}")
 
 
@@ -153,7 +153,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         set(),
     ),
     "the live curves, which only watch": (
-        lambda place: append_to(place, "src/patchvae/jobs/live.py"),
+        lambda place: append_to(place, "src/patchvae/jobs/watch.py"),
         set(),
     ),
     "BiGAN's model, once BiGAN is a row": (

@@ -152,7 +152,7 @@ def test_an_edit_that_was_cut_off_is_taken_back_by_dvc(origin: Path, tmp_path: P
     with killed_after(place, *RUN, stop_at=TUNING) as running:
         wait_until(begins, running)
         os.killpg(running.pid, number)
-        running.wait(timeout=60)
+        running.wait(timeout=300)
     mended(place)
     run(place, "git", "checkout", "--quiet", ".")
     run(place, "dvc", "checkout", "--force")

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import pretrain
 from job_files import packed_files, write_job
 
 from patchvae.data.masks import write_masks
 from patchvae.data.packed import PackedSplit, write_packed
-from patchvae.params.jobs import check_config
+from patchvae.params.configs import check_config
 
 CLASSES = 3
 
@@ -130,7 +131,6 @@ def finetune_config():
 @pytest.fixture
 def weights(packed, pretrain_config, tmp_path):
     """The checkpoint of a pretrained PatchVAE."""
-    from patchvae.training.pretrain import pretrain  # here alone, as many tests do without PyTorch
 
     data, _ = packed
     path = tmp_path / "pretrained.pt"

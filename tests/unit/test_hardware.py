@@ -77,7 +77,7 @@ def test_auto_is_bf16_for_pretrainings_on_a_gpu_with_units_for_it(
 def test_channels_come_first_where_cudnn_wants_them_so(
     device: torch.device, precision: str, layout: torch.memory_format
 ) -> None:
-    assert hardware.memory_format(device, precision) == layout
+    assert hardware.Place(device, precision).layout == layout
 
 
 @pytest.mark.gpu

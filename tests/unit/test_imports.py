@@ -1,6 +1,7 @@
 """What a job imports before it does anything: its start is most of what a small one costs."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,11 @@ import pytest
 from helpers import ROOT
 
 import patchvae
-from patchvae.plan.code import MODULES
+from patchvae.plan.kinds import PARTS_FIGURES
+from patchvae.plan.layout import KINDS
 from patchvae.records.provenance import PACKAGE, source_files
 
+MODULES = {rule: kind.module for rule, kind in KINDS.items() if kind.module} | PARTS_FIGURES
 REPORTS = ("table1", "table2", "sweep", "table7", "parts_table", "summary", "curves", "figure_masks")
 
 
@@ -63,7 +66,7 @@ def test_a_training_imports_torch_and_little_else(tmp_path: Path) -> None:
     code = f"""
 import torch
 from patchvae.training.optimizers import adam, sgd
-import patchvae.training.pretrain, patchvae.training.finetune, patchvae.jobs.watch
+import patchvae.training.pretrain, patchvae.training.finetune, patchvae.jobs.watch, patchvae.jobs.computing
 import patchvae.models.patchvae, patchvae.models.beta_vae, patchvae.training.objectives.vae
 model = torch.nn.Linear(2, 2)
 for optimizer in (adam(model, 0.1, [0.5, 0.9]), sgd(list(model.parameters()), 0.1, 0.9, 0.0)):
@@ -75,3 +78,10 @@ for optimizer in (adam(model, 0.1, [0.5, 0.9]), sgd(list(model.parameters()), 0.
 """
     heavy = ("torchvision", "pandas", "matplotlib", "sklearn", "scipy", "sympy", "torch._dynamo", "torch._inductor")
     assert imported(code, "torch", *heavy) == {"torch"}
+
+
+@pytest.mark.parametrize("package", ["training", "evaluation"])
+def test_what_computes_takes_tensors_and_names_no_files(package: str) -> None:
+    for path in (PACKAGE / package).rglob("*.py"):
+        found = re.findall(r"^\s*(?:from|import) (patchvae\.(?:jobs|records|files)\b|pathlib)", path.read_text(), re.M)
+        assert found == [], path

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import helpers
 import pytest
+from job_files import jobs
 
 from patchvae.files import canonical
 from patchvae.params.reading import load_params
-from patchvae.plan.layout import jobs
 from patchvae.plan.settings import resolve
 
 ROOT = Path(__file__).resolve().parents[2]

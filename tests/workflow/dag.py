@@ -30,6 +30,9 @@ with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
             "outputs": [*map(str, job.output)],
             "log": [*map(str, job.log)],
             "benchmark": str(job.benchmark),
+            "command": job.shellcmd,
+            "threads": job.threads,
+            "local": job.rule.name in workflow._workflow._localrules,
         }
         for job in workflow._workflow.dag.jobs
         if job.rule.name != "all"

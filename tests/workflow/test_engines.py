@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import helpers
 import pytest
-from helpers import ROOT, environment
+from helpers import ROOT, environment, rule_texts
 
 sys.path.insert(0, str(ROOT / "workflow"))
 
@@ -20,6 +20,7 @@ from stages import with_stages
 from patchvae.params.reading import load_params
 from patchvae.plan.jobs import Job, planned
 from patchvae.plan.layout import KINDS, OUTPUTS
+from patchvae.plan.reports import REPORTS
 
 OVERLAYS = {"paper": [], **{path.stem: [path] for path in helpers.OVERLAYS}}
 # Sweeps that the paper does not have: dvc.yaml is as workflow/stages.py then writes it
@@ -113,7 +114,14 @@ def test_a_rule_has_the_files_of_the_plan(engines: Engines) -> None:
         assert sorted(rule["outputs"]) == sorted([*job.makes, job.record]), path
         assert rule["log"] == [job.log]
         assert rule["benchmark"] == job.benchmark
+        assert rule["command"] == f"python -m patchvae.cli run {path} --threads {rule['threads']}"
         assert rule["wildcards"].items() <= {name: str(value) for name, value in job.wildcards.items()}.items()
+
+
+def test_downloads_and_tables_are_not_submitted_to_a_cluster(engines: Engines) -> None:
+    """Snakemake's `use rule` does not inherit `localrule`."""
+    for path, job in engines.jobs.items():
+        assert engines.rules[path]["local"] == (job.rule in {"download", "inception", *REPORTS}), path
 
 
 def test_a_stage_has_the_files_of_the_plan(engines: Engines) -> None:
@@ -157,16 +165,9 @@ def test_what_is_in_git_is_small_and_what_is_large_is_cached(engines: Engines) -
 # ---- the text of the rules
 
 
-def texts() -> dict[str, str]:
-    """The text of every rule by its name."""
-    files = (ROOT / "workflow/rules").glob("*.smk")
-    parts = [part for path in files for part in re.split("^rule ", path.read_text(encoding="utf-8"), flags=re.M)[1:]]
-    return {part.partition(":")[0]: part for part in parts}
-
-
 def shown() -> dict[str, list[str]]:
     """Rule -> the file of its jobs, and the inputs that the rule shows."""
-    calls = {name: re.findall(r"unpack\(\s*inputs_of\((.*?)\)\s*\)", text, re.S) for name, text in texts().items()}
+    calls = {name: re.findall(r" inputs_of\((.*?)\),\n", text, re.S) for name, text in rule_texts().items()}
     assert all(len(found) == 1 for found in calls.values())
     return {name: re.findall('"([^"]+)"', found[0]) for name, found in calls.items()}
 
@@ -196,11 +197,6 @@ def test_a_rule_shows_every_input_and_none_that_there_is_not(
                 used[job["rule"]].update(meant[:1])
     for rule, (_, *patterns) in rules.items():
         assert {*patterns} == used[rule], rule
-
-
-def test_every_rule_runs_its_job_file_and_nothing_else() -> None:
-    for name, text in texts().items():
-        assert re.findall(r"^    shell:\n(.*)\n", text, re.M) == ["        RUN"], name
 
 
 def test_the_longest_names_make_no_part_of_a_path_too_long() -> None:

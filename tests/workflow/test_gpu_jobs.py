@@ -15,7 +15,7 @@ from patchvae.jobs import gpus
 # The stand-in for what jobs do, whose trainings take a while and which writes down what they had.
 HOLDS = '''
 
-def held(job: Job, config: dict[str, Any], machine: Machine) -> None:
+def held(job: Job, config: dict[str, Any], device: str, threads: int) -> None:
     """Do a job, and note what it had."""
     import json
 
@@ -24,7 +24,7 @@ def held(job: Job, config: dict[str, Any], machine: Machine) -> None:
     noted = {"job": job.rule, "began": time.time()}
     if job.rule == "pretrain":
         time.sleep(0.5)
-    write_outputs(job, config, machine)
+    write_outputs(job, config, device, threads)
     noted |= {"ended": time.time(), "gpu": os.environ.get(gpus.VISIBLE)}
     noted |= {name: os.environ.get(name) for name in (gpus.JOBS, gpus.PER_GPU)}
     with open("held.jsonl", "a") as stream:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from helpers import ROOT, environment
+from job_files import jobs
 from ruamel.yaml import YAML
 
 from patchvae.params.reading import load_params
-from patchvae.plan.layout import OUTPUTS, jobs
+from patchvae.plan.layout import OUTPUTS
 
 TABLES = {
     "pretrain": "dataset,model,seed,epoch,loss\nsmall,patchvae,0,1,3\nsmall,patchvae,0,2,2\n",

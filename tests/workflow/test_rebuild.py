@@ -13,7 +13,7 @@ from patchvae.files import read_json
 from patchvae.params.checks import checked_params
 from patchvae.params.reading import read_yaml
 from patchvae.plan.jobs import Job, before, planned
-from patchvae.plan.names import PARTS_FIGURES
+from patchvae.plan.kinds import PARTS_FIGURES
 from patchvae.records import checkpoint
 from patchvae.records.digests import DIGESTS
 from patchvae.records.record import Record, digest_of

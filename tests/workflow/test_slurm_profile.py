@@ -1,10 +1,10 @@
 """profiles/slurm fits the rules. That it works on a SLURM is shown by `make test-slurm`."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import rule_texts
 from ruamel.yaml import YAML
 
 from patchvae.jobs.execute import ON_GPU
@@ -25,10 +25,8 @@ def test_it_names_rules_that_there_are(profile: dict[str, Any]) -> None:
     assert set(profile["set-resources"]) <= set(KINDS)
 
 
-def test_the_rules_with_a_gpu_are_those_of_the_partition_with_gpus(root: Path, profile: dict[str, Any]) -> None:
-    rules = "\n".join(path.read_text(encoding="utf-8") for path in (root / "workflow/rules").glob("*.smk"))
-    texts = {text.split(":")[0]: text for text in re.split(r"^rule ", rules, flags=re.M)[1:]}
-    with_gpu = {name for name, text in texts.items() if "gpu=1," in text}
+def test_the_rules_with_a_gpu_are_those_of_the_partition_with_gpus(profile: dict[str, Any]) -> None:
+    with_gpu = {name for name, text in rule_texts().items() if "gpu=1," in text}
     assert with_gpu == {name for name, asked in profile["set-resources"].items() if asked.get("gpu")}
     assert with_gpu == {name for name, asked in profile["set-resources"].items() if "slurm_partition" in asked}
     assert with_gpu == {*ON_GPU}

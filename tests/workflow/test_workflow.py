@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from job_files import jobs
 
 from patchvae.files import read_json
 from patchvae.params.reading import load_params
 from patchvae.plan.jobs import read_job
-from patchvae.plan.layout import jobs
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

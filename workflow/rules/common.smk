@@ -1,10 +1,10 @@
-# The plan of the run, and what every rule uses. What a job reads, makes and computes stands in its file in jobs/, which
-# `patchvae plan` writes as well; only the records beside the results decide which jobs are to run.
+# The plan of the run, and what the rules share. What a job reads, makes and computes stands in its file in jobs/, which
+# `patchvae plan` writes as well. Only the records beside the results decide which jobs are to run.
 
 import atexit
 import base64
+import functools
 import importlib.util
-import json
 import os
 import re
 import shlex
@@ -19,36 +19,44 @@ from snakemake.settings.types import DeploymentMethod
 ROOT = Path(workflow.basedir)
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflow")]
 
-from engines import UNRECORDED, dvc_at_work, linked_away, locked, some
+from engines import UNRECORDED, dvc_at_work, locked, refuse_links, some
 from patchvae.errors import PatchVAEError
-from patchvae.files import read_json
 from patchvae.jobs import gpus, states
 from patchvae.params.checks import checked_params
+from patchvae.params.measuring import FLOORS
 from patchvae.params.reading import load_params
 from patchvae.plan import jobs as plan
-from patchvae.plan.names import FLOORS
 from patchvae.report import readme
+from sync import set_aside
 
-# Jobs run with the Python that runs Snakemake, or with that of the Conda environment or the container where `--sdm` asks
-# for one, and with this checkout's package, installed or not.
+# ---- how a job is called
+
+# The command of every rule; the job's file names its log.
+RUN = "python -m patchvae.cli run {input.job:q} --threads {threads}"
+
+# `python` is the one that runs Snakemake, or that of the Conda environment or the image where `--sdm` asks for one. It
+# takes this checkout's package, installed or not.
 # `exec` leaves no shell between Snakemake and the job: SLURM signals all processes, and an older bash would die at once,
 # while its training still saves its state.
 deployed = {DeploymentMethod.CONDA, DeploymentMethod.APPTAINER} & {*workflow.deployment_settings.deployment_method}
-IMAGE = ROOT / "workflow/envs/patchvae.sif"
-if DeploymentMethod.APPTAINER in deployed and re.search(r"\s", str(IMAGE)):
-    sys.exit(f"{ROOT}: Snakemake takes no image from a path with a space in it: `--sdm apptainer` needs another folder")
-if DeploymentMethod.APPTAINER in deployed and not IMAGE.exists():
-    sys.exit(f"{IMAGE} is missing: `apptainer build {IMAGE} {IMAGE.with_suffix('.def')}` in {ROOT}")
 bin_folder = "" if deployed else f"{shlex.quote(os.path.dirname(sys.executable))}:"
 shell.prefix(f"set -euo pipefail; export PATH={bin_folder}$PATH PYTHONPATH={shlex.quote(str(ROOT / 'src'))}; exec ")
 
-# The command of every rule; a job's log is named in its file
-RUN = "python -m patchvae.cli run {input.job:q} --threads {threads}"
+IMAGE = ROOT / "workflow/envs/patchvae.sif"
+if DeploymentMethod.APPTAINER in deployed:
+    if re.search(r"\s", str(IMAGE)):
+        sys.exit(f"{ROOT}: Snakemake takes no image from a path with a space: `--sdm apptainer` needs another folder")
+    if not IMAGE.exists():
+        sys.exit(f"{IMAGE} is missing: `apptainer build {IMAGE} {IMAGE.with_suffix('.def')}` in {ROOT}")
 
-# `dvc` is no parameter: a profile sets it.
+# ---- the plan
+
+# The run is params.yaml, under the overlays of --configfile, under --config. All are read here again: Snakemake itself
+# takes 3e-05 for a string and merges lists' blocks its own way. `dvc` is no parameter: a profile sets it.
 CONFIG = {key: value for key, value in workflow.config_settings.config.items() if key != "dvc"}
 USES_DVC = str(workflow.config_settings.config.get("dvc", True)).lower()
 OVERLAYS = [*workflow.config_settings.configfiles]
+PARAMS_FILES = [ROOT / "params.yaml", *OVERLAYS]
 PLAIN = not (CONFIG or OVERLAYS)  # the run of params.yaml itself, which DVC records without being asked
 TRACKED = (
     PLAIN
@@ -57,78 +65,28 @@ TRACKED = (
     and importlib.util.find_spec("dvc") is not None
 )
 
-
-def planned():
-    """The parameters of the run (params.yaml, the overlays of --configfile, then --config), and its jobs.
-
-    Snakemake's own reading of them takes 3e-05 for a string and merges lists' blocks its own way.
-    """
+# Snakemake's main process writes the job files. The process of a single job reads them, so that it never sees a later
+# edit. While another engine works here, a main process writes its job files to a folder `aside`, and `onstart` ends the
+# process, unless it is a dry run.
+JOBS, STATES, NEEDED, PLACE, aside = [], {}, [], "", None
+if workflow.is_main_process:
     try:
         if USES_DVC not in ("true", "false"):
             raise PatchVAEError(f"--config: dvc: {USES_DVC} is neither true nor false")
-        params = checked_params([ROOT / "params.yaml", *OVERLAYS], CONFIG)
-        return params, plan.planned(params)
+        PARAMS = checked_params(PARAMS_FILES, CONFIG)
+        RUN_NAME, JOBS = PARAMS["run"], plan.planned(PARAMS)
+        if locked() or dvc_at_work():
+            aside = tempfile.TemporaryDirectory()
+            PLACE = f"{aside.name}/"
+        STATES = plan.write(JOBS, folder=Path(PLACE))
     except PatchVAEError as error:
         sys.exit(str(error))  # Snakemake prints lines of this file around a WorkflowError
-
-
-# The processes of single jobs read the job files that the main process wrote, so an edit meanwhile is not theirs. A main
-# process beside another engine at work writes its own ones elsewhere, and ends in `onstart` unless it is a dry run.
-JOBS, STATES, NEEDED, PLACE, aside = [], {}, [], "", None
-if workflow.is_main_process:
-    PARAMS, JOBS = planned()
-    RUN_NAME = PARAMS["run"]
-    aside = tempfile.TemporaryDirectory() if locked() or dvc_at_work() else None
-    PLACE = f"{aside.name}/" if aside else ""
-    try:
-        STATES = plan.write(JOBS, folder=Path(aside.name) if aside else None)
-    except PatchVAEError as error:
-        sys.exit(str(error))
     NEEDED = [path for job in plan.needed(JOBS, STATES) for path in (*job.makes, job.record)]
     wrong = [f"{path} ({state.why})" for path, state in STATES.items() if state.word == "wrong"]
     if wrong:
         print(f"Results that are not the wanted ones, by the files of their jobs: {some(wrong)}", file=sys.stderr)
 else:
-    RUN_NAME = load_params([ROOT / "params.yaml", *OVERLAYS])["run"] if "run" not in CONFIG else CONFIG["run"]
-
-
-def pattern(shown):
-    """A regular expression for a path in which {name} is one part of a name, and ** any folders and names."""
-    parts = re.split(r"(\{\w+\}|\*\*)", shown)
-    return "".join({"**": ".*"}.get(part, "[^/]+" if part.startswith("{") else re.escape(part)) for part in parts)
-
-
-def inputs_of(file, *shown):
-    """An input function: the file of a job, and the files that it reads, which the rule shows as patterns.
-
-    A job whose results are right is not to run for the sake of its inputs, so that those are `ancient`; a job that is to
-    run has plain ones, since Snakemake does not ask an ancient input's job for reasons of its own.
-    """
-    known = re.compile("|".join(map(pattern, shown)) or "(?!)")
-
-    def inputs(wildcards):
-        refuse_other_triggers()
-        share_out_gpus()
-        path = file.format(**{"run": RUN_NAME, **wildcards})
-        content = read_json(Path(PLACE, path))
-        reads = [
-            name for files in content["inputs"].values() for name in ([files] if isinstance(files, str) else files)
-        ]
-        hidden = [name for name in reads if not known.fullmatch(name)]
-        if hidden:
-            raise PatchVAEError(f"{path} reads {hidden[0]}, which its rule does not show")
-        word = STATES[path].word if path in STATES else "missing"
-        if word == "right" or (word == "partial" and STATES[path].why not in {*NEEDED, *workflow.dag_settings.targets}):
-            reads = [ancient(name) for name in reads if os.path.exists(name)]
-        return {"job": PLACE + path, "files": reads}
-
-    return inputs
-
-
-def names(rule):
-    """A pattern of the data sets that a rule makes."""
-    found = Path(PLACE, "jobs", RUN_NAME, rule).glob("*.json")
-    return "|".join(re.escape(path.stem) for path in found) or "(?!)"
+    RUN_NAME = CONFIG.get("run") or load_params(PARAMS_FILES)["run"]
 
 
 wildcard_constraints:
@@ -142,8 +100,44 @@ wildcard_constraints:
     key="[^/]+",
 
 
+def names(rule):
+    """A regular expression of the data sets that a rule makes in this run."""
+    found = Path(PLACE, "jobs", RUN_NAME, rule).glob("*.json")
+    return "|".join(re.escape(path.stem) for path in found) or "(?!)"
+
+
+def regular(pattern):
+    """The regular expression of a rule's pattern, in which {name} is one part of a name, and ** any folders and names."""
+    return re.sub(r"\\{\w+\\}", "[^/]+", re.escape(pattern)).replace(r"\*\*", ".*")
+
+
+def inputs_of(file, *shown):
+    """The inputs of a rule: a job's file, and all that the job reads, which must fit one of the patterns `shown`.
+
+    A right result is not to be made again because its inputs are missing or newer, so these are `ancient`. A job that is
+    to run has plain inputs: Snakemake does not ask whether the job that makes an ancient input has to run.
+    """
+    known = re.compile("|".join(map(regular, shown)) or "(?!)")
+
+    def inputs(wildcards):
+        refuse_other_triggers()
+        share_out_gpus()
+        path = file.format(**{"run": RUN_NAME, **wildcards})
+        reads = plan.read_job(Path(PLACE, path)).reads
+        hidden = [name for name in reads if not known.fullmatch(name)]
+        if hidden:
+            raise PatchVAEError(f"{path} reads {hidden[0]}, which its rule does not show")
+        word, why = STATES.get(path, plan.State("missing"))
+        if word == "right" or (word == "partial" and why not in {*NEEDED, *workflow.dag_settings.targets}):
+            reads = [ancient(name) for name in reads if os.path.exists(name)]
+        return {"job": PLACE + path, "files": reads}
+
+    return unpack(inputs)
+
+
+@functools.cache
 def refuse_other_triggers():
-    """End where Snakemake would decide by notes of its own what is to run, and not by the times of the job files."""
+    """End the process where Snakemake would go by notes of its own, and not by the times of the job files alone."""
     settings = workflow.dag_settings
     if workflow.is_main_process and (
         {*settings.rerun_triggers} != {RerunTrigger.MTIME} or settings.max_checksum_file_size
@@ -156,39 +150,37 @@ def refuse_other_triggers():
 
 # ---- GPUs
 
-shared_out = workflow.subprocess_exec  # such a process has what the main one has set; a cluster's job sets it itself
 
-
+@functools.cache
 def share_out_gpus():
-    """Limit the jobs at work on GPUs to what this machine has, and tell those that asked for one to insist on it.
+    """Let no more jobs use GPUs at a time than this machine has, and have jobs that ask for a GPU insist on one.
 
-    `--resources gpu=N` sets the limit, where N above the number of GPUs has them shared evenly. It also says that there
-    are any, as a cluster does; without it a machine without GPUs trains on its CPU. Called when the first job is
-    planned, as Snakemake knows by then how it runs jobs, and has not begun to.
+    `--resources gpu=N` sets the number of jobs; if there are fewer GPUs, equally many jobs share each. It also says that
+    there are GPUs, as a cluster's executor does. Without it a machine that has none trains on its CPU.
+    To be called when the first job is planned: Snakemake has chosen its executor by then, and started no job. What is
+    set in the environment here reaches the processes of single jobs; a job on a cluster's node calls this itself.
     """
-    global shared_out
-    if shared_out or workflow.dryrun or workflow.touch:
+    if workflow.subprocess_exec or workflow.dryrun or workflow.touch:
         return
-    shared_out = True
     given = workflow.global_resources.get("gpu").value
-    if workflow.is_main_process and workflow.local_exec:
-        count = len(gpus.visible())
-        if count and given is None:
+    count = len(gpus.visible()) if workflow.is_main_process and workflow.local_exec else 0
+    if count:
+        if given is None:
             workflow.register_resource("gpu", count * gpus.jobs_per_gpu())
-        elif count:
+        else:
             os.environ.setdefault(gpus.PER_GPU, str(max(-(-given // count), 1)))
-        if count and gpus.jobs_per_gpu() > 1 and not gpus.side_by_side():
+        if gpus.jobs_per_gpu() > 1 and not gpus.side_by_side():
             print(f"--resources gpu: {gpus.TURNS}", file=sys.stderr)
     if given or workflow.remote_exec:
         asked = {rule.name: rule.resources.get("gpu") for rule in workflow.rules}
         os.environ[gpus.JOBS] = " ".join(sorted(name for name, gpu in asked.items() if gpu.is_evaluable() or gpu.value))
 
 
-# ---- the report's front page
+# ---- the page of `snakemake --report`
 
 
 def answer_of_the_run():
-    """What the report's front page shows, where the run has claims: the answer, the figure as a link, and the table."""
+    """What the front page shows of a run with claims, by its name in workflow/report/front.rst; nothing without claims."""
     tables = [ROOT / f"results/{RUN_NAME}/tables/{name}.md" for name in ("answer", "decision_answer")]
     picture = ROOT / f"results/{RUN_NAME}/figures/answer.png"
     if not (tables[0].is_file() and picture.is_file()):
@@ -200,14 +192,20 @@ def answer_of_the_run():
     return {"answer": answer, "picture": f"data:image/png;base64,{text}", "caption": caption, "rows": rows}
 
 
-workflow.config.update(answer_of_the_run())  # all that workflow/report/front.rst sees of this file
+workflow.config.update(answer_of_the_run())  # all that front.rst sees of this file
 
 
-def shown(path, rule, category, title, kind="table", **labels):
-    """An output that the page of `snakemake --report` shows."""
-    labels = {"table": title, **labels, "kind": kind}
-    caption = f"../report/{rule}{'_figure' if kind == 'figure' else ''}.rst"
-    return report(path, caption=caption, category=category, labels=labels)
+def shown(path, caption, category, title):
+    """An output that the page shows under a category and a title, with the caption workflow/report/CAPTION.rst.
+
+    Its labels also name its data set and, but for the category Figures, whether it is a table or a figure of one.
+    """
+    labels = {"figure" if category == "Figures" else "table": title}
+    if "{dataset}" in path:
+        labels["data set"] = "{dataset}"
+    if category != "Figures":
+        labels["kind"] = "figure" if path.endswith(".png") else "table"
+    return report(path, caption=f"../report/{caption}.rst", category=category, labels=labels)
 
 
 # ---- before the first job and after the last
@@ -220,43 +218,46 @@ onstart:
     if PLAIN and not workflow.touch:
         UNRECORDED.touch()
     states.clean(Path("scratch"))
-    # Its timer starts another one each time a job ends, and all of them look at the ready jobs' inputs every second:
-    # a fifth of a core after seventy jobs, and a second at each exit. 100 jobs a second are never reached here.
+    # The limiter's timer starts another timer each time a job ends, and each of them looks at the inputs of all ready jobs
+    # every second: a fifth of a core after seventy jobs, and a second at each exit. Its limit is 100 jobs a second, which
+    # no run reaches.
     workflow.scheduler.job_rate_limiter = None
-    # SLURM's plugin asks the controller for this before each look at the jobs; without an answer it asks `sacct` until
-    # that answers, which on a cluster without accounting is never. The value does not change, so ask once.
+    # SLURM's plugin asks the controller for MinJobAge before each look at the jobs. Without an answer it asks `sacct` until
+    # that answers, which on a cluster without accounting is never. The value does not change, so it is asked for once.
     slurm_plugin = sys.modules.get("snakemake_executor_plugin_slurm")
     if slurm_plugin:
         age = slurm_plugin.get_min_job_age()
         slurm_plugin.get_min_job_age = lambda: age
 
 
-def every_job():
-    """Whether all of the run was asked for."""
-    asked = workflow.dag_settings
-    return {*asked.targets} <= {"all"} and not (asked.until or asked.omit_from or asked.batch or asked.allowed_rules)
-
-
 def end():
-    """After a call that ran jobs: have DVC record the run of params.yaml if it is complete; name what is still wrong.
+    """After a call that ran jobs: name what is still wrong; have DVC record the run of params.yaml if it is complete.
 
-    At the exit, when Snakemake has let go of its lock. What a kill cuts off here, the next complete run makes up for.
+    Called at the exit of the main process, when Snakemake has let go of its lock. Where a kill cuts this off, the next
+    complete run does it.
     """
     if workflow.executor_plugin is None or workflow.dryrun or workflow.touch:
         return
-    found = plan.states(JOBS)
+    found, asked = plan.states(JOBS), workflow.dag_settings
     words = {found[job.path].word for job in plan.needed(JOBS, found)}
-    if "wrong" in words and "missing" not in words and every_job():  # a job that failed is missing, and told already
+    all_jobs = {*asked.targets} <= {"all"} and not (
+        asked.until or asked.omit_from or asked.batch or asked.allowed_rules
+    )
+    # Where a job has failed, results are missing, and Snakemake has named it.
+    if "wrong" in words and "missing" not in words and all_jobs:
         print(
             "Some results are not the wanted ones, as what they read was made again: `snakemake` again", file=sys.stderr
         )
-        sys.stderr.flush()
-        os._exit(1)  # an exception would change nothing here
-    if not (TRACKED and {state.word for state in found.values()} == {"right"} and UNRECORDED.exists()):
+        leave(1)
+    if not (TRACKED and {state.word for state in found.values()} == {"right"}):
         return
-    why = linked_away(path for job in JOBS for path in job.makes)
-    if why:
-        return print(f"Not recorded in DVC: {why}", file=sys.stderr)
+    set_aside(RUN_NAME, JOBS)  # files of another plan, in folders on which DVC's stages depend
+    if not UNRECORDED.exists():
+        return
+    try:
+        refuse_links(path for job in JOBS for path in job.makes)
+    except PatchVAEError as error:
+        return print(f"Not recorded in DVC: {error}", file=sys.stderr)
     print("Recording the run in DVC (no longer wanted: `--config dvc=false`, also in a profile)", file=sys.stderr)
     environment = os.environ | {"PATH": os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])}
     try:
@@ -265,9 +266,15 @@ def end():
     except KeyboardInterrupt:
         status = 130
     if status:
-        print("The run is complete; `snakemake` or `workflow/sync.py adopt` records it", file=sys.stderr, flush=True)
-        sys.stdout.flush()
-        os._exit(status)  # an exception would change nothing here
+        print("The run is complete; `snakemake` or `workflow/sync.py adopt` records it", file=sys.stderr)
+        leave(status)
+
+
+def leave(status):
+    """End the process with an exit status; where `end` is called, an exception would change nothing."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if workflow.is_main_process:

@@ -1,16 +1,13 @@
 rule reconstruct:
     input:
-        unpack(
-            inputs_of(
-                "jobs/{run}/reconstruct/{dataset}/{variant}/seed{seed}.json",
-                "data/packed/{dataset}/test_images.npy",
-                "data/packed/{dataset}/manifest.json",
-                "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
-            )
+        inputs_of(
+            "jobs/{run}/reconstruct/{dataset}/{variant}/seed{seed}.json",
+            "data/packed/{dataset}/test_images.npy",
+            "data/packed/{dataset}/manifest.json",
+            "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
         ),
     output:
-        "results/{run}/metrics/reconstruct/{dataset}/{variant}/seed{seed}.json",
-        "results/{run}/metrics/reconstruct/{dataset}/{variant}/seed{seed}.record",
+        multiext("results/{run}/metrics/reconstruct/{dataset}/{variant}/seed{seed}", ".json", ".record"),
     log:
         "logs/{run}/reconstruct/{dataset}/{variant}/seed{seed}.log",
     benchmark:
@@ -28,26 +25,21 @@ rule reconstruct:
         RUN
 
 
-rule fid:
+use rule reconstruct as fid with:
     input:
-        unpack(
-            inputs_of(
-                "jobs/{run}/fid/{dataset}/{variant}/seed{seed}.json",
-                "data/packed/{dataset}/test_images.npy",
-                "data/packed/{dataset}/manifest.json",
-                "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
-                "data/inception.json",
-            )
+        inputs_of(
+            "jobs/{run}/fid/{dataset}/{variant}/seed{seed}.json",
+            "data/packed/{dataset}/test_images.npy",
+            "data/packed/{dataset}/manifest.json",
+            "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
+            "data/inception.json",
         ),
     output:
-        "results/{run}/metrics/fid/{dataset}/{variant}/seed{seed}.json",
-        "results/{run}/metrics/fid/{dataset}/{variant}/seed{seed}.record",
+        multiext("results/{run}/metrics/fid/{dataset}/{variant}/seed{seed}", ".json", ".record"),
     log:
         "logs/{run}/fid/{dataset}/{variant}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/fid/{dataset}/{variant}/seed{seed}.tsv"
-    conda:
-        "../envs/patchvae.yaml"
     # Not measured with the real weights
     resources:
         mem_mb=6000,
@@ -55,71 +47,45 @@ rule fid:
         gpu=1,
     message:
         "FID of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
-    shell:
-        RUN
 
 
-rule parts:
+use rule reconstruct as parts with:
     input:
-        unpack(
-            inputs_of(
-                "jobs/{run}/parts/{dataset}/{variant}/seed{seed}.json",
-                "data/packed/{dataset}/train_images.npy",
-                "data/packed/{dataset}/test_images.npy",
-                "data/packed/{dataset}/train_labels.npy",
-                "data/packed/{dataset}/test_labels.npy",
-                "data/packed/{dataset}/manifest.json",
-                "data/packed/{dataset}/train_occurrence.npy",
-                "data/packed/{dataset}/test_occurrence.npy",
-                "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
-            )
+        inputs_of(
+            "jobs/{run}/parts/{dataset}/{variant}/seed{seed}.json",
+            "data/packed/{dataset}/**",
+            "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
         ),
     output:
-        "results/{run}/metrics/parts/{dataset}/{variant}/seed{seed}.json",
-        "results/{run}/metrics/parts/{dataset}/{variant}/seed{seed}.record",
+        multiext("results/{run}/metrics/parts/{dataset}/{variant}/seed{seed}", ".json", ".record"),
     log:
         "logs/{run}/parts/{dataset}/{variant}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/parts/{dataset}/{variant}/seed{seed}.tsv"
-    conda:
-        "../envs/patchvae.yaml"
     resources:
         mem_mb=3000,
         runtime="1h",
     message:
         "Score the parts of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
-    shell:
-        RUN
 
 
-rule real_parts:
+use rule reconstruct as real_parts with:
     input:
-        unpack(
-            inputs_of(
-                "jobs/{run}/real_parts/{dataset}/{variant}/seed{seed}.json",
-                "data/packed/{dataset}/train_images.npy",
-                "data/packed/{dataset}/test_images.npy",
-                "data/packed/{dataset}/train_labels.npy",
-                "data/packed/{dataset}/test_labels.npy",
-                "data/packed/{dataset}/manifest.json",
-                "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
-                "results/{run}/checkpoints/pretrain/{dataset}/{reference}/seed{seed}.pt",
-            )
+        inputs_of(
+            "jobs/{run}/real_parts/{dataset}/{variant}/seed{seed}.json",
+            "data/packed/{dataset}/**",
+            "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
+            "results/{run}/checkpoints/pretrain/{dataset}/{reference}/seed{seed}.pt",
         ),
     output:
-        "results/{run}/metrics/real_parts/{dataset}/{variant}/seed{seed}.json",
-        "results/{run}/metrics/real_parts/{dataset}/{variant}/seed{seed}.record",
+        multiext("results/{run}/metrics/real_parts/{dataset}/{variant}/seed{seed}", ".json", ".record"),
     log:
         "logs/{run}/real_parts/{dataset}/{variant}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/real_parts/{dataset}/{variant}/seed{seed}.tsv"
-    conda:
-        "../envs/patchvae.yaml"
     # CIFAR-100 on the CPU: 1.5 GB and two minutes
     resources:
         mem_mb=4000,
         runtime="4h",
     message:
         "Measure the parts of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
-    shell:
-        RUN

@@ -1,20 +1,15 @@
 rule finetune:
     input:
-        unpack(
-            inputs_of(
-                "jobs/{run}/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
-                "data/packed/{dataset}/train_images.npy",
-                "data/packed/{dataset}/test_images.npy",
-                "data/packed/{dataset}/train_labels.npy",
-                "data/packed/{dataset}/test_labels.npy",
-                "data/packed/{dataset}/manifest.json",
-                "results/{run}/checkpoints/pretrain/{phi_dataset}/{phi_variant}/seed{seed}.pt",
-                "results/{run}/metrics/rates/{regime}/{head}/{variant}/{dataset}/seed{first}.json",  # if the learning rate is a chosen one
-            )
+        inputs_of(
+            "jobs/{run}/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
+            "data/packed/{dataset}/**",
+            "results/{run}/checkpoints/pretrain/{phi_dataset}/{phi_variant}/seed{seed}.pt",
+            "results/{run}/metrics/rates/{regime}/{head}/{variant}/{dataset}/seed{first}.json",  # if the learning rate is a chosen one
         ),
     output:
-        "results/{run}/metrics/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
-        "results/{run}/metrics/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.record",
+        multiext(
+            "results/{run}/metrics/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}", ".json", ".record"
+        ),
     log:
         "logs/{run}/finetune/{table}/{regime}/{head}/{variant}/{dataset}/seed{seed}.log",
     benchmark:
@@ -33,28 +28,19 @@ rule finetune:
         RUN
 
 
-rule rates:
+use rule finetune as rates with:
     input:
-        unpack(
-            inputs_of(
-                "jobs/{run}/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
-                "data/packed/{dataset}/train_images.npy",
-                "data/packed/{dataset}/test_images.npy",
-                "data/packed/{dataset}/train_labels.npy",
-                "data/packed/{dataset}/test_labels.npy",
-                "data/packed/{dataset}/manifest.json",
-                "results/{run}/checkpoints/pretrain/{phi_dataset}/{phi_variant}/seed{seed}.pt",
-            )
+        inputs_of(
+            "jobs/{run}/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
+            "data/packed/{dataset}/**",
+            "results/{run}/checkpoints/pretrain/{phi_dataset}/{phi_variant}/seed{seed}.pt",
         ),
     output:
-        "results/{run}/metrics/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}.json",
-        "results/{run}/metrics/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}.record",
+        multiext("results/{run}/metrics/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}", ".json", ".record"),
     log:
         "logs/{run}/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/rates/{regime}/{head}/{variant}/{dataset}/seed{seed}.tsv"
-    conda:
-        "../envs/patchvae.yaml"
     # Five to nine trainings as those of `finetune`, one after the other; it goes on where a limit stopped it.
     resources:
         mem_mb=8000,
@@ -62,32 +48,21 @@ rule rates:
         gpu=1,
     message:
         "Choose the rate of head {wildcards.head} on {wildcards.variant}, {wildcards.dataset}, {wildcards.regime}"
-    shell:
-        RUN
 
 
-rule probe:
+use rule finetune as probe with:
     input:
-        unpack(
-            inputs_of(
-                "jobs/{run}/probe/{dataset}/{variant}/seed{seed}.json",
-                "data/packed/{dataset}/train_images.npy",
-                "data/packed/{dataset}/test_images.npy",
-                "data/packed/{dataset}/train_labels.npy",
-                "data/packed/{dataset}/test_labels.npy",
-                "data/packed/{dataset}/manifest.json",
-                "results/{run}/checkpoints/pretrain/{phi_dataset}/{phi_variant}/seed{seed}.pt",
-            )
+        inputs_of(
+            "jobs/{run}/probe/{dataset}/{variant}/seed{seed}.json",
+            "data/packed/{dataset}/**",
+            "results/{run}/checkpoints/pretrain/{phi_dataset}/{phi_variant}/seed{seed}.pt",
         ),
     output:
-        "results/{run}/metrics/probe/{dataset}/{variant}/seed{seed}.json",
-        "results/{run}/metrics/probe/{dataset}/{variant}/seed{seed}.record",
+        multiext("results/{run}/metrics/probe/{dataset}/{variant}/seed{seed}", ".json", ".record"),
     log:
         "logs/{run}/probe/{dataset}/{variant}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/probe/{dataset}/{variant}/seed{seed}.tsv"
-    conda:
-        "../envs/patchvae.yaml"
     # CIFAR-100 on the CPU: at most 1.3 GB and 3 minutes. It cannot go on from a state, so it gets more time.
     resources:
         mem_mb=4000,
@@ -95,34 +70,23 @@ rule probe:
         gpu=1,
     message:
         "Linear probe of {wildcards.variant} on {wildcards.dataset}, seed {wildcards.seed}"
-    shell:
-        RUN
 
 
-rule few_labels:
+use rule finetune as few_labels with:
     input:
-        unpack(
-            inputs_of(
-                "jobs/{run}/few_labels/{dataset}/{variant}/seed{seed}.json",
-                "data/packed/{dataset}/train_images.npy",
-                "data/packed/{dataset}/test_images.npy",
-                "data/packed/{dataset}/train_labels.npy",
-                "data/packed/{dataset}/test_labels.npy",
-                "data/packed/{dataset}/manifest.json",
-                "results/{run}/checkpoints/pretrain/{phi_dataset}/{phi_variant}/seed{seed}.pt",
-            )
+        inputs_of(
+            "jobs/{run}/few_labels/{dataset}/{variant}/seed{seed}.json",
+            "data/packed/{dataset}/**",
+            "results/{run}/checkpoints/pretrain/{phi_dataset}/{phi_variant}/seed{seed}.pt",
         ),
     output:
-        "results/{run}/metrics/few_labels/{dataset}/{variant}/seed{seed}.json",
-        "results/{run}/metrics/few_labels/{dataset}/{variant}/seed{seed}.record",
+        multiext("results/{run}/metrics/few_labels/{dataset}/{variant}/seed{seed}", ".json", ".record"),
     log:
         "logs/{run}/few_labels/{dataset}/{variant}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/few_labels/{dataset}/{variant}/seed{seed}.tsv"
     wildcard_constraints:
-        variant="(?!({})/)[^/]+".format("|".join(FLOORS)),  # those are of the rule below
-    conda:
-        "../envs/patchvae.yaml"
+        variant="(?!({})/)[^/]+".format("|".join(FLOORS)),  # the rows of the rule below
     # CIFAR-100 on the CPU: at most 4 GB, and ten minutes of one core.
     resources:
         mem_mb=6000,
@@ -130,38 +94,22 @@ rule few_labels:
         gpu=1,
     message:
         "Few labels of {wildcards.dataset} on {wildcards.variant}, seed {wildcards.seed}"
-    shell:
-        RUN
 
 
-rule few_labels_pixels:
+use rule finetune as few_labels_pixels with:
     input:
-        unpack(
-            inputs_of(
-                "jobs/{run}/few_labels/{dataset}/{floor}/seed{seed}.json",
-                "data/packed/{dataset}/train_images.npy",
-                "data/packed/{dataset}/test_images.npy",
-                "data/packed/{dataset}/train_labels.npy",
-                "data/packed/{dataset}/test_labels.npy",
-                "data/packed/{dataset}/manifest.json",
-            )
-        ),
+        inputs_of("jobs/{run}/few_labels/{dataset}/{floor}/seed{seed}.json", "data/packed/{dataset}/**"),
     output:
-        "results/{run}/metrics/few_labels/{dataset}/{floor}/seed{seed}.json",
-        "results/{run}/metrics/few_labels/{dataset}/{floor}/seed{seed}.record",
+        multiext("results/{run}/metrics/few_labels/{dataset}/{floor}/seed{seed}", ".json", ".record"),
     log:
         "logs/{run}/few_labels/{dataset}/{floor}/seed{seed}.log",
     benchmark:
         "logs/{run}/benchmarks/few_labels/{dataset}/{floor}/seed{seed}.tsv"
     wildcard_constraints:
         floor="|".join(FLOORS),  # rows without a network
-    conda:
-        "../envs/patchvae.yaml"
     resources:
         mem_mb=6000,
         runtime="4h",
         gpu=1,
     message:
         "Few labels of {wildcards.dataset} on {wildcards.floor}, seed {wildcards.seed}"
-    shell:
-        RUN

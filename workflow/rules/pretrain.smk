@@ -1,21 +1,18 @@
 # No rule declares scratch/ (states of interrupted trainings) and logs/RUN/live (curves to be watched), since Snakemake deletes
-# a declared output before it tries again.
+# a declared output before it tries a job again.
 rule pretrain:
     input:
-        unpack(
-            inputs_of(
-                "jobs/{run}/pretrain/{dataset}/{variant}/seed{seed}.json",
-                "data/packed/{dataset}/train_images.npy",
-                "data/packed/{dataset}/manifest.json",
-                "data/masks/{dataset}/train.npy",  # if the loss is L_w
-                "data/masks/{dataset}/manifest.json",  # if the loss is L_w
-                "data/packed/{dataset}/train_labels.npy",  # if the pretraining is supervised
-            )
+        inputs_of(
+            "jobs/{run}/pretrain/{dataset}/{variant}/seed{seed}.json",
+            "data/packed/{dataset}/train_images.npy",
+            "data/packed/{dataset}/manifest.json",
+            "data/masks/{dataset}/train.npy",  # if the loss is L_w
+            "data/masks/{dataset}/manifest.json",  # if the loss is L_w
+            "data/packed/{dataset}/train_labels.npy",  # if the pretraining is supervised
         ),
     output:
         "results/{run}/checkpoints/pretrain/{dataset}/{variant}/seed{seed}.pt",
-        "results/{run}/metrics/pretrain/{dataset}/{variant}/seed{seed}.json",
-        "results/{run}/metrics/pretrain/{dataset}/{variant}/seed{seed}.record",
+        multiext("results/{run}/metrics/pretrain/{dataset}/{variant}/seed{seed}", ".json", ".record"),
     log:
         "logs/{run}/pretrain/{dataset}/{variant}/seed{seed}.log",
     benchmark:

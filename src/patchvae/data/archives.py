@@ -15,16 +15,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from patchvae.data.checksums import files_below
-from patchvae.data.pointers import locate
 from patchvae.errors import PatchVAEError
 
 INNER = ".tar"  # ending of an archive inside an archive
 HEAD = 512  # bytes that tell what a file is
-COMPRESSED: dict[bytes, Callable[..., Any]] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ\0": lzma.open,
-}
+COMPRESSED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 ZIP = (b"PK\3\4", b"PK\5\6")  # the second is an empty one's
 OTHERS = {
     b"\x28\xb5\x2f\xfd": "zstandard",
@@ -34,13 +29,12 @@ OTHERS = {
     b"\x04\x22\x4d\x18": "lz4",
     b"LZIP": "lzip",
 }
-DAMAGE = (
-    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
-    *(UnicodeError, ValueError, NotImplementedError, RuntimeError),  # the last two: kinds of zip that are not read
-)
+# What reading a damaged archive may raise; the last one for kinds of zip that are not read
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, RuntimeError)
 PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")
 
 Load = Callable[[], bytes]
+Files = Iterator[tuple[str, Load | None]]
 
 
 class DamagedArchive(PatchVAEError):
@@ -79,86 +73,85 @@ class _StrictTarInfo(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) from error
 
 
-def read_members(path: Path | str, names: Collection[str]) -> dict[str, bytes]:
+def read_members(path: Path, names: Collection[str]) -> dict[str, bytes]:
     """Content of the named files of a tar (compressed with gzip, bzip2, xz or not), a zip or a folder, by name.
 
     Nothing is extracted to disk. Every entry is examined, and a compressed tar is read to its end, where its CRC is,
-    before anything is returned. A folder may be the archive's top folder or the one that holds it; a pointer is
-    followed. Raises PatchVAEError for a missing file, a truncated or altered archive (DamagedArchive), an archive
-    without each named file exactly once, and one with an entry outside its own folder.
+    before anything is returned. A folder may be the archive's top folder or the one that holds it. Raises PatchVAEError
+    for a truncated or altered archive (DamagedArchive), an archive without each named file exactly once, and one with
+    an entry outside its own folder.
     """
-    if not Path(path).exists():
-        raise PatchVAEError(f"the archive {path} does not exist")
-    path = locate(path)
     if path.is_dir():
-        return {name: _read_file(_in_folder(path, name)) for name in names}
+        return {name: read_file(_in_folder(path, name)) for name in names}
     found: dict[str, bytes] = {}
-    for name, load in read_wanted(path, names):
+    for name, load in read_files(path, names):
         if name in found:
             raise PatchVAEError(f"the archive {path} holds {name} twice")
-        found[name] = load()
+        if load is not None:
+            found[name] = load()
     for name in names:
         if name not in found:
             raise PatchVAEError(f"the archive {path} has no file {name}")
     return found
 
 
+def read_file(path: Path) -> bytes:
+    """Content of a file; raises PatchVAEError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PatchVAEError(f"cannot read {path}: {error.strerror or error}") from error
+
+
 def file_names(path: Path, nested: bool = False) -> Iterator[str]:
-    """Names of all files in their order; arguments and errors as in `read_wanted`."""
-    return (name for name, _, _ in _walk(path, nested))
+    """Names of all files in their order; arguments and errors as in `read_files`."""
+    return (name for name, _ in read_files(path, (), nested))
 
 
-def read_wanted(
-    path: Path, wanted: Container[str], nested: bool = False, skip: Callable[[str], object] | None = None
-) -> Iterator[tuple[str, Load]]:
-    """Name and content of the wanted files of a tar, zip or folder, in their order there.
+def read_files(path: Path, wanted: Container[str], nested: bool = False) -> Files:
+    """Names of all files of a tar, zip or folder in their order there, each with its content if it is wanted.
 
-    The content is a function, to be called at any time in any thread. A file of an archive has been read by then, one
-    of a folder is read by the call, and a link of an archive is refused by it. `nested` opens inner tars too: the files
-    of `x.tar` are called `x/...`. `skip` is called with the name of every other file. Memory does not grow with a tar.
-    Raises PatchVAEError as `read_members` does, but only on reaching the damage: discard what was yielded before. A
-    name that an archive holds twice is yielded twice.
+    The content is a function, to be called at any time in any thread: it reads a file of a folder, and returns what was
+    read of an archive. `nested` opens inner tars too: the files of `x.tar` are called `x/...`. Memory does not grow
+    with a tar. Raises PatchVAEError for a wanted link of an archive, and as `read_members` does, but only on reaching
+    the damage: discard what was yielded before. A name that an archive holds twice is yielded twice.
     """
-    for name, load, lasting in _walk(path, nested):
-        if name in wanted:
-            yield name, load if lasting else partial(bytes, load())
-        elif skip is not None:
-            skip(name)
-
-
-def _walk(path: Path, nested: bool) -> Iterator[tuple[str, Load, bool]]:
-    """Name and content of every file; a content that does not last must be read before the next step."""
     if not path.is_dir():
-        yield from _walk_archive(path, "", nested)
+        yield from _walk_archive(path, wanted, "", nested)
         return
-    for relative in files_below(path):
-        if nested and relative.endswith(INNER):
-            yield from _walk_archive(path / relative, relative.removesuffix(INNER) + "/")
+    for name in files_below(path):
+        if nested and name.endswith(INNER):
+            yield from _walk_archive(path / name, wanted, name.removesuffix(INNER) + "/", nested=False)
         else:
-            yield relative, partial(_read_file, path / relative), True
+            yield name, partial(read_file, path / name) if name in wanted else None
 
 
-def _walk_archive(path: Path, prefix: str, nested: bool = False) -> Iterator[tuple[str, Load, bool]]:
-    with _damage(path), open(path, "rb") as raw:
-        head = raw.read(HEAD)
-        raw.seek(0)
-        if head.startswith(ZIP):
-            yield from _zip_entries(path, raw, prefix)
-            return
-        for magic, kind in OTHERS.items():
-            if head.startswith(magic):
-                raise PatchVAEError(f"the archive {path} is of the kind {kind}, which is not read: repack it as tar")
-        if is_page(head):
-            raise DamagedArchive(f"{path} is a web page and no archive")
-        stream = next(
-            (opened(raw) for magic, opened in COMPRESSED.items() if head.startswith(magic)), cast(BinaryIO, raw)
-        )
-        yield from _entries(path, stream, prefix, nested)
-        while stream.read(1 << 20):
-            pass
+def _walk_archive(path: Path, wanted: Container[str], prefix: str, nested: bool) -> Files:
+    try:
+        with open(path, "rb") as raw:
+            head = raw.read(HEAD)
+            raw.seek(0)
+            for magic, kind in OTHERS.items():
+                if head.startswith(magic):
+                    raise PatchVAEError(f"the archive {path} is of kind {kind}, which is not read: repack it as tar")
+            if is_page(head):
+                raise DamagedArchive(f"{path} is a web page and no archive")
+            if head.startswith(ZIP):
+                yield from _walk_zip(path, raw, wanted, prefix)
+                return
+            stream: BinaryIO = raw
+            for magic, opened in COMPRESSED.items():
+                if head.startswith(magic):
+                    stream = opened(raw)
+            yield from _walk_tar(path, stream, wanted, prefix, nested)
+            while stream.read(1 << 20):
+                pass
+    except DAMAGE as error:
+        reason = str(error) or type(error).__name__
+        raise DamagedArchive(f"the archive {path} is truncated or damaged: {reason}") from error
 
 
-def _zip_entries(path: Path, stream: BinaryIO, prefix: str) -> Iterator[tuple[str, Load, bool]]:
+def _walk_zip(path: Path, stream: BinaryIO, wanted: Container[str], prefix: str) -> Files:
     with zipfile.ZipFile(stream) as archive:
         entries = archive.infolist()
         if min((entry.header_offset for entry in entries), default=0):
@@ -169,64 +162,49 @@ def _zip_entries(path: Path, stream: BinaryIO, prefix: str) -> Iterator[tuple[st
                 with contextlib.suppress(UnicodeError):
                     name = name.encode("cp437").decode()
             kind = stat.S_IFMT(entry.external_attr >> 16)
-            if _escapes(name):
-                raise PatchVAEError(f"the archive {path} is refused: its entry {name} escapes its folder")
+            is_file = kind in (0, stat.S_IFREG)
+            _check_entry(path, name, is_file or entry.is_dir() or kind == stat.S_IFLNK)
             if entry.is_dir():
                 continue
-            if kind not in (0, stat.S_IFREG, stat.S_IFLNK):
-                raise PatchVAEError(f"the archive {path} is refused: its entry {name} is a device or a pipe")
             if entry.flag_bits & 0x1:
                 raise PatchVAEError(f"the archive {path} is encrypted: repack it without a password")
-            if kind == stat.S_IFLNK:
-                yield prefix + posixpath.normpath(name), partial(_refuse_link, path, name), True
-            else:
-                yield prefix + posixpath.normpath(name), partial(_read_zipped, path, archive, entry), False
+            name = prefix + posixpath.normpath(name)
+            # Reading checks the CRC
+            yield name, _load(path, name, is_file, partial(archive.open, entry)) if name in wanted else None
 
 
-def _read_zipped(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    with _damage(path):
-        return archive.read(entry)  # checks the CRC
-
-
-def _entries(path: Path, stream: BinaryIO, prefix: str, nested: bool) -> Iterator[tuple[str, Load, bool]]:
-    """The entries of a tar; the rest after its end is read only to refuse a second tar."""
+def _walk_tar(path: Path, stream: BinaryIO, wanted: Container[str], prefix: str, nested: bool) -> Files:
+    """The files of a tar; what lies behind its end is read only to refuse a second tar."""
     with tarfile.open(fileobj=stream, mode="r:", tarinfo=_StrictTarInfo) as tar:
         while (entry := tar.next()) is not None:
             tar.members.clear()  # type: ignore[attr-defined]  # tarfile would keep a kilobyte per entry
-            _refuse_escape(path, entry)
+            folder = posixpath.dirname(entry.name) if entry.issym() else ""  # from which a link's target is counted
+            target = entry.linkname and posixpath.normpath(posixpath.join(folder, entry.linkname))
+            _check_entry(path, entry.name, entry.isfile() or entry.isdir() or entry.issym() or entry.islnk(), target)
             if entry.isdir():
                 continue
             name = prefix + posixpath.normpath(entry.name)
-            if not entry.isreg():
-                yield name, partial(_refuse_link, path, entry.name), True
-            elif nested and name.endswith(INNER):
+            if nested and entry.isreg() and name.endswith(INNER):
                 inner = cast(BinaryIO, tar.extractfile(entry))
-                yield from _entries(path, inner, name.removesuffix(INNER) + "/", False)
+                yield from _walk_tar(path, inner, wanted, name.removesuffix(INNER) + "/", nested=False)
             else:
-                yield name, partial(_read_entry, path, tar, entry), False
+                opened = partial(tar.extractfile, entry)
+                yield name, _load(path, name, entry.isreg(), opened) if name in wanted else None
     while (behind := stream.read(tarfile.BLOCKSIZE)) and not behind.strip(b"\0"):
         pass
     if _is_header(behind):
         raise PatchVAEError(f"the archive {path} is two tars, one behind the other: repack it as one")
 
 
-def _refuse_link(path: Path, name: str) -> bytes:
-    raise PatchVAEError(
-        f"the archive {path} has the link {name}, which is not followed: repack it with the file in its place"
-        " (tar --dereference --hard-dereference)"
-    )
-
-
-def _read_entry(path: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
-    with _damage(path):
-        return cast(BinaryIO, tar.extractfile(entry)).read()
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise PatchVAEError(f"cannot read {path}: {error.strerror or error}") from error
+def _load(path: Path, name: str, is_file: bool, opened: Callable[[], Any]) -> Load:
+    """The content of an entry, which is read now; raises PatchVAEError for a link."""
+    if not is_file:
+        raise PatchVAEError(
+            f"the archive {path} has the link {name}, which is not followed: repack it with the file in its place"
+            " (tar --dereference --hard-dereference)"
+        )
+    with opened() as stream:
+        return partial(bytes, stream.read())
 
 
 def _in_folder(folder: Path, name: str) -> Path:
@@ -237,31 +215,13 @@ def _in_folder(folder: Path, name: str) -> Path:
     raise PatchVAEError(f"the folder {folder} has no file {name}")
 
 
-@contextlib.contextmanager
-def _damage(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise PatchVAEError(f"the archive {path} does not exist") from error
-    except DAMAGE as error:
-        raise DamagedArchive(
-            f"the archive {path} is truncated or damaged: {str(error) or type(error).__name__}"
-        ) from error
+def _check_entry(path: Path, name: str, is_usual: bool, target: str = "") -> None:
+    """Raise PatchVAEError for an entry that is a device or a pipe, or that lies or links outside the archive's folder.
 
-
-def _refuse_escape(path: Path | str, entry: tarfile.TarInfo) -> None:
-    """Raise PatchVAEError for an entry, or the target of a link, outside the archive's own folder."""
-    targets = []
-    if entry.issym():
-        targets.append(posixpath.join(posixpath.dirname(entry.name), entry.linkname))
-    elif entry.islnk():
-        targets.append(entry.linkname)
-    elif not (entry.isfile() or entry.isdir()):
-        raise PatchVAEError(f"the archive {path} is refused: its entry {entry.name} is a device or a pipe")
-    if _escapes(entry.name) or any(_escapes(posixpath.normpath(target)) for target in targets):
-        target = f" -> {entry.linkname}" if entry.linkname else ""
-        raise PatchVAEError(f"the archive {path} is refused: its entry {entry.name}{target} escapes its folder")
-
-
-def _escapes(name: str) -> bool:
-    return name.startswith("/") or ".." in name.split("/")
+    is_usual: whether it is a file, a folder or a link; target: of a link, from the archive's folder.
+    """
+    if not is_usual:
+        raise PatchVAEError(f"the archive {path} is refused: its entry {name} is a device or a pipe")
+    if any(place.startswith("/") or ".." in place.split("/") for place in (name, target)):
+        entry = f"{name} -> {target}" if target else name
+        raise PatchVAEError(f"the archive {path} is refused: its entry {entry} escapes its folder")

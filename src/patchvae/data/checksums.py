@@ -1,10 +1,11 @@
 """Checksums of files and folders, read piece by piece with a progress bar."""
 
 import hashlib
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tqdm import tqdm
 
@@ -14,6 +15,8 @@ ALGORITHMS = ("md5", "sha256")
 UNVERIFIED = "unverified"  # for files whose publisher names no checksum
 CHUNK = 1 << 20
 
+log = logging.getLogger(__name__)
+
 
 def checksum(path: Path | str, algorithm: str = "sha256") -> str:
     """Checksum of a file or folder as `algorithm:hex`.
@@ -22,39 +25,35 @@ def checksum(path: Path | str, algorithm: str = "sha256") -> str:
     relative path: dates, owners and the folder's name do not matter.
     Raises PatchVAEError naming what cannot be read, a pipe or a device among them.
     """
-    path = Path(path)
+    path, digest = Path(path), hashlib.new(algorithm)
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise PatchVAEError(f"{path} is neither a file nor a folder")
-        if not path.is_dir():
-            with _bar(path, path.stat().st_size) as bar:
+        names = files_below(path) if path.is_dir() else [""]
+        size = sum((path / name).stat().st_size for name in names)
+        with tqdm(desc=f"checking {path.name}", total=size, unit="B", unit_scale=True, disable=None) as bar:
+            if not path.is_dir():
                 return f"{algorithm}:{_digest(path, algorithm, bar)}"
-        files = files_below(path)
-        digest = hashlib.new(algorithm)
-        with _bar(path, sum((path / relative).stat().st_size for relative in files)) as bar:
-            for relative in files:
-                content = _digest(path / relative, algorithm, bar)
-                digest.update(os.fsencode(relative) + b"\0" + content.encode() + b"\n")
+            for name in names:
+                digest.update(os.fsencode(name) + b"\0" + _digest(path / name, algorithm, bar).encode() + b"\n")
         return f"{algorithm}:{digest.hexdigest()}"
     except OSError as error:
         raise PatchVAEError(f"cannot read {error.filename or path}: {error.strerror or error}") from error
 
 
-def check_form(name: str, expected: str) -> str:
-    """The checksum in lower case; raises PatchVAEError unless it is `md5:HEX`, `sha256:HEX` or `unverified`."""
-    expected = expected.lower()
-    algorithm, _, digest = expected.partition(":")
-    if expected != UNVERIFIED and (
-        algorithm not in ALGORITHMS or len(digest) != 2 * hashlib.new(algorithm).digest_size
-    ):
-        raise PatchVAEError(f"the checksum of {name} must be md5:HEX, sha256:HEX or {UNVERIFIED}, not {expected!r}")
-    return expected
+def verified(name: str, location: str | Path, path: Path, expected: str) -> str:
+    """The checksum of the source `name`, which was found at `location` and lies at `path`.
 
-
-def match(name: str, location: str | Path, actual: str, expected: str) -> None:
-    """Raise PatchVAEError naming both checksums where they differ."""
+    For `unverified` it is the sha256, which is logged. Raises PatchVAEError naming both checksums where it is another.
+    """
+    if expected == UNVERIFIED:
+        actual = checksum(path)
+        log.warning("%s is not checked against a published checksum; %s has %s", name, location, actual)
+        return actual
+    actual = checksum(path, expected.partition(":")[0])
     if actual != expected:
         raise PatchVAEError(f"{name} from {location} has the checksum {actual} instead of the expected {expected}")
+    return actual
 
 
 def files_below(folder: Path) -> list[str]:
@@ -72,24 +71,20 @@ def files_below(folder: Path) -> list[str]:
     return found
 
 
-class Listing(NamedTuple):
-    """What is known of the files below a folder without reading them.
+def state(path: Path) -> dict[str, Any]:
+    """What is known of a file or folder without reading it: `size` in bytes, and `mtime_ns` of a file.
 
-    `digest` is of their relative paths, sizes and dates; `size` is the sum of their bytes.
+    In its place a folder has `listing`, the digest of the relative paths, sizes and dates of the files below. Raises
+    PatchVAEError as `files_below`, and OSError for what cannot be read.
     """
-
-    digest: str
-    size: int
-
-
-def listing(folder: Path) -> Listing:
-    """List a folder; raises PatchVAEError as `files_below`, and OSError for what cannot be read."""
+    if not path.is_dir():
+        return {"size": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns}
     digest, size = hashlib.sha256(), 0
-    for relative in files_below(folder):
-        status = os.stat(folder / relative)
+    for relative in files_below(path):
+        status = os.stat(path / relative)
         digest.update(os.fsencode(relative) + f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
         size += status.st_size
-    return Listing(digest.hexdigest(), size)
+    return {"size": size, "listing": digest.hexdigest()}
 
 
 def _scan(folder: Path, prefix: str) -> Iterator[str]:
@@ -110,7 +105,3 @@ def _digest(path: Path, algorithm: str, bar: Any) -> str:
             digest.update(chunk)
             bar.update(len(chunk))
     return digest.hexdigest()
-
-
-def _bar(path: Path, size: int) -> Any:
-    return tqdm(desc=f"checking {path.name}", total=size, unit="B", unit_scale=True, disable=None)

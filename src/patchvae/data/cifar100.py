@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from patchvae.data.archives import read_members
-from patchvae.data.packed import SPLITS, PackedSplit
+from patchvae.data.packed import SPLITS, PackedSet, PackedSplit
 from patchvae.errors import PatchVAEError
 
 FOLDER = "cifar-100-python"
@@ -34,23 +34,20 @@ class _ArrayUnpickler(pickle.Unpickler):
         return ALLOWED_GLOBALS[module, name]
 
 
-def read_cifar100(config: Mapping[str, Any], raw_dir: Path) -> tuple[list[str], dict[str, PackedSplit]]:
+def read_cifar100(config: Mapping[str, Any], sources: Mapping[str, Path]) -> PackedSet:
     """The names of the 100 fine classes, and images (n, 32, 32, 3) with fine labels per split.
 
-    Raises PatchVAEError naming the archive or the config key for anything that is not the official layout.
+    Raises PatchVAEError naming the archive for anything that is not the official layout.
     """
-    if config["image_size"] != SIZE:
-        raise PatchVAEError(f"image_size of {config['dataset']} must be {SIZE}, not {config['image_size']}")
-    if len(config["sources"]) != 1:
-        raise PatchVAEError(f"sources of {config['dataset']} must name one archive, not {len(config['sources'])}")
-    archive = raw_dir / next(iter(config["sources"]))
+    (archive,) = sources.values()
     members = read_members(archive, [f"{FOLDER}/{part}" for part in (*SPLITS, "meta")])
     where = f"{FOLDER}/meta in {archive}"
     names = _unpickle(where, members[f"{FOLDER}/meta"]).get("fine_label_names")
     if not isinstance(names, list) or not all(isinstance(name, bytes | str) for name in names):
         raise PatchVAEError(f"{where} has no list of fine_label_names")
     classes = [name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names]
-    return classes, {split: _read_split(archive, split, members.pop(f"{FOLDER}/{split}")) for split in SPLITS}
+    splits = {split: _read_split(archive, split, members.pop(f"{FOLDER}/{split}")) for split in SPLITS}
+    return PackedSet(classes, splits)
 
 
 def _read_split(archive: Path, split: str, content: bytes) -> PackedSplit:

@@ -1,14 +1,12 @@
 """Digit scenes: the embedded data set, drawn from the real handwritten digits that scikit-learn carries."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from patchvae.data.packed import PackedSplit
-from patchvae.errors import PatchVAEError
+from patchvae.data.packed import PackedSet, PackedSplit
 
 BLOCK, CELL = 32, 8  # sides in pixels; image_size is a multiple of the first
 REPEATS, DISTRACTORS = 4, 2  # per block of 32 x 32 pixels
@@ -19,21 +17,19 @@ DARK, BRIGHT = (0, 64), (128, 256)  # ranges of a background's and a digit's col
 IntArray = npt.NDArray[np.int64]
 
 
-def read_digit_scenes(config: Mapping[str, Any], raw_dir: Path | None) -> tuple[list[str], dict[str, PackedSplit]]:
+def read_digit_scenes(config: Mapping[str, Any], _: object = None) -> PackedSet:
     """Ten classes and two splits of `train_images` and `test_images` scenes, determined by `seed`.
 
     A scene of 32 x 32 pixels RGB is a 4 x 4 grid. Four cells hold one and the same scan, whose digit is the class, and
     two hold two other digits. All have one bright colour, so colour does not tell the class; the background is dark.
     Larger scenes have as many per area: at 64 x 64, 16 cells of 64 repeat the scan and 8 hold other digits.
     The splits share no scan. `occurrence` (n, S/8, S/8) is 1 where the class's digit is.
-    Raises PatchVAEError for an image_size that is no multiple of 32.
     """
-    blocks, rest = divmod(config["image_size"], BLOCK)
-    if rest or blocks < 1:
-        raise PatchVAEError(
-            f"image_size of {config['dataset']} must be a multiple of {BLOCK}, not {config['image_size']}"
-        )
-    scans, digits = _load_scans()
+    from sklearn.datasets import load_digits  # heavy, and needed here only
+
+    blocks, bunch = config["image_size"] // BLOCK, load_digits()
+    # The 1,797 scans (n, 8, 8) with values 0 to 16, and the digit each shows (n,)
+    scans, digits = bunch.images.astype(np.uint16), bunch.target.astype(np.int64)
     # One stream per purpose: more training scenes do not change the test scenes.
     split_rng, train_rng, test_rng = (np.random.default_rng([config["seed"], purpose]) for purpose in range(3))
     pools: dict[str, list[IntArray]] = {"train": [], "test": []}
@@ -42,18 +38,9 @@ def read_digit_scenes(config: Mapping[str, Any], raw_dir: Path | None) -> tuple[
         cut = round(TEST_SHARE * len(members))
         pools["test"].append(members[:cut])
         pools["train"].append(members[cut:])
-    return [str(digit) for digit in range(10)], {
-        "train": _draw(train_rng, config["train_images"], blocks, scans, pools["train"]),
-        "test": _draw(test_rng, config["test_images"], blocks, scans, pools["test"]),
-    }
-
-
-def _load_scans() -> tuple[npt.NDArray[np.uint16], IntArray]:
-    """The 1,797 scans (n, 8, 8) with values 0 to 16, and the digit each shows (n,)."""
-    from sklearn.datasets import load_digits  # heavy, and needed here only
-
-    bunch = load_digits()
-    return bunch.images.astype(np.uint16), bunch.target.astype(np.int64)
+    train = _draw(train_rng, config["train_images"], blocks, scans, pools["train"])
+    test = _draw(test_rng, config["test_images"], blocks, scans, pools["test"])
+    return PackedSet([str(digit) for digit in range(10)], {"train": train, "test": test})
 
 
 def _draw(

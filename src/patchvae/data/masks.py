@@ -1,7 +1,6 @@
 """Weight masks of the weighted reconstruction loss L_w (Sec. 3.4, Fig. 6; deviations E17 to E21)."""
 
 import logging
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from patchvae.data.packed import array_rows, check_images, load_array, load_manifest
-from patchvae.errors import PatchVAEError
+from patchvae.data.packed import array_rows, check_arrays, load_array, load_manifest
 from patchvae.files import file_digest, write_json
 from patchvae.records.digests import MASKS_MANIFEST
 
-NORMALISATIONS = ("mean-one", "sum-one")
 WORKING_COPIES = 8  # float32 arrays of a batch's size alive at once, at most
 MEMORY = 32 << 20  # bytes to work in; more is slower, as it leaves the caches
 
@@ -33,11 +30,10 @@ def laplacian(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return np.abs(vertical + horizontal - 4 * x[:, 1:-1, 1:-1])
 
 
-def weight_masks(
-    images: npt.NDArray[Any], patch_size: int, per_channel: bool, normalise: str, memory: int = MEMORY
-) -> npt.NDArray[np.float16]:
+def weight_masks(images: npt.NDArray[Any], config: Mapping[str, Any]) -> npt.NDArray[np.float16]:
     """Weights of images (n, H, W, 3), one per patch: (n, H / patch_size, W / patch_size, 3) float16.
 
+    config: the masks block of params.yaml, with a `patch_size` that divides H and W.
     The absolute Laplacian is averaged over each patch and divided by its mean over the patches of the image and
     channel, so that the weights have the mean one ("mean-one"); "sum-one" divides by H * W too, so that the weights
     of all *pixels* sum to one (E17). Without `per_channel` the channels are averaged first and the last axis is 1
@@ -46,64 +42,36 @@ def weight_masks(
     Raw uint8 values give the same masks as the network's scaled input (E21). Of a scaling x -> a x + b per channel, the
     Laplacian removes b and the division |a|. Without `per_channel`, ImageNet's standard deviations (0.224 to 0.229)
     would shift the channels' shares by about 2 %.
-
-    `memory` bounds the working memory in bytes. Raises PatchVAEError for an image size that is no multiple of
-    mask_patch_size, and for an unknown masks.normalise.
     """
-    n, height, width, channels = images.shape
-    if patch_size < 1 or height % patch_size or width % patch_size:
-        raise PatchVAEError(f"mask_patch_size {patch_size} does not divide the image size {height} x {width}")
-    if normalise not in NORMALISATIONS:
-        raise PatchVAEError(f"masks.normalise is {normalise!r}, not one of {', '.join(NORMALISATIONS)}")
+    patch_size, (n, height, width, _) = config["patch_size"], images.shape
+    edges = laplacian(images)
+    if not config["per_channel"]:
+        edges = edges.mean(axis=-1, keepdims=True)
     rows, columns = height // patch_size, width // patch_size
-    masks = np.empty((n, rows, columns, channels if per_channel else 1), dtype=np.float16)
-    batch = batch_size(images.shape, memory)
-    for start in range(0, n, batch):
-        edges = laplacian(images[start : start + batch])
-        if not per_channel:
-            edges = edges.mean(axis=-1, keepdims=True)
-        patches = edges.reshape(-1, rows, patch_size, columns, patch_size, masks.shape[-1]).mean(axis=(2, 4))
-        means = patches.mean(axis=(1, 2), keepdims=True)
-        weights = np.divide(patches, means, out=np.ones_like(patches), where=means > 0)
-        masks[start : start + batch] = weights / (height * width) if normalise == "sum-one" else weights
-    return masks
+    patches = edges.reshape(n, rows, patch_size, columns, patch_size, edges.shape[-1]).mean(axis=(2, 4))
+    means = patches.mean(axis=(1, 2), keepdims=True)
+    weights = np.divide(patches, means, out=np.ones_like(patches), where=means > 0)
+    return (weights / (height * width) if config["normalise"] == "sum-one" else weights).astype(np.float16)
 
 
-def batch_size(shape: tuple[int, ...], memory: int) -> int:
-    """How many images of `shape` (n, H, W, c) are worked on at once within `memory` bytes."""
-    return max(1, memory // (WORKING_COPIES * 4 * math.prod(shape[1:])))
-
-
-def write_masks(config: Mapping[str, Any], images_path: Path | str, out_path: Path | str, memory: int = MEMORY) -> None:
+def write_masks(config: Mapping[str, Any], images_path: Path, out_path: Path) -> None:
     """Write the masks of a packed data set's {split}_images.npy as .npy, and beside them manifest.json.
 
     `config` is the masks block of params.yaml and image_size. The manifest holds images_sha256 (from the data set's
     manifest) and sha256 of the masks. An old one is removed first, and the new one is written last. Works batch by
-    batch within `memory` bytes. Raises PatchVAEError naming the file or key that is wrong, also for images that are
-    not those of their manifest.
+    batch within MEMORY. Raises PatchVAEError naming the file or key that is wrong, also for images that are not those
+    of their manifest.
     """
-    images_path, out_path = Path(images_path), Path(out_path)
-    if images_path.parent.absolute() == out_path.parent.absolute():
-        raise PatchVAEError(
-            f"{out_path} lies beside the images, and its {MASKS_MANIFEST} would replace theirs: move it"
-        )
-    packed = load_manifest(images_path.parent)
-    split = packed["splits"].get(images_path.name.removesuffix("_images.npy"))
-    if split is None:
-        raise PatchVAEError(f"{images_path} is not a split of the data set in {images_path.parent}")
-    images = check_images(images_path, split, packed["image_size"])
-    size = config["image_size"]
-    if images.shape[1:] != (size, size, 3):
-        raise PatchVAEError(f"{images_path} holds {images.dtype} {images.shape}, not uint8 (n, {size}, {size}, 3)")
-    options = (config["patch_size"], config["per_channel"], config["normalise"])
-    shape = (len(images), *weight_masks(images[:1], *options).shape[1:])
-    batch = batch_size(images.shape, memory)
+    manifest, split = load_manifest(images_path.parent), images_path.name.removesuffix("_images.npy")
+    images = check_arrays(images_path.parent, split, manifest | {"image_size": config["image_size"]})["images"]
+    shape = (len(images), *weight_masks(images[:1], config).shape[1:])
+    batch = max(1, MEMORY // (WORKING_COPIES * 4 * images[0].size))
     (out_path.parent / MASKS_MANIFEST).unlink(missing_ok=True)
     with array_rows(out_path, shape, np.float16) as writer:
         for start in range(0, len(images), batch):
             # Mapped anew each time, to release the pages of the last batch
-            writer.write(start, weight_masks(load_array(images_path)[start : start + batch], *options, memory))
+            writer.write(start, weight_masks(load_array(images_path)[start : start + batch], config))
         writer.finish(len(images))
-    digests = {"images_sha256": split["sha256"], "sha256": file_digest(out_path)}
+    digests = {"images_sha256": manifest["splits"][split]["sha256"], "sha256": file_digest(out_path)}
     write_json(out_path.parent / MASKS_MANIFEST, digests)
     log.info("wrote %s: %s", out_path, shape)

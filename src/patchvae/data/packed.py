@@ -1,4 +1,8 @@
-"""The packed form of a data set: uint8 arrays that training maps into memory, and a manifest with their digests."""
+"""The packed form of a data set: uint8 arrays that training maps into memory, and a manifest with their digests.
+
+The old manifest is removed before anything is written and the new one is written last, so that an interrupted rewrite
+leaves none.
+"""
 
 import contextlib
 import hashlib
@@ -9,7 +13,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +25,9 @@ MANIFEST = "manifest.json"
 SPLITS = ("train", "test")
 UNLABELLED = -1
 ROW = "S32"  # a SHA-256 as one value, to be sorted; all have this length, so it matters nothing that it drops zeros
-_OTHER = ": the files of two data sets or versions lie there, pack it again"
+# The arrays of a split as files {split}_{name}.npy, and the keys of their digests in the manifest
+ARRAYS = {"images": "sha256", "labels": "labels_sha256", "occurrence": "occurrence_sha256"}
+ENTRY = ("count", "sha256", "labels_sha256", "set_sha256", "order_sha256")  # keys of every split in the manifest
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,13 @@ class PackedSplit:
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
     occurrence: npt.NDArray[np.uint8] | None = None
+
+
+class PackedSet(NamedTuple):
+    """What a format without photographs says of its data set: class names, and the arrays per split."""
+
+    classes: list[str]
+    splits: dict[str, PackedSplit]
 
 
 def save_array(path: Path | str, array: npt.NDArray[Any]) -> None:
@@ -48,36 +61,29 @@ class RowWriter:
     """
 
     def __init__(self, path: Path | str, stream: BinaryIO, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
-        self.path, self.row_shape, self.dtype, self._stream = path, shape[1:], np.dtype(dtype), stream
+        """path: for errors; stream: the file, open for reading and writing."""
+        self.path, self.stream, self.row_shape, self.dtype = path, stream, shape[1:], np.dtype(dtype)
         self._row_bytes = self.dtype.itemsize * math.prod(self.row_shape)
         self._start = len(self._header(shape[0]))
 
     def write(self, first: int, rows: npt.NDArray[Any]) -> None:
         """Put rows (k, ...) at the places from `first` on; raises PatchVAEError when the disk is full."""
-        if rows.dtype != self.dtype or rows.shape[1:] != self.row_shape:
-            raise ValueError(f"rows are {rows.dtype} {rows.shape}, not {self.dtype} (k, {self.row_shape})")
         self._put(self._start + first * self._row_bytes, np.ascontiguousarray(rows).data.cast("B"))
 
-    def close_gaps(self, missing: Collection[int], count: int) -> int:
-        """Move rows up to fill the missing ones, and return how many of `count` are left."""
-        gaps = [*sorted(missing), count]
-        target = gaps[0]
-        for gap, following in itertools.pairwise(gaps):
-            for row in range(gap + 1, following):
-                content = os.pread(self._stream.fileno(), self._row_bytes, self._start + row * self._row_bytes)
+    def finish(self, count: int, missing: Collection[int] = ()) -> None:
+        """Move rows up to fill the missing ones of `count`, write the header, and cut off what lies behind."""
+        left = np.delete(np.arange(count), list(missing)).tolist()
+        for target, row in enumerate(left):
+            if target != row:
+                content = os.pread(self.stream.fileno(), self._row_bytes, self._start + row * self._row_bytes)
                 self._put(self._start + target * self._row_bytes, memoryview(content))
-                target += 1
-        return target
-
-    def finish(self, count: int) -> None:
-        """Write the header of `count` rows and cut off what lies behind them."""
-        self._put(0, memoryview(self._header(count)))
-        os.truncate(self._stream.fileno(), self._start + count * self._row_bytes)
+        self._put(0, memoryview(self._header(len(left))))
+        os.truncate(self.stream.fileno(), self._start + len(left) * self._row_bytes)
 
     def _put(self, place: int, content: memoryview) -> None:
         try:
             while content:
-                written = os.pwrite(self._stream.fileno(), content, place)
+                written = os.pwrite(self.stream.fileno(), content, place)
                 place, content = place + written, content[written:]
         except OSError as error:
             raise PatchVAEError(f"cannot write {self.path}: {error.strerror or error}") from error
@@ -97,42 +103,30 @@ def array_rows(path: Path | str, shape: tuple[int, ...], dtype: npt.DTypeLike) -
         yield RowWriter(path, stream, shape, dtype)
 
 
-def load_array(path: Path | str) -> npt.NDArray[Any]:
-    """Map a .npy file read-only; raises PatchVAEError naming the file when it is missing or truncated."""
+def load_array(path: Path | str, mode: Literal["r", "c"] = "r") -> npt.NDArray[Any]:
+    """Map a .npy file, by default read-only; raises PatchVAEError naming the file when it is missing or truncated."""
     try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: npt.NDArray[Any] = np.load(path, mmap_mode=mode)
     except (OSError, ValueError, EOFError) as error:
         raise PatchVAEError(f"cannot read {path}: {error}") from error
-    if not isinstance(array, np.ndarray):
-        raise PatchVAEError(f"cannot read {path}: it is an archive of arrays")
     return array
 
 
 def write_packed(
-    out_dir: Path | str,
-    dataset: str,
-    format: str,
-    classes: Sequence[str],
-    splits: Mapping[str, PackedSplit],
-    source: Mapping[str, str],
+    out_dir: Path, dataset: str, format: str, classes: list[str], splits: dict[str, PackedSplit], source: dict[str, str]
 ) -> None:
     """Write {split}_images.npy, {split}_labels.npy, {split}_occurrence.npy where there is one, then manifest.json.
 
-    `source` is the checksum of every raw file. The old manifest is removed first and the new one is written last, so
-    an interrupted rewrite leaves none. Raises PatchVAEError for inconsistent arrays, labels outside the classes and a
-    class without an image.
+    `source` is the checksum of every raw file. Raises PatchVAEError as `check_labels`.
     """
-    out_dir = Path(out_dir)
     for split in SPLITS:
-        check_split(f"{dataset} ({split})", splits[split], classes, split)
+        check_labels(f"{dataset} ({split})", splits[split].labels, classes, split)
     clear(out_dir)
-    for split in SPLITS:
-        data = splits[split]
-        save_array(out_dir / f"{split}_images.npy", data.images)
-        save_array(out_dir / f"{split}_labels.npy", data.labels)
-        if data.occurrence is not None:
-            save_array(out_dir / f"{split}_occurrence.npy", data.occurrence)
-    write_manifest(out_dir, dataset, format, classes, source)
+    for split, name in itertools.product(SPLITS, ARRAYS):
+        array = getattr(splits[split], name)
+        if array is not None:
+            save_array(out_dir / f"{split}_{name}.npy", array)
+    write_manifest(out_dir, {"dataset": dataset, "format": format, "classes": classes, "source": source})
 
 
 def clear(out_dir: Path) -> None:
@@ -142,23 +136,16 @@ def clear(out_dir: Path) -> None:
         stale.unlink()
 
 
-def write_manifest(
-    out_dir: Path,
-    dataset: str,
-    format: str,
-    classes: Sequence[str],
-    source: Mapping[str, str],
-    skipped: Sequence[Mapping[str, str]] = (),
-    ignored: Mapping[str, int] | None = None,
-) -> None:
+def write_manifest(out_dir: Path, known: Mapping[str, Any]) -> None:
     """Write the manifest of the arrays in `out_dir`.
 
+    known: `dataset`, `format`, `classes` and `source`, and of photographs `skipped`, those that could not be decoded,
+    and `ignored`, the numbers of files that are in no split, by kind.
     Of each split, `sha256` and `labels_sha256` are of the files. `set_sha256` is of the set of images with their labels
     (SHA-256 of their sorted `image_digests`), the same in whatever order they are packed; `order_sha256` is of the same
     digests in the packed order.
-    `skipped` are the images that could not be decoded; `ignored` counts files that are in no split, by kind.
     """
-    entries = {}
+    entries: dict[str, dict[str, Any]] = {}
     for split in SPLITS:
         labels = load_array(out_dir / f"{split}_labels.npy")
         images_sha256, digests = image_digests(out_dir, split)
@@ -166,23 +153,14 @@ def write_manifest(
             "count": len(labels),
             "labelled": int((labels >= 0).sum()),
             "sha256": images_sha256,
-            "labels_sha256": file_digest(out_dir / f"{split}_labels.npy"),
             "set_sha256": hashlib.sha256(np.sort(digests.view(ROW), axis=0).tobytes()).hexdigest(),
             "order_sha256": hashlib.sha256(digests.tobytes()).hexdigest(),
         }
-        if (out_dir / f"{split}_occurrence.npy").exists():
-            entries[split]["occurrence_sha256"] = file_digest(out_dir / f"{split}_occurrence.npy")
-    manifest = {
-        "dataset": dataset,
-        "format": format,
-        "classes": list(classes),
-        "image_size": load_array(out_dir / "train_images.npy").shape[1],
-        "splits": entries,
-        "source": dict(source),
-        "skipped": list(skipped),
-        "ignored": dict(ignored or {}),
-    }
-    write_json(out_dir / MANIFEST, manifest)
+        for name in ("labels", "occurrence"):
+            if (path := out_dir / f"{split}_{name}.npy").exists():
+                entries[split][ARRAYS[name]] = file_digest(path)
+    size = load_array(out_dir / "train_images.npy").shape[1]
+    write_json(out_dir / MANIFEST, {"skipped": [], "ignored": {}, **known, "image_size": size, "splits": entries})
 
 
 def image_digests(data_dir: Path | str, split: str) -> tuple[str, npt.NDArray[np.uint8]]:
@@ -207,90 +185,56 @@ def load_manifest(data_dir: Path | str) -> dict[str, Any]:
     """The manifest of a packed data set; raises PatchVAEError when it is missing, broken or of an older version."""
     path = Path(data_dir) / MANIFEST
     manifest: dict[str, Any] = read_json(path)
-    for key in ("dataset", "format", "classes", "image_size", "splits", "source"):
-        if not isinstance(manifest, dict) or key not in manifest:
-            raise PatchVAEError(f"{path} has no key {key}")
-    for split in SPLITS:
-        entry = manifest["splits"].get(split) if isinstance(manifest["splits"], dict) else None
-        if not isinstance(entry, dict) or not {"count", "sha256"} <= entry.keys():
-            raise PatchVAEError(f"{path} lacks the count or sha256 of the split {split}")
-        if not {"labels_sha256", "set_sha256", "order_sha256"} <= entry.keys():
-            raise PatchVAEError(
-                f"{path} is of an older version: pack the data set again with `snakemake --force {path}`, and the"
-                " --configfile of your run, if it has one"
-            )
+    try:
+        lacks = [key for key in ("dataset", "format", "classes", "image_size", "source") if key not in manifest]
+        for split in SPLITS:
+            lacks += [f"{key} of {split}" for key in ENTRY if key not in manifest["splits"][split]]
+    except (KeyError, TypeError):
+        lacks = ["splits"]
+    if lacks:
+        raise PatchVAEError(
+            f"{path} lacks {lacks[0]}, as it is broken or of an older version: pack the data set again with"
+            f" `snakemake --force {path}`, and the --configfile of your run, if it has one"
+        )
     return manifest
 
 
 def load_split(data_dir: Path | str, split: str) -> PackedSplit:
     """Map one split ("train" or "test") into memory, images read-only.
 
-    Raises PatchVAEError for an unknown split, missing files, and files that disagree with the manifest.
+    Raises PatchVAEError for missing files, and files that disagree with the manifest.
     """
-    data_dir = Path(data_dir)
-    if split not in SPLITS:
-        raise PatchVAEError(f"unknown split {split!r} of {data_dir}; known are {', '.join(SPLITS)}")
-    manifest = load_manifest(data_dir)
-    check_arrays(data_dir, split, manifest)
-    has_occurrence = "occurrence_sha256" in manifest["splits"][split]
-    data = PackedSplit(
-        images=load_array(data_dir / f"{split}_images.npy"),
-        labels=np.array(load_array(data_dir / f"{split}_labels.npy")),
-        occurrence=load_array(data_dir / f"{split}_occurrence.npy") if has_occurrence else None,
-    )
-    check_split(str(data_dir / f"{split}_images.npy"), data, manifest["classes"], split)
-    return data
+    arrays = check_arrays(data_dir, split, load_manifest(data_dir))
+    return PackedSplit(arrays["images"], np.array(arrays["labels"]), arrays.get("occurrence"))
 
 
-def check_arrays(data_dir: Path | str, split: str, manifest: Mapping[str, Any]) -> None:
-    """Raise PatchVAEError for arrays of `split` that are not those of the manifest (see `load_manifest`).
+def check_arrays(data_dir: Path | str, split: str, manifest: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of a split by their name in ARRAYS, mapped; manifest: of `load_manifest`.
 
-    They must have its number of rows, size, type and digest. The digest of images larger than HASHED is not computed,
-    since every job would read them all.
+    Raises PatchVAEError unless they have the manifest's number of rows, size of images, type and digest. The digest of
+    images larger than HASHED is not computed, since every job would read them all.
     """
-    data_dir, entry = Path(data_dir), manifest["splits"][split]
-    check_images(data_dir / f"{split}_images.npy", entry, manifest["image_size"])
-    for what, dtype in (("labels", np.int64), ("occurrence", np.uint8)):
-        path, digest = data_dir / f"{split}_{what}.npy", entry.get(f"{what}_sha256")
-        if digest is None:
+    entry, size, found = manifest["splits"][split], manifest["image_size"], {}
+    other = "the files of two data sets or versions lie there, pack it again"
+    for name, key in ARRAYS.items():
+        if key not in entry:
             continue
-        array = load_array(path)
-        if array.dtype != dtype or array.shape[:1] != (entry["count"],):
-            rows = f"{array.dtype} {array.shape}"
-            raise PatchVAEError(f"{path} holds {rows}, not {np.dtype(dtype)} of {entry['count']} rows{_OTHER}")
-        if file_digest(path) != digest:
-            raise PatchVAEError(f"{path} has another content than {data_dir / MANIFEST} says{_OTHER}")
-
-
-def check_images(path: Path, entry: Mapping[str, Any], size: int) -> npt.NDArray[Any]:
-    """The images (count, size, size, 3) at `path`, mapped; raises PatchVAEError unless they match their entry."""
-    images, count = load_array(path), entry["count"]
-    if images.dtype != np.uint8:
-        raise PatchVAEError(f"{path} holds {images.dtype}, not uint8{_OTHER}")
-    if images.shape != (count, size, size, 3):
-        raise PatchVAEError(f"{path} has the shape {images.shape}, not {(count, size, size, 3)}{_OTHER}")
-    if path.stat().st_size <= HASHED and file_digest(path) != entry["sha256"]:
-        raise PatchVAEError(f"{path} has another content than {path.with_name(MANIFEST)} says{_OTHER}")
-    return images
-
-
-def check_split(where: str, data: PackedSplit, classes: Sequence[str], split: str) -> None:
-    """Raise PatchVAEError, naming `where`, unless arrays are one consistent split with all classes in it.
-
-    A training label of -1 is an image without a label (E42).
-    """
-    images, labels = data.images, data.labels
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != images.shape[2] or images.shape[3] != 3:
-        raise PatchVAEError(f"{where}: images must be uint8 (n, S, S, 3), not {images.dtype} {images.shape}")
-    if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
-        raise PatchVAEError(f"{where}: {len(images)} images, but labels are {labels.dtype} {labels.shape}")
-    if data.occurrence is not None and len(data.occurrence) != len(images):
-        raise PatchVAEError(f"{where}: {len(images)} images, but {len(data.occurrence)} occurrence maps")
-    check_labels(where, labels, classes, split)
+        path = Path(data_dir) / f"{split}_{name}.npy"
+        found[name] = array = load_array(path)
+        dtype = np.dtype(np.int64 if name == "labels" else np.uint8)
+        shape = (entry["count"], size, size, 3) if name == "images" else (entry["count"],)
+        if array.dtype != dtype or array.shape[: len(shape)] != shape:
+            raise PatchVAEError(f"{path} holds {array.dtype} {array.shape}, not {dtype} {shape}: {other}")
+        if (name != "images" or path.stat().st_size <= HASHED) and file_digest(path) != entry[key]:
+            raise PatchVAEError(f"{path} has another content than {path.with_name(MANIFEST)} says: {other}")
+    return found
 
 
 def check_labels(where: str, labels: npt.NDArray[np.int64], classes: Sequence[str], split: str) -> None:
-    """Raise PatchVAEError, naming `where`, for a label outside the classes and a class without an image."""
+    """Raise PatchVAEError, naming `where`, for a label outside the classes and a class without an image.
+
+    A training label of -1 is an image without a label (E42).
+    """
     least = UNLABELLED if split == "train" else 0
     outside = labels[(labels < least) | (labels >= len(classes))]
     if len(outside):

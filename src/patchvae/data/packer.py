@@ -10,18 +10,18 @@ import zipfile
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import PIL
 from tqdm import tqdm
 
-from patchvae.data.archives import Load, read_wanted
+from patchvae.data.archives import Load, read_files
 from patchvae.data.names import no_photo
-from patchvae.data.packed import SPLITS, RowWriter, check_labels, clear, save_array, write_manifest
-from patchvae.data.photos import PhotoList, PhotoSet, TooSmall, Undecodable, decode
+from patchvae.data.packed import SPLITS, UNLABELLED, RowWriter, check_labels, clear, save_array, write_manifest
+from patchvae.data.photos import PhotoSet, TooSmall, Undecodable, decode
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, canonical
 from patchvae.records.provenance import code_sha256
@@ -31,85 +31,76 @@ SAVE_EVERY = 60.0  # seconds
 IN_FLIGHT = 4  # images per thread that are read and not yet written
 UNLISTED = "images of no split"  # in the manifest's counts of files that were left out
 
-Places = dict[str, tuple[str, int]]  # name of a photograph -> its split and row
+Numbers = dict[Path, dict[str, int]]  # of the photographs, through both splits, by archive and name
 
 log = logging.getLogger(__name__)
 
 
 def pack_photos(
-    out_dir: Path | str,
-    config: Mapping[str, Any],
-    photos: PhotoSet,
-    source: Mapping[str, str],
-    threads: int | None = None,
+    out_dir: Path, config: Mapping[str, Any], photos: PhotoSet, source: Mapping[str, str], threads: int
 ) -> None:
     """Write the photographs of both splits as {split}_images.npy and {split}_labels.npy, then manifest.json.
 
     Rows are in the order of the lists. `config` has dataset, format, image_size and max_undecodable. The manifest lists
-    the images that cannot be decoded, which are left out, and counts the archives' other files by kind. The old one is
-    removed first, and the new one is written last.
+    the images that cannot be decoded, which are left out, and counts the archives' other files by kind.
     Raises PatchVAEError for an image that is listed or stored twice or not stored, more undecodable images than
     max_undecodable, an image smaller than image_size, and a class without an image.
     """
-    out_dir, dataset, size = Path(out_dir), config["dataset"], config["image_size"]
-    classes, splits = photos.classes, photos.splits
+    dataset, size, classes = config["dataset"], config["image_size"], photos.classes
+    of_class = {None: UNLABELLED} | {name: number for number, name in enumerate(classes)}
+    labels, lists = {}, hashlib.sha256()
     for split in SPLITS:
-        labels = np.array(splits[split].labels, dtype=np.int64)
-        check_labels(f"{dataset} ({split})", labels, classes, split)
-    archives = {photos.archive for photos in splits.values()}
-    places = {archive: _places(dataset, archive, splits) for archive in sorted(archives)}
+        rows = photos.splits[split].rows
+        labels[split] = np.array([of_class[name] for _, name in rows], dtype=np.int64)
+        check_labels(f"{dataset} ({split})", labels[split], classes, split)
+        for row in rows:
+            lists.update(f"{split} {row}\n".encode())
+    numbers = _numbers(dataset, photos)
     clear(out_dir)
-    key = canonical([config, source, classes, _lists_digest(splits), code_sha256(__name__), PIL.__version__])
-    with _kept_files(out_dir, {split: (len(splits[split].names), size, size, 3) for split in SPLITS}) as files:
-        packing = _Packing(config, photos, places, files, _Journal(out_dir / JOURNAL, key, files))
-        packing.run(threads or os.cpu_count() or 1)
+    key = canonical([config, source, classes, lists.hexdigest(), code_sha256(__name__), PIL.__version__])
+    shapes = {split: (len(labels[split]), size, size, 3) for split in SPLITS}
+    with _kept_files(out_dir, shapes) as writers:
+        packing = _Packing(config, photos, numbers, writers, out_dir / JOURNAL, key)
+        packing.run(threads)
         packing.compare_splits()
-        skipped = packing.skipped()
-        labels_left = packing.finish()
-        for split in SPLITS:
-            check_labels(f"{dataset} ({split})", labels_left[split], classes, split)
+        skipped = [(*packing.place(number), why) for number, why in sorted(packing.undecodable.items())]
+        if skipped:
+            packing.journal.unlink(missing_ok=True)  # rows move
+        for split, writer in writers.items():
+            missing = [row for of, row, _ in skipped if of == split]
+            writer.finish(len(labels[split]), missing)
+            labels[split] = np.delete(labels[split], missing)
+            check_labels(f"{dataset} ({split})", labels[split], classes, split)
     if skipped:
         log.warning("%s: %d images cannot be decoded and are left out; the manifest lists them", dataset, len(skipped))
     if packing.ignored:
         counts = ", ".join(f"{count} {what}" for what, count in sorted(packing.ignored.items()))
         log.log(logging.INFO if photos.published else logging.WARNING, "%s: left out are %s", dataset, counts)
     for split in SPLITS:
-        save_array(out_dir / f"{split}_labels.npy", labels_left[split])
-    write_manifest(out_dir, dataset, config["format"], classes, source, skipped, packing.ignored)
+        save_array(out_dir / f"{split}_labels.npy", labels[split])
+    entries = [{"split": split, "image": photos.splits[split].rows[row][0], "why": why} for split, row, why in skipped]
+    known = {"dataset": dataset, "format": config["format"], "classes": classes, "source": source}
+    write_manifest(out_dir, {**known, "skipped": entries, "ignored": packing.ignored})
 
 
-def _places(dataset: str, archive: Path, splits: Mapping[str, PhotoList]) -> Places:
-    """Where the photographs of an archive stand in the lists.
-
-    Raises PatchVAEError for an image that lies twice in a split, or in both.
-    """
-    found: Places = {}
+def _numbers(dataset: str, photos: PhotoSet) -> Numbers:
+    """Number the photographs, training images first; raises PatchVAEError for one that is listed twice."""
+    found: Numbers = {listed.archive: {} for listed in photos.splits.values()}
+    first = 0
     for split in SPLITS:
-        for row, name in enumerate(splits[split].names if splits[split].archive == archive else ()):
-            other = found.setdefault(name, (split, row))
-            if other[0] != split:
+        numbers, rows = found[photos.splits[split].archive], photos.splits[split].rows
+        for number, (name, _) in enumerate(rows, first):
+            other = numbers.setdefault(name, number)
+            if other < first:
                 raise PatchVAEError(f"{dataset}: the image {name} is in both splits, train and test")
-            if other[1] != row:
+            if other < number:
                 raise PatchVAEError(f"{dataset} ({split}): the image {name} is listed twice")
+        first += len(rows)
     return found
 
 
-def _lists_digest(splits: Mapping[str, PhotoList]) -> str:
-    digest = hashlib.sha256()
-    for split in SPLITS:
-        for name, label in zip(splits[split].names, splits[split].labels, strict=True):
-            digest.update(f"{split} {label} {len(name)} {name}\n".encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
-
-
-class _KeptRows(RowWriter):
-    def sync(self) -> None:
-        """Have all rows on the disk."""
-        os.fsync(self._stream.fileno())
-
-
 @contextlib.contextmanager
-def _kept_files(out_dir: Path, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, _KeptRows]]:
+def _kept_files(out_dir: Path, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, RowWriter]]:
     """Writers of both splits' images, which appear at the end of the block.
 
     A kill leaves the files half written beside them, where the next run finds them; an error removes them.
@@ -122,10 +113,10 @@ def _kept_files(out_dir: Path, shapes: Mapping[str, tuple[int, ...]]) -> Iterato
                 out_dir.mkdir(parents=True, exist_ok=True)
                 path.touch()
                 stream = stack.enter_context(open(path, "rb+"))
-                writers[split] = _KeptRows(out_dir / f"{split}_images.npy", stream, shapes[split], np.uint8)
+                writers[split] = RowWriter(out_dir / f"{split}_images.npy", stream, shapes[split], np.uint8)
             yield writers
             for writer in writers.values():
-                writer.sync()
+                os.fsync(writer.stream.fileno())
         for split, path in partial.items():
             os.replace(path, out_dir / f"{split}_images.npy")
         (out_dir / JOURNAL).unlink(missing_ok=True)
@@ -135,79 +126,65 @@ def _kept_files(out_dir: Path, shapes: Mapping[str, tuple[int, ...]]) -> Iterato
         raise
 
 
-class _Journal:
-    """Which images a packing has written, on the disk now and then, so that a killed one goes on from there."""
-
-    def __init__(self, path: Path, key: str, files: Mapping[str, _KeptRows]) -> None:
-        """key: all that decides what is written; another key's journal is not believed."""
-        self.path, self.key, self.files, self.written = path, key, files, time.monotonic()
-
-    def read(self) -> dict[str, Any] | None:
-        """What `write` was given last for this key, or None."""
-        try:
-            with np.load(self.path, allow_pickle=False) as saved:
-                found = {name: saved[name] for name in saved.files}
-            return found if str(found.pop("key")) == self.key else None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            return None
-
-    def write(self, **arrays: Any) -> None:
-        for writer in self.files.values():
-            writer.sync()  # the images before the word that they are there
-        with atomic(self.path) as partial, open(partial, "wb") as stream:
-            np.savez(stream, key=np.array(self.key), **arrays)
-        self.written = time.monotonic()
-
-    def forget(self) -> None:
-        self.path.unlink(missing_ok=True)
-
-
+@dataclass
 class _Packing:
-    """One run over the archives: which rows are done, which were skipped and why."""
+    """One run over the archives: which photographs are done, which were skipped and why.
 
-    def __init__(
-        self,
-        config: Mapping[str, Any],
-        photos: PhotoSet,
-        places: Mapping[Path, Places],
-        writers: Mapping[str, RowWriter],
-        journal: _Journal,
-    ) -> None:
-        self.config, self.photos, self.splits, self.places = config, photos, photos.splits, places
-        self.writers, self.journal = writers, journal
-        counts = {split: len(self.splits[split].names) for split in SPLITS}
+    It is written to a journal now and then, so that the next run goes on where a killed one was.
+    """
+
+    config: Mapping[str, Any]
+    photos: PhotoSet
+    numbers: Numbers
+    writers: Mapping[str, RowWriter]
+    journal: Path
+    key: str  # all that decides what is written; a journal of another key is not believed
+
+    def __post_init__(self) -> None:
+        self.saved = time.monotonic()
+        count = sum(len(listed.rows) for listed in self.photos.splits.values())
         # Eight bytes of each file's digest: for ImageNet, two agree by chance once in a billion times.
-        self.digests = {split: np.zeros(count, dtype=np.uint64) for split, count in counts.items()}
-        self.done = {split: np.zeros(count, dtype=bool) for split, count in counts.items()}
-        self.undecodable: dict[str, dict[int, str]] = {split: {} for split in SPLITS}
+        self.digests, self.done = np.zeros(count, dtype=np.uint64), np.zeros(count, dtype=bool)
+        self.undecodable: dict[int, str] = {}
         self.ignored: Counter[str] = Counter()
-        if saved := journal.read():
-            for split in SPLITS:
-                self.digests[split], self.done[split] = saved[f"{split}_digests"], saved[f"{split}_done"]
-                texts = json.loads(str(saved[f"{split}_undecodable"]))
-                self.undecodable[split] = {int(row): why for row, why in texts.items()}
-            log.info(
-                "%s: goes on after %d images", config["dataset"], sum(int(done.sum()) for done in self.done.values())
-            )
+        with (
+            contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile),
+            np.load(self.journal) as saved,
+        ):
+            digests, done, undecodable = saved["digests"], saved["done"], json.loads(str(saved["undecodable"]))
+            if str(saved["key"]) == self.key:
+                self.digests, self.done = digests, done
+                self.undecodable = {int(number): why for number, why in undecodable.items()}
+                log.info("%s: goes on after %d images", self.config["dataset"], done.sum())
+
+    def place(self, number: int) -> tuple[str, int]:
+        """The split and row of a photograph."""
+        first = len(self.photos.splits["train"].rows)
+        return ("train", number) if number < first else ("test", number - first)
+
+    def name(self, number: int) -> str:
+        """Its name in its archive."""
+        split, row = self.place(number)
+        return self.photos.splits[split].rows[row][0]
 
     def run(self, threads: int) -> None:
         """Read, decode and write every image."""
-        total = sum(len(photos.names) for photos in self.splits.values())
-        pending: deque[tuple[str, int, Future[int]]] = deque()
+        pending: deque[tuple[int, Future[int]]] = deque()
+        description = f"packing {self.config['dataset']}"
         with (
             ThreadPoolExecutor(threads) as pool,
-            tqdm(desc=f"packing {self.config['dataset']}", total=total, unit=" images", disable=None) as bar,
+            tqdm(desc=description, total=len(self.done), unit=" images", disable=None) as bar,
         ):
             try:
-                for split, row, load in self._images():
+                for number, load in self._images():
                     bar.update()
-                    if self.done[split][row]:
+                    if self.done[number]:
                         continue
                     if len(pending) >= IN_FLIGHT * threads:
                         self._settle(*pending.popleft())
-                        if time.monotonic() - self.journal.written >= SAVE_EVERY:
+                        if time.monotonic() - self.saved >= SAVE_EVERY:
                             self._save()
-                    pending.append((split, row, pool.submit(self._work, split, row, load)))
+                    pending.append((number, pool.submit(self._work, number, load)))
                 while pending:
                     self._settle(*pending.popleft())
             except (KeyboardInterrupt, SystemExit):
@@ -215,85 +192,63 @@ class _Packing:
                 raise
 
     def _save(self) -> None:
-        arrays: dict[str, Any] = {}
-        for split in SPLITS:
-            arrays |= {f"{split}_digests": self.digests[split], f"{split}_done": self.done[split]}
-            arrays[f"{split}_undecodable"] = np.array(json.dumps(self.undecodable[split]))
-        self.journal.write(**arrays)
+        for writer in self.writers.values():
+            os.fsync(writer.stream.fileno())  # the images before the word that they are there
+        texts = json.dumps(self.undecodable)
+        with atomic(self.journal) as partial, open(partial, "wb") as stream:
+            np.savez(stream, key=self.key, digests=self.digests, done=self.done, undecodable=texts)
+        self.saved = time.monotonic()
 
-    def _images(self) -> Iterator[tuple[str, int, Load]]:
+    def _images(self) -> Iterator[tuple[int, Load]]:
         """Every listed image in the order of its archive, which is read once for both splits."""
-        archives = {(photos.archive, photos.nested) for photos in self.splits.values()}
-        for archive, nested in sorted(archives):
-            places, seen = self.places[archive], set[str]()
-            for name, load in read_wanted(archive, places, nested, self._ignore):
+        for archive, nested in sorted({(listed.archive, listed.nested) for listed in self.photos.splits.values()}):
+            numbers, seen = self.numbers[archive], set[str]()
+            for name, load in read_files(archive, numbers, nested):
+                if load is None:
+                    self.ignored[no_photo(name) or UNLISTED] += 1
+                    continue
                 if name in seen:
                     raise PatchVAEError(f"the archive {archive} holds {name} twice: repack it with one of them")
                 seen.add(name)
-                yield *places[name], load
-            if len(seen) < len(places):
-                name = next(name for name in places if name not in seen)
-                raise PatchVAEError(
-                    f"{archive} has no image {name}, which belongs to {places[name][0]}"
-                    f" ({len(places) - len(seen)} missing)"
-                )
+                yield numbers[name], load
+            missing = [name for name in numbers if name not in seen]
+            if missing:
+                name, (split, _), count = missing[0], self.place(numbers[missing[0]]), len(missing)
+                raise PatchVAEError(f"{archive} has no image {name}, which belongs to {split} ({count} missing)")
 
-    def _ignore(self, name: str) -> None:
-        self.ignored[no_photo(name) or UNLISTED] += 1
-
-    def _work(self, split: str, row: int, load: Load) -> int:
-        content = load()
+    def _work(self, number: int, load: Load) -> int:
+        content, (split, row) = load(), self.place(number)
         pixels = decode(content, self.config["image_size"], self.photos.enlarge)
         self.writers[split].write(row, pixels[None])
         return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
 
-    def _settle(self, split: str, row: int, result: "Future[int]") -> None:
-        photos = self.splits[split]
+    def _settle(self, number: int, result: "Future[int]") -> None:
+        dataset, size = self.config["dataset"], self.config["image_size"]
+        image = f"the image {self.name(number)} in {self.photos.splits[self.place(number)[0]].archive}"
         try:
-            self.digests[split][row] = result.result()
-            self.done[split][row] = True
+            self.digests[number] = result.result()
         except TooSmall as error:
-            size = self.config["image_size"]
-            raise PatchVAEError(
-                f"the image {photos.names[row]} in {photos.archive} has {error} pixels, less than image_size {size}"
-            ) from error
+            raise PatchVAEError(f"{image} has {error} pixels, less than image_size {size}") from error
         except Undecodable as error:
-            self.undecodable[split][row] = str(error)
-            self.done[split][row] = True
+            self.undecodable[number] = str(error)
             allowed = self.config.get("max_undecodable", 0)
-            if sum(map(len, self.undecodable.values())) > allowed:
+            if len(self.undecodable) > allowed:
                 raise PatchVAEError(
-                    f"the image {photos.names[row]} in {photos.archive} cannot be decoded ({error}), and "
-                    f"datasets.{self.config['dataset']}.max_undecodable allows {allowed} such images"
+                    f"{image} cannot be decoded ({error}), and datasets.{dataset}.max_undecodable allows {allowed}"
+                    " such images"
                 ) from error
+        self.done[number] = True
 
     def compare_splits(self) -> None:
         """Raise PatchVAEError for an image whose bytes are in both splits; in published splits only log it."""
-        train, test = (np.delete(self.digests[split], list(self.undecodable[split])) for split in SPLITS)
-        shared = np.intersect1d(train, test)
+        read = np.delete(np.arange(len(self.digests)), list(self.undecodable))
+        first = len(self.photos.splits["train"].rows)
+        train, test = read[read < first], read[read >= first]
+        shared, in_train, in_test = np.intersect1d(self.digests[train], self.digests[test], return_indices=True)
         if not len(shared):
             return
-        pair = [self.splits[s].names[int(np.flatnonzero(self.digests[s] == shared[0])[0])] for s in SPLITS]
-        text = f"{self.config['dataset']}: {pair[0]} in train and {pair[1]} in test are the same image"
+        one, other = self.name(train[in_train[0]]), self.name(test[in_test[0]])
+        text = f"{self.config['dataset']}: {one} in train and {other} in test are the same image"
         if not self.photos.published:
             raise PatchVAEError(text)
         log.warning("%s; there are %d such images in the published splits", text, len(shared))
-
-    def skipped(self) -> list[dict[str, str]]:
-        """The images left out, as the manifest lists them."""
-        return [
-            {"split": split, "image": self.splits[split].names[row], "why": why}
-            for split in SPLITS
-            for row, why in sorted(self.undecodable[split].items())
-        ]
-
-    def finish(self) -> dict[str, npt.NDArray[np.int64]]:
-        """Close the gaps of skipped images and return the labels of those that are left."""
-        if any(self.undecodable.values()):
-            self.journal.forget()  # rows move
-        left = {}
-        for split, writer in self.writers.items():
-            missing, labels = self.undecodable[split], np.array(self.splits[split].labels, dtype=np.int64)
-            writer.finish(writer.close_gaps(missing, len(labels)))
-            left[split] = np.delete(labels, list(missing))
-        return left

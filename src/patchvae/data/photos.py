@@ -2,14 +2,12 @@
 
 import io
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
-
-from patchvae.data.packed import UNLABELLED
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM", "TIFF")  # whatever the file's name; none runs a program
 CONVERT = ("heic", "heix", "hevc", "hevx", "heim", "heis", "mif1", "msf1", "avif", "avis")  # kinds of HEIC and AVIF
@@ -26,22 +24,19 @@ class TooSmall(Exception):
     """The image is smaller than the crop; its text is the image's size."""
 
 
-@dataclass
-class PhotoList:
-    """The photographs of one split in their final order: files of `archive` and their labels (-1: none).
+Rows = list[tuple[str, str | None]]  # photographs in their final order: name, and class (None where it has no label)
 
-    `archive` is a tar, zip or folder; `nested` tells that the tars inside are opened, too.
+
+@dataclass(frozen=True)
+class PhotoList:
+    """The photographs of one split: files of a tar, zip or folder.
+
+    `nested`: the tars inside are opened, too, see `archives.read_files`.
     """
 
     archive: Path
+    rows: Rows
     nested: bool = False
-    names: list[str] = field(default_factory=list)
-    labels: list[int] = field(default_factory=list)
-
-    def add(self, name: str, label: int = UNLABELLED) -> None:
-        """Append one photograph."""
-        self.names.append(name)
-        self.labels.append(label)
 
 
 @dataclass(frozen=True)

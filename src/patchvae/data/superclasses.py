@@ -32,7 +32,6 @@ CIFAR100 = {
     "vehicles_1": "bicycle bus motorcycle pickup_truck train",
     "vehicles_2": "lawn_mower rocket streetcar tank tractor",
 }
-BY_FORMAT = {"cifar100": CIFAR100}
 
 
 def superclasses(format: str, classes: Sequence[str]) -> npt.NDArray[np.int64] | None:
@@ -40,10 +39,10 @@ def superclasses(format: str, classes: Sequence[str]) -> npt.NDArray[np.int64] |
 
     classes: as the manifest lists them. Raises PatchVAEError for a class that is in no superclass.
     """
-    if format not in BY_FORMAT:
+    if format != "cifar100":
         return None
-    of_class = {name: number for number, names in enumerate(BY_FORMAT[format].values()) for name in names.split()}
-    for name in classes:
-        if name not in of_class:
-            raise PatchVAEError(f"the class {name!r} of format {format} is in no superclass")
-    return np.array([of_class[name] for name in classes], dtype=np.int64)
+    of_class = {name: number for number, names in enumerate(CIFAR100.values()) for name in names.split()}
+    try:
+        return np.array([of_class[name] for name in classes], dtype=np.int64)
+    except KeyError as error:
+        raise PatchVAEError(f"the class {error} of format {format} is in no superclass") from error

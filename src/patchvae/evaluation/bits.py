@@ -2,12 +2,9 @@
 
 import base64
 import binascii
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-
-from patchvae.data.packed import image_digests
 
 BY_DIGEST = "image digest"  # the order of bits by image in metrics files: ascending by `packed.image_digests`
 
@@ -24,16 +21,6 @@ def by_digest(bools: npt.ArrayLike, digests: npt.NDArray[np.uint8]) -> npt.NDArr
 def packed_bits(bools: npt.ArrayLike) -> str:
     """Base64 of the bits of `bools` (n,), eight to a byte, highest bit first; the last byte is padded with zeros."""
     return base64.b64encode(np.packbits(np.asarray(bools, dtype=np.bool_)).tobytes()).decode("ascii")
-
-
-def recorded_bits(bools: npt.ArrayLike, data: Path) -> dict[str, str]:
-    """What metrics files say of which test images were right: `bools` (n,) in the order of a packed data set.
-
-    They are stored in an order that the images define, so that pairs of images stay pairs where the data were packed
-    in another one.
-    """
-    _, digests = image_digests(data, "test")
-    return {"right": packed_bits(by_digest(bools, digests)), "right_order": BY_DIGEST}
 
 
 def unpacked_bits(text: str, count: int) -> npt.NDArray[np.bool_]:

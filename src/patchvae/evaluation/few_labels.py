@@ -3,46 +3,50 @@
 The pixels, raw or whitened, are floors without any network.
 """
 
-import time
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from patchvae.data.tensors import open_array
-from patchvae.errors import PatchVAEError
+from patchvae.errors import NotFinite
+from patchvae.evaluation.frozen import FrozenFeatures, phi_of
 from patchvae.evaluation.leave_one_out import CHUNK, LeaveOneOut
-from patchvae.evaluation.probe import FrozenFeatures
-from patchvae.evaluation.ridge import CONSTANT, choose
-from patchvae.jobs.run import Run, start
+from patchvae.evaluation.ridge import CONSTANT, choose, inverse_deviation
+from patchvae.hardware import Place
 from patchvae.models.scaling import Scaling
+from patchvae.models.weights import Weights
 from patchvae.params.measuring import FewLabels, FewLabelsOfPixels
-from patchvae.records import checkpoint
-from patchvae.records.results import FewLabelsResult
-from patchvae.seeding import seed_for
-
-SPLITS = ("train", "test")
+from patchvae.training.labelled import Labelled, labelled_rows, of_each_class
 
 
-def features_of_phi(run: Run, config: FewLabels, content: dict[str, Any]) -> dict[str, Tensor]:
-    """The probe's features (n, D) in float32 of all images of each split, in memory."""
-    frozen = FrozenFeatures(run, config, content)
-    rows = {split: torch.arange(run.counts[split]) for split in SPLITS}
-    return {split: torch.cat([part.float() for part, _ in frozen.batches(split, rows[split])]) for split in SPLITS}
+def features_of_phi(config: FewLabels, phi: Weights, pixels: Mapping[str, Tensor], on: Place) -> dict[str, Tensor]:
+    """The probe's features (n, D) in float32 of the images (n, S, S, 3) of each split, in memory.
+
+    phi: its weights. Raises PatchVAEError for weights of another phi, and features that are not finite.
+    """
+    network = phi_of(config.backbone, phi, config.pretrained.variant)
+    frozen = FrozenFeatures(network, config.input_scaling, config.pool, on)
+    found = {
+        split: torch.cat([part.float() for part in frozen.batches(images, torch.arange(len(images)))])
+        for split, images in pixels.items()
+    }
+    if not all(features.isfinite().all() for features in found.values()):
+        raise NotFinite("its phi gives features that are not finite")
+    return found
 
 
-def features_of_pixels(run: Run, config: FewLabelsOfPixels) -> dict[str, Tensor]:
+def features_of_pixels(config: FewLabelsOfPixels, pixels: Mapping[str, Tensor], on: Place) -> dict[str, Tensor]:
     """The pixels (n, D) in float32 of each split: raw, or on their principal components, each of variance 1.
 
     The components are those of all training images, with or without a label, by falling variance, up to the share
-    `whitened_variance` of the whole.
+    `whitened_variance` of the whole. pixels: images (n, S, S, 3).
     """
-    scaling, found = Scaling(config.input_scaling, run.device), {}
-    for split in SPLITS:
-        pixels = open_array(run.data / f"{split}_images.npy", run.device)
-        index = torch.arange(run.counts[split], device=pixels.device)
-        found[split] = torch.cat([scaling(pixels[part].to(run.device)).flatten(1) for part in index.split(CHUNK)])
+    scaling = Scaling(config.input_scaling, on.device)
+    found = {
+        split: torch.cat([scaling(part.to(on.device)).flatten(1) for part in images.split(CHUNK)])
+        for split, images in pixels.items()
+    }
     if config.variant == "pixels":
         return found
     mean = found["train"].mean(0, dtype=torch.float64)
@@ -51,7 +55,8 @@ def features_of_pixels(run: Run, config: FewLabelsOfPixels) -> dict[str, Tensor]
     kept = min(kept, int((values > CONSTANT**2 * values[0]).sum()))  # the rest is rounding
     whiten = vectors[:, :kept] * values[:kept].rsqrt()
     return {
-        split: torch.cat([((part - mean) @ whiten).float() for part in found[split].split(CHUNK)]) for split in SPLITS
+        split: torch.cat([((part - mean) @ whiten).float() for part in images.split(CHUNK)])
+        for split, images in found.items()
     }
 
 
@@ -75,13 +80,12 @@ def standardised(features: dict[str, Tensor]) -> tuple[dict[str, Tensor], int]:
     Constant ones become 0. No label is looked at, so all draws have the same features, whichever images they label.
     """
     variance, mean = torch.var_mean(features["train"].double(), 0, correction=0)
-    varies = variance > CONSTANT**2 * (variance + mean**2)
-    scale = torch.where(varies, variance.rsqrt(), 0.0)
+    scale = inverse_deviation(variance, mean)
     found = {
         split: torch.cat([((part - mean) * scale).float() for part in values.split(CHUNK)])
         for split, values in features.items()
     }
-    return found, int((~varies).sum())
+    return found, int((scale == 0).sum())
 
 
 def drawn(labels: Tensor, per_class: int | str, classes: int, seed: int, draw: int) -> Tensor:
@@ -91,59 +95,34 @@ def drawn(labels: Tensor, per_class: int | str, classes: int, seed: int, draw: i
     sees the same images. Within a draw more labels include the fewer; draws are independent of each other.
     Raises PatchVAEError for a class that has fewer images, and for fewer than two labels.
     """
-    rows = (labels >= 0).nonzero().flatten().cpu()
-    if per_class != "all":
-        generator = torch.Generator().manual_seed(seed_for(seed, "few labels", draw))
-        rows = rows[torch.randperm(len(rows), generator=generator)]
-        members = [rows[labels.cpu()[rows] == label] for label in range(classes)]
-        for label, images in enumerate(members):
-            if len(images) < int(per_class):
-                raise PatchVAEError(f"few_labels.per_class: {per_class}, but class {label} has {len(images)} images")
-        rows = torch.cat([images[: int(per_class)] for images in members])
-    if len(rows) < 2:
-        raise PatchVAEError(f"ridge regression needs two labelled training images or more, not {len(rows)}")
-    return rows.sort().values
+    if per_class == "all":
+        return labelled_rows(labels, least=2)
+    return of_each_class(labels, int(per_class), classes, "few_labels.per_class", seed, "few labels", draw)
 
 
-def few_labels(
-    config: FewLabels | FewLabelsOfPixels,
-    data: Path,
-    pretrained: Path | None,
-    metrics: Path,
-    device: str = "auto",
-    threads: int | None = None,
-) -> None:
-    """Fit ridge regression to every draw of every number of labels, and write the accuracies on the test split.
+def fit(config: FewLabels | FewLabelsOfPixels, phi: Weights | None, data: Labelled, on: Place) -> dict[str, Any]:
+    """Fit ridge regression to every draw of every number of labels, and measure its accuracy on the test split.
 
     Each fit has the lambda of the best top-1 accuracy of its left-out images, see `LeaveOneOut` and `choose`. With one
     label per class none is right, as the left-out image was its class's only one; the largest lambda is taken then.
 
-    data: a packed data set; pretrained: a pretraining checkpoint of the same variant, None for pixels.
-    All features are kept in memory in float32.
-    Raises PatchVAEError for broken inputs, a checkpoint of another model, and features that are not finite.
+    phi: its weights, None for pixels. All features are kept in memory in float32. Returns what is recorded.
+    Raises PatchVAEError as `features_of_phi` and `drawn`.
     """
-    if (pretrained is None) == isinstance(config, FewLabels):
-        raise PatchVAEError("--pretrained: needed for the features of a phi, and only for these")
-    run = start("few_labels", __name__, config, data, device, threads)
-    began = time.perf_counter()
-    record: dict[str, Any] = {}
-    if isinstance(config, FewLabels) and pretrained is not None:
-        content = checkpoint.load_phi(pretrained, config, run.digests)
-        record["pretraining"] = checkpoint.pretraining_record(content, config.pretrained.snapshot)
-        features = features_of_phi(run, config, content)
-        if not all(values.isfinite().all() for values in features.values()):
-            raise PatchVAEError(f"{pretrained}: its phi gives features that are not finite")
-    elif isinstance(config, FewLabelsOfPixels):
-        features = features_of_pixels(run, config)
-    features, constant = standardised(features)
-    labels = {split: open_array(run.data / f"{split}_labels.npy", run.device).to(run.device).long() for split in SPLITS}
+    if isinstance(config, FewLabels):
+        assert phi is not None
+        found = features_of_phi(config, phi, data.images, on)
+    else:
+        found = features_of_pixels(config, data.images, on)
+    features, constant = standardised(found)
+    labels = {split: values.to(on.device).long() for split, values in data.labels.items()}
     fits = []
     for per_class in config.per_class:
         for draw in range(1 if per_class == "all" else config.draws):
-            rows = drawn(labels["train"], per_class, config.num_classes, config.seed, draw).to(run.device)
-            fit = LeaveOneOut(features["train"][rows], labels["train"][rows], config.num_classes)
-            choice = choose(fit.left_out_top1, config.lambdas)
-            right = fit.guesses(features["test"], choice.penalty) == labels["test"]
+            rows = drawn(labels["train"], per_class, config.num_classes, config.seed, draw).to(on.device)
+            regression = LeaveOneOut(features["train"][rows], labels["train"][rows], config.num_classes)
+            choice = choose(regression.left_out_top1, config.lambdas)
+            right = regression.guesses(features["test"], choice.penalty) == labels["test"]
             fits.append(
                 {
                     "per_class": per_class,
@@ -155,13 +134,4 @@ def few_labels(
                     "at_edge": choice.at_edge,
                 }
             )
-    record |= {
-        "split": "test",
-        "count": run.counts["test"],
-        "features": features["train"].shape[1],
-        "constant_features": constant,
-        "fits": fits,
-    }
-    run.finish(
-        FewLabelsResult, metrics, record, time.perf_counter() - began, sum(run.counts[split] for split in SPLITS)
-    )
+    return {"features": features["train"].shape[1], "constant_features": constant, "fits": fits}

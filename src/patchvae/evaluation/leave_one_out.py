@@ -1,6 +1,6 @@
 """Ridge regression on few or many images, and its leave-one-out predictions in closed form."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -34,7 +34,7 @@ class LeaveOneOut:
         self.dual = self.count <= features.shape[1]
         if self.dual:
             gram = self.centred @ self.centred.T
-            # The constant vector, of eigenvalue 0, gets the largest one, so that it is told from other zeros.
+            # The constant vector, of eigenvalue 0, gets the largest one, which sets it apart from other zeros.
             self.largest = gram.trace()
             values, self.vectors = torch.linalg.eigh(gram + self.largest / self.count)
             self.rotated = self.vectors.T @ self.targets
@@ -74,9 +74,6 @@ class LeaveOneOut:
     def guesses(self, features: Tensor, penalty: float) -> Tensor:
         """The likeliest class (m,) of images with features (m, D)."""
         weights = self.weights(penalty)
-        return torch.cat([((part - self.mean) @ weights + self.prior).argmax(1) for part in chunks(features)])
-
-
-def chunks(features: Tensor) -> Iterator[Tensor]:
-    """Features (n, D) in float64, some rows at a time."""
-    yield from (part.double() for part in features.split(CHUNK))
+        return torch.cat(
+            [((part.double() - self.mean) @ weights + self.prior).argmax(1) for part in features.split(CHUNK)]
+        )

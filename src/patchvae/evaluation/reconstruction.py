@@ -1,32 +1,26 @@
 """How well test images are reconstructed: PSNR and SSIM (Table 7)."""
 
 import math
-import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from patchvae.data.packed import load_split
 from patchvae.data.tensors import batches
-from patchvae.errors import PatchVAEError
-from patchvae.hardware import autocast
-from patchvae.jobs.run import Run, start
+from patchvae.errors import NotFinite
+from patchvae.hardware import Place
 from patchvae.models.beta_vae import BetaVAE
 from patchvae.models.patchvae import PatchVAE, patch_code
 from patchvae.models.scaling import IMAGENET_MEAN, IMAGENET_STD, Scaling
 from patchvae.params.measuring import Reconstruct
-from patchvae.pretrained import load_model
-from patchvae.records.checkpoint import pretraining_record
-from patchvae.records.results import ReconstructResult
+from patchvae.pretrained import for_measuring
 from patchvae.seeding import seed_for
 
 KINDS = ("beta-vae", "patchvae")  # models whose training has a reconstruction
 IMAGE = (1, 2, 3)  # dimensions of one image in a batch
+Images = npt.NDArray[np.uint8]
 
 
 def decode(model: nn.Module, images: Tensor, temperature: float, sample: bool) -> Tensor:
@@ -37,8 +31,7 @@ def decode(model: nn.Module, images: Tensor, temperature: float, sample: bool) -
     hard occurrences (E9) draws none of them, so they stay thresholded.
     """
     if sample:
-        reconstruction: Tensor = model(images, temperature).reconstruction
-        return reconstruction
+        return model(images, temperature).reconstruction
     if isinstance(model, BetaVAE):
         return model.decoder(model.encoder(images)[0])
     assert isinstance(model, PatchVAE)
@@ -49,26 +42,26 @@ def decode(model: nn.Module, images: Tensor, temperature: float, sample: bool) -
 
 @torch.no_grad()
 def reconstructions(
-    run: Run, config: Reconstruct, model: nn.Module, images: npt.NDArray[np.uint8], temperature: float
+    config: Reconstruct, model: nn.Module, images: Images, temperature: float, on: Place
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Images (n, S, S, 3) and their reconstructions, batch by batch: two (B, 3, S, S) float32 in [0, 1].
 
     temperature: of the relaxed Bernoulli. The draws depend on the seed alone, so all jobs measure the same
     reconstructions, as long as nothing else is drawn between batches.
     """
-    scaling = Scaling(config.input_scaling, run.device)
+    model, scaling = for_measuring(model, on.device), Scaling(config.input_scaling, on.device)
     torch.manual_seed(seed_for(config.seed, "reconstruct"))
-    for batch in batches(images, run.device):
-        with autocast(run.device, run.precision):
+    for batch in batches(images, on.device):
+        with on.autocast():
             output = decode(model, scaling(batch), temperature, config.sample)
         yield batch.permute(0, 3, 1, 2).float() / 255, scaling.to_unit(output.float())
 
 
-def temperature_of(config: Reconstruct, model: nn.Module, pretrained: dict[str, Any]) -> float:
-    """The configured temperature; `last` is that of the pretraining's last step (deviation E14)."""
+def temperature_of(config: Reconstruct, model: nn.Module, steps: int) -> float:
+    """The configured temperature; `last` is that of the last of the pretraining's steps (deviation E14)."""
     if config.temperature != "last":
         return float(config.temperature)
-    return float(model.temperature_at(pretrained["steps"] - 1))  # type: ignore[operator]
+    return float(model.temperature_at(steps - 1))  # type: ignore[operator]
 
 
 def similarity(images: Tensor, reconstructions: Tensor) -> dict[str, Tensor]:
@@ -95,33 +88,19 @@ def similarity(images: Tensor, reconstructions: Tensor) -> dict[str, Tensor]:
     }
 
 
-def reconstruct(
-    config: Reconstruct,
-    data: Path,
-    checkpoint: Path,
-    metrics: Path,
-    device: str = "auto",
-    threads: int | None = None,
-) -> None:
-    """Measure the reconstructions of all test images by one pretrained model and write the metrics (Table 7).
+def measure(config: Reconstruct, model: nn.Module, steps: int, images: Images, on: Place) -> dict[str, float]:
+    """Measure the reconstructions of all images (n, S, S, 3) by one model of KINDS: what Table 7 records.
 
-    data: a packed data set; checkpoint: of a pretraining. Deviations E14, E60, E61; the table's rows are the plain
-    variants, without L_w (E63). Raises PatchVAEError for broken inputs, a model without reconstructions, and NaN.
+    steps: of its pretraining. Deviations E14, E60, E61; the table's rows are the plain variants, without L_w (E63).
+    Raises PatchVAEError for NaN.
     """
-    run = start("reconstruct", __name__, config, data, device, threads)
-    model, pretrained = load_model(checkpoint, config, KINDS, run.device)
-    run = run.of_kind(pretrained["config"]["model"]["name"])
-    images = load_split(data, "test").images
-    began = time.perf_counter()
     sums: dict[str, float] = dict.fromkeys(("psnr", "ssim", "psnr_normalised"), 0.0)
-    temperature = temperature_of(config, model, pretrained)
-    for originals, copies in reconstructions(run, config, model, images, temperature):
+    temperature = temperature_of(config, model, steps)
+    for originals, copies in reconstructions(config, model, images, temperature, on):
         for name, values in similarity(originals, copies).items():
             sums[name] += float(values.double().sum())
     means = {name: total / len(images) for name, total in sums.items()}
     for name, value in means.items():
         if not math.isfinite(value):
-            raise PatchVAEError(f"{checkpoint}: the {name} of its reconstructions is {value}")
-    record = {"pretraining": pretraining_record(pretrained), "split": "test", "count": len(images), **means}
-    record["temperature"] = temperature
-    run.finish(ReconstructResult, metrics, record, time.perf_counter() - began, len(images))
+            raise NotFinite(f"the {name} of its reconstructions is {value}")
+    return means | {"temperature": temperature}

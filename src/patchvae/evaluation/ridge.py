@@ -27,13 +27,6 @@ class Moments:
     cross: Tensor  # (D, classes): the sum over the images of each class
     counts: Tensor  # (classes,): images of each class
 
-    def add(self, features: Tensor, labels: Tensor) -> None:
-        """Count a batch in: features (B, D), labels (B,)."""
-        centred, targets = features - self.pivot, one_hot(labels, len(self.counts))
-        self.gram.addmm_(centred.T, centred)
-        self.cross.addmm_(centred.T, targets)
-        self.counts += targets.sum(0)
-
     def __iadd__(self, other: "Moments") -> "Moments":
         """Add the sums of other moments with the same pivot."""
         self.gram += other.gram
@@ -55,9 +48,17 @@ def moments(batches: Batches, classes: int, pivot: Tensor | None = None) -> Mome
             pivot = features.mean(0) if pivot is None else pivot
             gram, cross = pivot.new_zeros(len(pivot), len(pivot)), pivot.new_zeros(len(pivot), classes)
             found = Moments(pivot, gram, cross, pivot.new_zeros(classes))
-        found.add(features, labels)
+        centred, targets = features - found.pivot, one_hot(labels, classes)
+        found.gram.addmm_(centred.T, centred)
+        found.cross.addmm_(centred.T, targets)
+        found.counts += targets.sum(0)
     assert found is not None
     return found
+
+
+def inverse_deviation(variance: Tensor, mean: Tensor) -> Tensor:
+    """One over the deviation of each feature (D,), and 0 for a constant one."""
+    return torch.where(variance > CONSTANT**2 * (variance + mean**2), variance.rsqrt(), 0.0)
 
 
 class Ridge:
@@ -74,8 +75,7 @@ class Ridge:
         self.mean, self.prior = moments.pivot + shift, moments.counts / count
         covariance = (moments.gram / count).addr_(shift, shift, alpha=-1)
         variance = covariance.diagonal().clone()
-        varies = variance > CONSTANT**2 * (variance + self.mean**2)
-        self.scale = torch.where(varies, variance.rsqrt(), 0.0)
+        self.scale = inverse_deviation(variance, self.mean)
         covariance *= self.scale
         covariance *= self.scale[:, None]
         target = (moments.cross / count).addr_(shift, self.prior, alpha=-1) * self.scale[:, None]

@@ -7,16 +7,15 @@ from pathlib import Path
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json
 from patchvae.jobs import gpus
-from patchvae.jobs.work import Machine, work
-from patchvae.plan.code import fingerprint
-from patchvae.plan.jobs import ORDERED, Job, before, read_job
+from patchvae.jobs.work import work
+from patchvae.plan.jobs import ORDERED, Job, before, fingerprint, read_job
 from patchvae.records.digests import AGAIN
 from patchvae.records.record import Digests, Record, config_digest, digest_of, digests, same
 
-# Rules that ask for a GPU; `parts` and `real_parts` can use one if told, and no other job holds one
+# Rules that ask for a GPU; `parts` and `real_parts` use one where `--device` names it, all other jobs none
 ON_GPU = ("pretrain", "finetune", "rates", "probe", "few_labels", "few_labels_pixels", "reconstruct", "fid")
 
-THREADS = {"prepare": min(8, os.cpu_count() or 1)}  # of a job that is not told how many; as its rule, so equal bits
+THREADS = {"prepare": min(8, os.cpu_count() or 1)}  # of a job without `--threads`: as its rule has them, for equal bits
 
 
 def execute(path: Path, device: str | None, threads: int | None) -> None:
@@ -35,10 +34,10 @@ def execute(path: Path, device: str | None, threads: int | None) -> None:
     after = before(job, functools.cache(job_at))
     if job.rule not in ON_GPU:
         device = device or "cpu"
-    machine = Machine(gpus.for_job(job.rule, device), threads or THREADS.get(job.rule, 1))
+    device, threads = gpus.for_job(job.rule, device), threads or THREADS.get(job.rule, 1)
     Path(job.record).unlink(missing_ok=True)
     addresses = Path(job.places)
-    work(job, read_json(addresses) if addresses.is_file() else job.config, machine)
+    work(job, read_json(addresses) if addresses.is_file() else job.config, device, threads)
     ordered = job.rule in ORDERED
     changed = [name for name, digest in read.items() if not same(digest_of(Path(name)), digest, ordered)]
     if read_job(path).text != job.text:  # an engine would take the results for those of the new one
@@ -62,14 +61,12 @@ def check_inputs(job: Job) -> None:
     for path in job.reads:
         if not Path(path).is_file():
             raise PatchVAEError(f"{path} is missing, and {job.path} reads it: {AGAIN}")
-    for other in job.after:
-        if Path(other).is_file():
-            maker = read_job(other)
-            read = {*maker.makes} & {*job.reads}
-            made = made_by(maker) if read else {}
-            for path in read:
-                if digest_of(Path(path)) != made.get(path):
-                    raise PatchVAEError(f"{path} is not what its job wrote: {AGAIN}")
+    for maker in filter(None, map(job_at, job.after)):
+        read = {*maker.makes} & {*job.reads}
+        made = made_by(maker) if read else {}
+        for path in sorted(read):
+            if digest_of(Path(path)) != made.get(path):
+                raise PatchVAEError(f"{path} is not what its job wrote: {AGAIN}")
 
 
 def made_by(job: Job) -> Digests:

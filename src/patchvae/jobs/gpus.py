@@ -7,12 +7,13 @@ process ends, by any signal. Imports no PyTorch, which must not look for GPUs be
 import contextlib
 import fcntl
 import importlib.metadata
-import itertools
 import logging
+import math
 import os
 import re
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -108,7 +109,7 @@ def for_job(job: str, device: str | None) -> str:
     device = device or os.environ.get(DEVICE) or "auto"
     asked = device == "auto" and job in os.environ.get(JOBS, "").split()
     if device in ("auto", "cuda"):
-        lease(visible(), decided=VISIBLE in os.environ)
+        lease()
     if not asked:
         return device
     import torch
@@ -121,20 +122,21 @@ def for_job(job: str, device: str | None) -> str:
     return "cuda"
 
 
-def lease(gpus: list[Gpu], decided: bool = False) -> None:
-    """Hold the GPU with the fewest jobs, and let CUDA see no other; waits while each has as many as may share it.
+def lease() -> None:
+    """Hold the visible GPU with the fewest jobs, if there is any, and let CUDA see no other.
 
-    decided: the one GPU that is left was chosen by somebody else, so there is nothing to wait for.
+    Waits while each has as many as may share it, but not for the only one that a person or SLURM has chosen.
     """
+    gpus = visible()
     if not gpus:
         return
-    most = None if decided and len(gpus) == 1 else jobs_per_gpu()
-    told = False
-    while (chosen := _emptiest(gpus, most)) is None:
-        if not told:
-            log.warning("waits for a free GPU: each of %d has %d jobs at work", len(gpus), most)
-            told = True
+    most = math.inf if VISIBLE in os.environ and len(gpus) == 1 else jobs_per_gpu()
+    chosen = _emptiest(gpus, most)
+    if chosen is None:
+        log.warning("waits for a free GPU: each of %d has %d jobs at work", len(gpus), most)
+    while chosen is None:
         time.sleep(POLL)
+        chosen = _emptiest(gpus, most)
     gpu, others = chosen
     os.environ[VISIBLE] = gpu.value
     log.info("uses the GPU %s", gpu.lease)
@@ -142,47 +144,40 @@ def lease(gpus: list[Gpu], decided: bool = False) -> None:
         log.warning("%d jobs are on that GPU already: %s", others, TURNS)
 
 
-def _emptiest(gpus: list[Gpu], most: int | None) -> tuple[Gpu, int] | None:
+def _emptiest(gpus: list[Gpu], most: float) -> tuple[Gpu, int] | None:
     """The GPU with the fewest leases, now with one more on it, and their number; None where each has `most`."""
     folder = Path(os.environ.get(LEASES) or f"/tmp/patchvae-{os.getuid()}/gpus")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(folder / "choosing", "a") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)  # one job chooses at a time
-            looked = [(*_lease_on(folder, gpu.lease), gpu) for gpu in gpus]
-            taken, chosen, gpu = min(looked, key=lambda entry: entry[0])
-            enough = most is not None and taken >= most
-            for _, descriptor, _ in looked:
-                if enough or descriptor != chosen:
-                    os.close(descriptor)
+            taken = {gpu: _leases_on(folder, gpu) for gpu in gpus}
+            gpu, others = min(taken.items(), key=lambda entry: entry[1])
+            if others >= most:
+                return None
+            descriptor, _ = tempfile.mkstemp(dir=folder, prefix=f"{_stem(gpu)}.")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError as error:
         raise PatchVAEError(
-            f"cannot write {folder}, where jobs tell each other which GPUs they have ({error.strerror or error}): name"
+            f"cannot write {folder}, where jobs write down which GPUs they hold ({error.strerror or error}): name"
             f" another folder of this machine in {LEASES}"
         ) from error
-    if enough:
-        return None
-    _held.append(chosen)
-    return gpu, taken
+    _held.append(descriptor)
+    return gpu, others
 
 
-def _lease_on(folder: Path, name: str) -> tuple[int, int]:
-    """How many jobs hold a GPU, and the descriptor of a lease besides theirs."""
-    stem = re.sub(r"[^\w-]", "_", name)
-    taken, mine = 0, -1
-    for number in itertools.count():
-        path = folder / f"{stem}.{number}"
-        if mine >= 0 and not path.exists():
-            break
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            taken += 1
-            os.close(descriptor)
-            continue
-        if mine < 0:
-            mine = descriptor
-        else:
-            os.close(descriptor)
-    return taken, mine
+def _stem(gpu: Gpu) -> str:
+    return re.sub(r"[^\w-]", "_", gpu.lease)
+
+
+def _leases_on(folder: Path, gpu: Gpu) -> int:
+    """How many jobs hold a GPU; the files of jobs that ended are deleted."""
+    taken = 0
+    for path in folder.glob(f"{_stem(gpu)}.*"):
+        with open(path) as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+            except BlockingIOError:
+                taken += 1
+    return taken

@@ -12,12 +12,11 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from patchvae.data.packed import MANIFEST, load_manifest
-from patchvae.files import read_json
+from patchvae.data.packed import ARRAYS, MANIFEST, load_manifest
+from patchvae.files import file_digest, read_json
 from patchvae.records.digests import MASKS_MANIFEST
 
 FOLDER = "PATCHVAE_LOCAL_DATA"
-BLOCK = 1 << 23  # bytes that are copied at a time
 
 log = logging.getLogger(__name__)
 
@@ -29,17 +28,15 @@ def local_data(data: Path) -> Path:
     """
     if not os.environ.get(FOLDER):
         return data
-    arrays = {}
+    arrays: dict[str, str] = {}
     for split, entry in load_manifest(data)["splits"].items():
-        for what, key in (("images", "sha256"), ("labels", "labels_sha256"), ("occurrence", "occurrence_sha256")):
-            if key in entry:
-                arrays[f"{split}_{what}.npy"] = entry[key]
+        arrays |= {f"{split}_{name}.npy": entry[key] for name, key in ARRAYS.items() if key in entry}
     return _copied(data, MANIFEST, arrays)
 
 
-def local_masks(masks: Path | None) -> Path | None:
+def local_masks(masks: Path) -> Path:
     """The same for weight masks."""
-    if masks is None or not os.environ.get(FOLDER):
+    if not os.environ.get(FOLDER):
         return masks
     record = read_json(masks.parent / MASKS_MANIFEST)
     if not isinstance(record, dict) or "sha256" not in record:
@@ -48,9 +45,9 @@ def local_masks(masks: Path | None) -> Path | None:
 
 
 def _copied(source: Path, description: str, arrays: Mapping[str, str]) -> Path:
-    """A folder with copies of the arrays (name -> SHA-256) and of the file that describes them, or `source`.
+    """A folder with copies of the arrays (name -> SHA-256) and of the file that describes them.
 
-    Where they cannot be copied, the log says why in one sentence.
+    `source` where they cannot be copied; the log then says why in one sentence.
     """
     try:
         sizes = {name: (source / name).stat().st_size for name in arrays}
@@ -59,20 +56,14 @@ def _copied(source: Path, description: str, arrays: Mapping[str, str]) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         with open(f"{place}.lock", "a") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)  # a job that comes second waits for the copy of the first
-            if not _whole(place, description, sizes):
+            there = {path.name: path.stat().st_size for path in place.glob("*")}
+            if there != sizes | {description: len(text)}:
                 _copy(source, place, description, arrays, sum(sizes.values()))
     except OSError as error:
         log.warning("%s is read where it is: no copy in %s (%s)", source, os.environ[FOLDER], error.strerror or error)
         return source
     log.info("reads the copy of %s in %s", source, place)
     return place
-
-
-def _whole(place: Path, description: str, sizes: Mapping[str, int]) -> bool:
-    try:
-        return (place / description).is_file() and all((place / name).stat().st_size == sizes[name] for name in sizes)
-    except FileNotFoundError:
-        return False
 
 
 def _copy(source: Path, place: Path, description: str, arrays: Mapping[str, str], size: int) -> None:
@@ -86,19 +77,10 @@ def _copy(source: Path, place: Path, description: str, arrays: Mapping[str, str]
     try:
         partial.mkdir()
         for name, sha256 in arrays.items():
-            if _copy_file(source / name, partial / name) != sha256:
+            shutil.copyfile(source / name, partial / name)
+            if file_digest(partial / name) != sha256:
                 raise OSError(f"{name} has another content than {description} says")
         shutil.copyfile(source / description, partial / description)
         os.rename(partial, place)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _copy_file(source: Path, target: Path) -> str:
-    """Copy a file and return its SHA-256."""
-    digest = hashlib.sha256()
-    with open(source, "rb") as stream, open(target, "wb") as copy:
-        while block := stream.read(BLOCK):
-            digest.update(block)
-            copy.write(block)
-    return digest.hexdigest()

@@ -1,18 +1,18 @@
 """States of trainings: where they are, which training each belongs to, and when they may be deleted."""
 
 import contextlib
-import hashlib
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from patchvae.errors import PatchVAEError
 from patchvae.files import canonical, read_json, write_json
-from patchvae.records.record import Record, job_digest
+from patchvae.records.record import Record, job_digest, short
 
-STATE, JOB, FINISHED = "state.pt", "job.json", "finished"
+STATE, JOB = "state.pt", "job.json"
+FINISHED = "finished"  # beside a state from which nothing will go on, unless outputs are lost
 
 
 def state_path(scratch: Path, key: Mapping[str, Any], label: str, record: Path) -> Path:
@@ -23,8 +23,8 @@ def state_path(scratch: Path, key: Mapping[str, Any], label: str, record: Path) 
     Raises PatchVAEError where they cannot be written.
     """
     root = Path.cwd()
-    training = _short(canonical(key), 20)
-    folder = scratch / f"{training}-{_short(str(root), 8)}"
+    training = short(canonical(key).encode(), 20)
+    folder = scratch / f"{training}-{short(str(root).encode(), 8)}"
     if not folder.exists():
         for other in filter(_of_no_project, sorted(scratch.glob(f"{training}-*"))):
             with contextlib.suppress(OSError):  # another project was faster
@@ -34,30 +34,13 @@ def state_path(scratch: Path, key: Mapping[str, Any], label: str, record: Path) 
     return folder / STATE
 
 
-def training_of(state: Path) -> str:
-    """The training that a state is of, by the name of its folder."""
-    return state.parent.name.partition("-")[0]
-
-
-def finish(state: Path) -> None:
-    """Note that a training has ended and nothing will go on from its state, but for outputs that are lost."""
-    state.with_name(FINISHED).touch()
-
-
-class Cleaned(NamedTuple):
-    """States by their labels."""
-
-    removed: list[str]
-    kept: list[str]
-
-
-def clean(scratch: Path) -> Cleaned:
+def clean(scratch: Path) -> tuple[list[str], list[str]]:
     """Delete the states of finished trainings whose outputs have a record that names the same job.
 
-    A job that is at work has no record. A training never deletes its own state, as the engine that called it may still
-    delete its outputs.
+    Returns the labels of the deleted ones and of the kept ones. A job that is at work has no record. A training
+    never deletes its own state, as the engine that called it may still delete its outputs.
     """
-    cleaned = Cleaned([], [])
+    removed, kept = list[str](), list[str]()
     for path in sorted(scratch.glob(f"*/{JOB}")):
         label = str(path.parent)
         with contextlib.suppress(PatchVAEError, OSError, KeyError, TypeError):  # no record, or a broken file
@@ -66,21 +49,24 @@ def clean(scratch: Path) -> Cleaned:
             job = job_digest(key["rule"], key["config"], key["code"])
             if path.with_name(FINISHED).exists() and Record.load(Path(content["record"])).job == job:
                 shutil.rmtree(path.parent)
-                cleaned.removed.append(label)
+                removed.append(label)
                 continue
-        cleaned.kept.append(label)
-    return cleaned
+        kept.append(label)
+    return removed, kept
 
 
-def _short(text: str, length: int) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
+def described(path: Path) -> dict[str, Any]:
+    """What stands beside a state, in its file JOB; nothing where a kill has cut that off."""
+    with contextlib.suppress(PatchVAEError):
+        content = read_json(path)
+        if isinstance(content, dict):
+            return content
+    return {}
 
 
 def _of_no_project(folder: Path) -> bool:
     try:
-        os.stat(read_json(folder / JOB)["root"])
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, PatchVAEError, KeyError, TypeError):  # it may be there, where this user must not look
-        return False
+        os.stat(str(described(folder / JOB).get("root", folder)))
+    except OSError as error:  # any other: it may be there, where this user must not look
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
     return False

@@ -1,36 +1,35 @@
 """What the job of each rule calls: one function of the package, with the job's files."""
 
+import contextlib
 import importlib
-import inspect
+import logging
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from patchvae.params.jobs import check_config
-from patchvae.plan.jobs import Job
+from patchvae.files import atomic
+from patchvae.params.configs import check_config
+from patchvae.plan.jobs import Job, states
 from patchvae.plan.kinds import Files
-from patchvae.plan.names import PARTS_FIGURES
 from patchvae.plan.reports import REPORTS
 
+logger = logging.getLogger(__name__)
+
 SCRATCH = Path("scratch")  # states of interrupted trainings
+# Names of what trainings and measurements read and write beside their data and their metrics
+FILES = ("masks", "checkpoint", "pretrained", "rates", "inception", "reference")
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What a job may use here; no part of its result's identity."""
-
-    device: str = "auto"
-    threads: int | None = None
-
-
-def work(job: Job, config: dict[str, Any], machine: Machine) -> None:
-    """Do a job: write its outputs. config: the job's, with addresses where there are any."""
+def work(job: Job, config: dict[str, Any], device: str, threads: int) -> None:
+    """Do a job: write its outputs. config: the job's, with addresses where there are any; device, threads: to use."""
     if job.rule in REPORTS:
-        write_report(job, config, job.inputs)
+        write_report(job, config, job.inputs, Path())
+        return
+    checked: Any = check_config(job.rule, config)
+    if job.rule in WORK:
+        WORK[job.rule](job, checked, threads)
     else:
-        WORK[job.rule](job, check_config(job.rule, config), machine)
+        _compute(job, checked, device, threads)
 
 
 def _path(files: str | list[str]) -> Path:
@@ -45,139 +44,108 @@ def _data(job: Job) -> Path:
 
 
 def _pictures(job: Job) -> tuple[Path, Path]:
-    """Where a figure's bitmap and its drawing go; the order of names in a job's file says nothing."""
+    """Where a figure's bitmap and its drawing go; the order of names in a job's file has no meaning."""
     return _path(job.outputs["png"]), _path(job.outputs["pdf"])
 
 
-def _download(job: Job, config: Any, machine: Machine) -> None:
+def _download(job: Job, config: Any, threads: int) -> None:
     from patchvae.data.sources import fetch_all
 
     fetch_all(config.given, Path("data/raw", config.given["dataset"]), _path(job.outputs["out"]))
 
 
-def _prepare(job: Job, config: Any, machine: Machine) -> None:
+def _prepare(job: Job, config: Any, threads: int) -> None:
     from patchvae.data.prepare import prepare
 
     sources = Path(str(job.inputs["sources"])) if "sources" in job.inputs else None
     raw = Path("data/raw", sources.stem) if sources else None
-    prepare(config.given, sources, raw, _path(job.outputs["packed"]).parent, machine.threads)
+    prepare(config.given, sources, raw, _path(job.outputs["packed"]).parent, threads)
 
 
-def _masks(job: Job, config: Any, machine: Machine) -> None:
+def _masks(job: Job, config: Any, threads: int) -> None:
     from patchvae.data.masks import write_masks
 
     write_masks(config.given, _path(job.inputs["images"]), _path(job.outputs["masks"]))
 
 
-def _inception(job: Job, config: Any, machine: Machine) -> None:
-    from patchvae.evaluation.inception import fetch_inception
+def _inception(job: Job, config: Any, threads: int) -> None:
+    from patchvae.data.inception import fetch_inception
 
     fetch_inception(config.given, _path(job.outputs["out"]))
 
 
-def _watched(job: Job) -> tuple[Any, AbstractContextManager[None]]:
-    """What follows a training, and what lets it end well where another run of it was faster."""
-    from patchvae.jobs.claim import Claim, unless_finished_by_another
+def _compute(job: Job, config: Any, device: str, threads: int) -> None:
+    from patchvae.jobs.claim import Claim, Overtaken
+    from patchvae.jobs.computing import compute
+    from patchvae.jobs.local_copies import local_masks
     from patchvae.jobs.watch import Watcher
 
-    _, run, *name = Path(job.path).with_suffix("").parts
-    watch = Watcher(Path("logs", run, "live", *name), job.rule, Claim(SCRATCH, Path(job.record)))
-    return watch, unless_finished_by_another(job)
+    given = {**job.inputs, **job.outputs}
+    files = {name: _path(given[name]) for name in FILES if name in given}
+    if "masks" in files:
+        files["masks"] = local_masks(files["masks"])
+    _, *name = Path(job.path).with_suffix("").parts
+    watch = Watcher(Path("logs", *name[:1], "live", *name[1:]), job.rule, Claim(SCRATCH, Path(job.record)))
+    try:
+        compute(job.rule, config, _data(job), _path(given["metrics"]), device, threads, SCRATCH, watch, **files)
+    except Overtaken as error:
+        if states([job])[job.path].word != "right":
+            raise
+        # Another run of this job has written all outputs, which Snakemake would delete after an error of this one.
+        logger.warning("%s: it has written %s", error, job.makes[0])
 
 
-def _pretrain(job: Job, config: Any, machine: Machine) -> None:
-    from patchvae.jobs.local_copies import local_masks
-    from patchvae.training.pretrain import pretrain
-
-    masks = local_masks(Path(str(job.inputs["masks"]))) if "masks" in job.inputs else None
-    watch, unless_finished = _watched(job)
-    outputs = _path(job.outputs["checkpoint"]), _path(job.outputs["metrics"])
-    with unless_finished:
-        pretrain(config, _data(job), masks, *outputs, SCRATCH, machine.device, machine.threads, watch)
-
-
-def _finetune(job: Job, config: Any, machine: Machine) -> None:
-    from patchvae.training.finetune import finetune
-
-    rates = Path(str(job.inputs["rates"])) if "rates" in job.inputs else None
-    files = _data(job), _path(job.inputs["pretrained"]), _path(job.outputs["metrics"])
-    watch, unless_finished = _watched(job)
-    with unless_finished:
-        finetune(config, *files, SCRATCH, machine.device, machine.threads, watch, rates)
-
-
-def _rates(job: Job, config: Any, machine: Machine) -> None:
-    from patchvae.training.rates import choose_rate
-
-    files = _data(job), _path(job.inputs["pretrained"]), _path(job.outputs["metrics"])
-    watch, unless_finished = _watched(job)
-    with unless_finished:
-        choose_rate(config, *files, SCRATCH, machine.device, machine.threads, watch)
-
-
-def _measurement(function: str, *inputs: str) -> Callable[[Job, Any, Machine], None]:
-    """The job of a measurement, MODULE:FUNCTION, that takes these inputs after the data."""
-
-    def measure(job: Job, config: Any, machine: Machine) -> None:
-        module, _, name = function.partition(":")
-        files = [_path(job.inputs[key]) if key in job.inputs else None for key in inputs]
-        call = getattr(importlib.import_module(module), name)
-        call(config, _data(job), *files, _path(job.outputs["metrics"]), machine.device, machine.threads)
-
-    return measure
-
-
-def _figure_masks(job: Job, config: Any, machine: Machine) -> None:
+def _figure_masks(job: Job, config: Any, threads: int) -> None:
     from patchvae.report.figures.weight_masks import draw_weight_masks
 
     draw_weight_masks(_path(job.inputs["images"]), config.given, *_pictures(job))
 
 
-def _figure_parts(job: Job, config: Any, machine: Machine) -> None:
-    figure = _path(job.outputs["png"]).name.partition("_")[0]
-    draw = importlib.import_module(PARTS_FIGURES[figure]).draw
-    draw(config, _data(job), _path(job.inputs["checkpoint"]), *_pictures(job))
+def _draw(job: Job, config: Any, threads: int) -> None:
+    """A figure by the first of the job's modules, from packed data and one other file."""
+    (shown,) = (path for name, path in job.inputs.items() if name != "data")
+    importlib.import_module(job.modules[0]).draw(config, _data(job), _path(shown), *_pictures(job))
 
 
-def _figure_real_parts(job: Job, config: Any, machine: Machine) -> None:
-    from patchvae.report.figures.real_parts import draw
+def write_report(job: Job, config: dict[str, Any], inputs: Mapping[str, Files], root: Path) -> None:
+    """Tables and figures from metrics files: what `report` of the rule's module makes, written to the job's outputs.
 
-    draw(config, _data(job), _path(job.inputs["measured"]), *_pictures(job))
-
-
-def write_report(
-    job: Job, config: dict[str, Any], inputs: Mapping[str, Files], root: Path | None = None, partial: bool = False
-) -> None:
-    """A table or figure from metrics files: `write` of its module, whose parameters are the names of its files.
-
-    inputs: the job's, or those of them that are here; partial: whether cells may be missing.
+    inputs: the job's, or those of them that are here. The names of inputs are parameters of `report`; it returns texts
+    by the names of the outputs, and a function that draws under `figure`.
     """
-    write = importlib.import_module(f"patchvae.report.tables.{job.rule}").write
-    root, given = root or Path(), dict[str, Any]()
-    for key, files in (*inputs.items(), *job.outputs.items()):
-        given[key] = root / files if isinstance(files, str) else [root / path for path in files]
-    if partial and "partial" in inspect.signature(write).parameters:
-        given["partial"] = True
-    write(check_config(job.rule, config).given, **given)
+
+    def below(files: Files) -> Any:
+        return root / files if isinstance(files, str) else [root / path for path in files]
+
+    report = importlib.import_module(f"patchvae.report.tables.{job.rule}").report
+    read = {name: below(files) for name, files in inputs.items()}
+    written = {name: below(files) for name, files in job.outputs.items()}
+    write_files(report(check_config(job.rule, config).given, **read), written)
 
 
-WORK: dict[str, Callable[[Job, Any, Machine], None]] = {
+def write_files(made: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
+    """Write the texts that a report made to their outputs, all or none, then draw its figure.
+
+    made: see `write_report`; outputs: by name, one path or as many as there are texts.
+    """
+    with contextlib.ExitStack() as stack:
+        for name, paths in outputs.items():
+            if name in made:
+                texts = [(paths, made[name])] if isinstance(paths, Path) else zip(paths, made[name], strict=True)
+                for path, text in texts:
+                    stack.enter_context(atomic(path)).write_text(text, encoding="utf-8")
+    if "png" in outputs:
+        made["figure"](outputs)
+
+
+# By rule; all others train or measure
+WORK: dict[str, Callable[[Job, Any, int], None]] = {
     "download": _download,
     "prepare": _prepare,
     "digit_scenes": _prepare,
     "masks": _masks,
-    "pretrain": _pretrain,
-    "finetune": _finetune,
-    "rates": _rates,
-    "probe": _measurement("patchvae.evaluation.probe:probe", "pretrained"),
-    "few_labels": _measurement("patchvae.evaluation.few_labels:few_labels", "pretrained"),
-    "few_labels_pixels": _measurement("patchvae.evaluation.few_labels:few_labels", "pretrained"),
-    "reconstruct": _measurement("patchvae.evaluation.reconstruction:reconstruct", "checkpoint"),
     "inception": _inception,
-    "fid": _measurement("patchvae.evaluation.fid:fid", "checkpoint", "inception"),
-    "parts": _measurement("patchvae.evaluation.parts:score_parts", "checkpoint"),
-    "real_parts": _measurement("patchvae.evaluation.real_parts:measure_parts", "checkpoint", "reference"),
     "figure_masks": _figure_masks,
-    "figure_parts": _figure_parts,
-    "figure_real_parts": _figure_real_parts,
+    "figure_parts": _draw,
+    "figure_real_parts": _draw,
 }

@@ -7,7 +7,7 @@ from patchvae.losses import gaussian_kl
 from patchvae.models.generators import GlobalDecoder, Output
 from patchvae.models.global_encoder import GlobalEncoder
 from patchvae.models.resnet import initialise
-from patchvae.params.networks import BetaVAENetwork
+from patchvae.params.model_kinds import BetaVAENetwork
 
 
 class BetaVAE(nn.Module):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from patchvae.models.generators import GlobalDecoder
 from patchvae.models.global_encoder import GlobalEncoder
 from patchvae.models.resnet import initialise
-from patchvae.params.networks import BiGANNetwork
+from patchvae.params.model_kinds import BiGANNetwork
 
 
 class BiGAN(nn.Module):
@@ -27,8 +27,7 @@ class BiGAN(nn.Module):
 
     def encode(self, images: Tensor) -> Tensor:
         """E: images (B, 3, S, S) -> latents (B, latent_dim)."""
-        latents: Tensor = self.standardise(self.encoder(images)[0])
-        return latents
+        return self.standardise(self.encoder(images)[0])
 
 
 class JointDiscriminator(nn.Module):
@@ -60,8 +59,7 @@ class JointDiscriminator(nn.Module):
 
     def forward(self, images: Tensor, latent: Tensor) -> Tensor:
         a, b = self.image(images).float(), self.latent(latent).float()
-        logits: Tensor = a[:, 0] + b[:, 0] + (a[:, 1:] * b[:, 1:]).sum(dim=1) / math.sqrt(self.WIDTH)
-        return logits
+        return a[:, 0] + b[:, 0] + (a[:, 1:] * b[:, 1:]).sum(dim=1) / math.sqrt(self.WIDTH)
 
 
 build = BiGAN

@@ -24,5 +24,4 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.layers(images).float().mean(dim=(1, 2, 3))
-        return logits
+        return self.layers(images).float().mean(dim=(1, 2, 3))

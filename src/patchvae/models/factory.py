@@ -8,8 +8,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from patchvae.errors import PatchVAEError
-from patchvae.params.kinds import KINDS
-from patchvae.params.networks import Network
+from patchvae.params.model_kinds import KINDS, Network
 
 
 def network_of(block: Mapping[str, Any]) -> Network:
@@ -26,5 +25,4 @@ def network_of(block: Mapping[str, Any]) -> Network:
 
 def build_model(network: Network, image_size: int) -> nn.Module:
     """The model for images of side `image_size`, which keeps phi under `encoder.backbone`."""
-    model: nn.Module = importlib.import_module(KINDS[network.name].model).build(network, image_size)
-    return model
+    return importlib.import_module(KINDS[network.name].model).build(network, image_size)

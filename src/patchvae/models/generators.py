@@ -33,8 +33,7 @@ class Decoder(nn.Module):
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(width, 3, 4, 2, 1, bias=False), nn.Tanh())
 
     def forward(self, code: Tensor) -> Tensor:
-        images: Tensor = self.layers(code)
-        return images
+        return self.layers(code)
 
 
 class GlobalDecoder(nn.Module):
@@ -46,8 +45,7 @@ class GlobalDecoder(nn.Module):
         self.decoder = Decoder(REDUCED, stride)
 
     def forward(self, latent: Tensor) -> Tensor:
-        images: Tensor = self.decoder(self.expand(latent[:, :, None, None]))
-        return images
+        return self.decoder(self.expand(latent[:, :, None, None]))
 
 
 class Output(NamedTuple):

@@ -11,8 +11,7 @@ from torch import nn
 from patchvae.models.generators import Decoder, GlobalDecoder
 from patchvae.models.global_encoder import GlobalEncoder
 from patchvae.models.patchvae import PatchEncoder
-from patchvae.models.resnet import Classifier, count_parameters
-from patchvae.models.sizes import STRIDES
+from patchvae.models.resnet import Backbone, count_parameters, head
 
 # name: image side, classes (Sec. 4.1)
 DATASETS = {"cifar100": (32, 100), "indoor67": (64, 67), "places205": (64, 205)}
@@ -22,9 +21,9 @@ LATENT_DIM = NUM_PARTS * PART_DIM
 
 def networks(image_size: int, num_classes: int) -> dict[str, nn.Module]:
     """The networks of Tables 8-12 for one data set, with the paper's sizes; no memory is allocated for weights."""
-    phi, stride = "resnet9", STRIDES["resnet9"]
-    grid = image_size // stride
     with torch.device("meta"):
+        phi, backbone = "resnet9", Backbone("resnet9")
+        stride, grid = backbone.stride, image_size // backbone.stride
         return {
             "beta-vae-encoder": GlobalEncoder(phi, image_size, LATENT_DIM, heads=2),
             "bigan-encoder": GlobalEncoder(phi, image_size, LATENT_DIM, heads=1),
@@ -32,7 +31,7 @@ def networks(image_size: int, num_classes: int) -> dict[str, nn.Module]:
             "beta-vae-decoder": GlobalDecoder(LATENT_DIM, grid, stride),
             "bigan-decoder": GlobalDecoder(LATENT_DIM, grid, stride),
             "patchvae-decoder": Decoder(LATENT_DIM, stride),
-            "classifier": Classifier(phi, image_size, num_classes, init="torch"),
+            "classifier": nn.Sequential(backbone, head(backbone, image_size, num_classes, 512, True, 0.0, "flatten")),
         }
 
 

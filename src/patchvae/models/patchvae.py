@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from patchvae.losses import EPSILON, bernoulli_kl, gaussian_kl
 from patchvae.models.generators import Decoder, Output
 from patchvae.models.resnet import Backbone, initialise
-from patchvae.params.networks import PatchVAENetwork, Temperature
+from patchvae.params.model_kinds import PatchVAENetwork, Temperature
 
 CLAMP = 1e7  # E16: bounds of a cell's variance
 
@@ -78,7 +78,8 @@ class PatchEncoder(nn.Module):
 class PatchVAE(nn.Module):
     """Encoder, patch code, decoder, and the KL terms of eq. 11 (deviation E1: beta_occ weights the occurrence KL)."""
 
-    def __init__(self, config: PatchVAENetwork) -> None:
+    def __init__(self, config: PatchVAENetwork, image_size: int) -> None:
+        """image_size: of no meaning, as the model is the same for images of any side."""
         super().__init__()
         self.config, self.hard_occurrence = config, config.hard_occurrence
         self.prior = 1 / config.num_parts if config.occurrence_prior == "1/N" else float(config.occurrence_prior)
@@ -117,6 +118,4 @@ def temperature_at(step: int, config: Temperature) -> float:
     return max(start * math.exp(-rate * (interval * updates * (updates - 1) // 2 + updates)), config.floor)
 
 
-def build(config: PatchVAENetwork, image_size: int) -> PatchVAE:
-    """The model of a `model` block; it is the same for images of any side."""
-    return PatchVAE(config)
+build = PatchVAE

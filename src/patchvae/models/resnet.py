@@ -3,8 +3,6 @@
 Layer by layer the same as torchvision's, as a test checks; importing torchvision takes longer than a small job.
 """
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
@@ -16,18 +14,17 @@ def initialise(module: nn.Module, init: str) -> None:
 
     deviation E36: transposed convolutions keep PyTorch's own initialisation, as in the authors' code.
     """
-    if init == "torch":
-        for child in module.modules():
-            if isinstance(child, (nn.Conv2d, nn.Linear)):
-                child.reset_parameters()
-        return
     for child in module.modules():
-        if isinstance(child, nn.Conv2d):
-            nn.init.kaiming_normal_(child.weight, mode="fan_out", nonlinearity="relu")
-            if child.bias is not None:
-                nn.init.zeros_(child.bias)
-        elif isinstance(child, nn.Linear):
+        if not isinstance(child, (nn.Conv2d, nn.Linear)):
+            continue
+        if init == "torch":
+            child.reset_parameters()
+            continue
+        if isinstance(child, nn.Linear):
             nn.init.normal_(child.weight, std=0.01)
+        else:
+            nn.init.kaiming_normal_(child.weight, mode="fan_out", nonlinearity="relu")
+        if child.bias is not None:
             nn.init.zeros_(child.bias)
 
 
@@ -51,8 +48,7 @@ class BasicBlock(nn.Module):
         output = self.relu(self.bn1(self.conv1(features)))
         output = self.bn2(self.conv2(output))
         output += shortcut
-        activated: Tensor = self.relu(output)
-        return activated
+        return self.relu(output)
 
 
 def residual_stage(channels_in: int, channels_out: int) -> nn.Sequential:
@@ -61,11 +57,11 @@ def residual_stage(channels_in: int, channels_out: int) -> nn.Sequential:
     return nn.Sequential(BasicBlock(channels_in, channels_out, stride), BasicBlock(channels_out, channels_out, 1))
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Sequential):
     """phi: images (B, 3, H, W) -> features: (B, 128, H/8, W/8) for `resnet9`, (B, 512, H/32, W/32) for `resnet18`.
 
     `conv1` is the first convolution with its BatchNorm, ReLU and max-pooling; `conv2_3`, `conv4_5`, `conv6_7` and
-    `conv8_9` are stages of two residual blocks. 683,072 and 11,176,512 parameters.
+    `conv8_9` are stages of two residual blocks. A regime freezes the first stages. 683,072 and 11,176,512 parameters.
     """
 
     def __init__(self, name: str) -> None:
@@ -79,15 +75,6 @@ class Backbone(nn.Module):
         if STAGES[name] == 5:
             self.conv6_7 = residual_stage(128, 256)
             self.conv8_9 = residual_stage(256, 512)
-
-    def stages(self) -> Iterator[nn.Module]:
-        """The stages in order; a regime freezes the first ones."""
-        yield from self.children()
-
-    def forward(self, images: Tensor) -> Tensor:
-        for stage in self.stages():
-            images = stage(images)
-        return images
 
 
 def head(
@@ -108,30 +95,6 @@ def head(
         layers.append(nn.ReLU())
     layers.append(nn.Linear(hidden_dim, num_classes))
     return nn.Sequential(*layers)
-
-
-class Classifier(nn.Module):
-    """phi and a head of two layers (Table 12): images (B, 3, S, S) -> logits (B, classes)."""
-
-    def __init__(
-        self,
-        backbone: str,
-        image_size: int,
-        num_classes: int,
-        hidden_dim: int = 512,
-        relu: bool = True,
-        dropout: float = 0.0,
-        pool: str = "flatten",
-        init: str = "kaiming",
-    ) -> None:
-        super().__init__()
-        self.backbone = Backbone(backbone)
-        self.head = head(self.backbone, image_size, num_classes, hidden_dim, relu, dropout, pool)
-        initialise(self, init)
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.backbone(images))
-        return logits
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from patchvae.models.resnet import Backbone, head, initialise
-from patchvae.params.networks import SupervisedNetwork
+from patchvae.params.model_kinds import SupervisedNetwork
 
 
 class Supervised(nn.Module):
@@ -19,8 +19,7 @@ class Supervised(nn.Module):
         initialise(self, config.init)
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.encoder["backbone"](images))
-        return logits
+        return self.head(self.encoder["backbone"](images))
 
 
 build = Supervised

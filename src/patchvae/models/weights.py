@@ -1,5 +1,6 @@
 """Weights of a checkpoint, and networks that take them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -7,8 +8,10 @@ from torch import nn
 
 from patchvae.errors import PatchVAEError
 
+Weights = dict[str, torch.Tensor]  # by name, as in a `state_dict`
 
-def load_weights(module: nn.Module, weights: dict[str, torch.Tensor], of: str) -> None:
+
+def load_weights(module: nn.Module, weights: Weights, of: str) -> None:
     """Put the weights of `of` into a network; raises PatchVAEError naming it where they do not fit."""
     try:
         module.load_state_dict(weights)
@@ -17,7 +20,7 @@ def load_weights(module: nn.Module, weights: dict[str, torch.Tensor], of: str) -
         raise PatchVAEError(f"the weights of {of} do not fit the network: {reason[:200]}") from error
 
 
-def backbone_weights(content: dict[str, Any], snapshot: int | None = None) -> dict[str, torch.Tensor]:
+def backbone_weights(content: dict[str, Any], snapshot: int | None = None) -> Weights:
     """The weights of phi in a pretraining checkpoint: the last ones, or those after the epoch `snapshot`.
 
     Raises PatchVAEError for an epoch that was not kept.
@@ -26,7 +29,10 @@ def backbone_weights(content: dict[str, Any], snapshot: int | None = None) -> di
         if snapshot not in content["snapshots"]:
             known = ", ".join(map(str, content["snapshots"])) or "none"
             raise PatchVAEError(f"the checkpoint has no snapshot of epoch {snapshot}, only of {known}")
-        weights: dict[str, torch.Tensor] = content["snapshots"][snapshot]
-        return weights
-    prefix = "encoder.backbone."
-    return {key.removeprefix(prefix): value for key, value in content["model"].items() if key.startswith(prefix)}
+        return content["snapshots"][snapshot]
+    return weights_of("encoder.backbone.", content["model"])
+
+
+def weights_of(prefix: str, model: Mapping[str, torch.Tensor]) -> Weights:
+    """The weights of the part of a model whose names begin so, by the part's own names."""
+    return {key.removeprefix(prefix): value for key, value in model.items() if key.startswith(prefix)}

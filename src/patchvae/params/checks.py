@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,8 @@ from patchvae.errors import PatchVAEError
 from patchvae.models.sizes import STRIDES
 from patchvae.params.messages import checked
 from patchvae.params.parameters import SIZES, Parameters
-from patchvae.params.reading import Params, did_you_mean, layers, merge, put, refuse_odd, sweeps, swept_path
-from patchvae.params.variants import Variant, base_value, model_settings, objective_lists, packed, sources, variants
-from patchvae.plan.names import models
-
-MODEL_OF_PARTS = "patchvae"
+from patchvae.params.reading import Params, did_you_mean, get, layers, merge, put, refuse_odd, sweeps, swept_path
+from patchvae.params.variants import Variant, model_settings, models, objective_lists, packed, sources, variants
 
 # Format: its required and its optional sources; any other format has one source of any name
 IMAGENET = ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar")
@@ -86,13 +83,29 @@ def _cross_checks(params: Params) -> Iterator[tuple[str, str]]:
         yield from check(params)
 
 
+def _missing(key: str, names: Iterable[str], known: Iterable[str], problem: str) -> Iterator[tuple[str, str]]:
+    """The problem of each name that is not among the known ones, with a hint at the closest of those."""
+    known = list(known)
+    for name in names:
+        if name not in known:
+            yield key, f"{name} {problem}{did_you_mean(name, known)}"
+
+
 def _objectives(params: Params) -> Iterator[tuple[str, str]]:
     """Every pretrained variant has its sizes, and every row is pretrained."""
     kinds = {name: block["model"] for name, block in params["variants"].items()}
+    for model in ("model", "table2_model"):
+        for name, sizes in params[model].items():
+            if name in ("backbone", "head_pool"):
+                continue
+            if name not in kinds:
+                yield f"{model}.{name}", f"unknown variant{did_you_mean(name, list(kinds))}"
+            for key in sorted(set(sizes) - SIZES[kinds[name]]):
+                yield f"{model}.{name}.{key}", f"{name} is of model {kinds[name]}, which has no {key}"
     for key, pairs in objective_lists(params).items():
         model = "table2_model" if key.startswith("table2") else "model"
         for base, _ in pairs:
-            for size in sorted(SIZES.get(kinds[base], set()) - set(params[model].get(base, {}))):
+            for size in sorted(SIZES[kinds[base]] - set(params[model].get(base, {}))):
                 yield f"{model}.{base}.{size}", f"missing, {key} names {base}"
     for name in params["table1"]["objectives"]["labels"]:
         if params["variants"][name]["epochs"] == "dataset":
@@ -100,28 +113,39 @@ def _objectives(params: Params) -> Iterator[tuple[str, str]]:
     for table in ("table1", "table2"):
         rows = {row for key, pairs in objective_lists(params).items() for _, row in pairs if key.startswith(table)}
         for key in ("variants", "supervised") if params[table]["datasets"] else ():
-            for row in params[table].get(key, []):
-                if row not in rows:
-                    yield f"{table}.{key}", f"{row} is in none of {table}.objectives{did_you_mean(row, list(rows))}"
+            named = params[table].get(key, [])
+            yield from _missing(f"{table}.{key}", named, rows, f"is in none of {table}.objectives")
+    for name in params["table2"]["supervised"]:
+        if name in params["table2"]["variants"] and params["table2"]["regime"] == "none":
+            yield "table2.regime", f"none is the regime of {name} as table2.supervised, choose another"
 
 
 def _rows(params: Params) -> Iterator[tuple[str, str]]:
-    """Rows that are measured at several lengths of pretraining have snapshots of them."""
-    snapshots = params["pretrain"]["snapshots"]
+    """What is measured further are rows of Table 1. Those at several lengths of pretraining have snapshots of them."""
+    table = params["table1"]
+    for key in ("lengths", "sensitivity", "scale_free", "probe", "few_labels"):
+        for names in ("datasets", "variants"):
+            yield from _missing(f"{key}.{names}", params[key][names], table[names], f"must be among table1.{names}")
+        if bool(params[key]["datasets"]) != bool(params[key]["variants"]):
+            yield f"{key}.variants", "must name rows where datasets names data sets, else none"
     kinds = {name: params["variants"][variant.base]["model"] for name, variant in variants(params).items()}
     for name in params["lengths"]["variants"]:
         if kinds[name] in ("random", "supervised"):
             yield "lengths.variants", f"{name} is of model {kinds[name]}, which keeps no snapshots"
-    trained = {*params["table1"]["datasets"], *params["parts"]["pretrained"]}
-    for key, names in (("pretrain", trained), ("table2_pretrain", params["table2"]["datasets"])):
-        for name, epoch in itertools.product(names, params[key]["snapshots"]):
+    if params["lengths"]["datasets"]:
+        problem = "must be among table1.heads, for the cells of whole pretrainings"
+        yield from _missing("lengths.heads", params["lengths"]["heads"], table["heads"], problem)
+    for name in params["sensitivity"]["heads"]:
+        if name in table["heads"]:
+            yield "sensitivity.heads", f"leave out {name}, it is among table1.heads"
+    trained = {*table["datasets"], *params["parts"]["pretrained"]}
+    for key, datasets in (("pretrain", trained), ("table2_pretrain", params["table2"]["datasets"])):
+        for name, epoch in itertools.product(datasets, params[key]["snapshots"]):
             epochs = params["datasets"][name]["pretrain_epochs"]
             if epoch >= epochs:
-                yield (
-                    f"{key}.snapshots",
-                    f"{epoch} is not before the last of datasets.{name}.pretrain_epochs = {epochs}",
-                )
-    if params["lengths"]["datasets"] and not snapshots:
+                last = f"datasets.{name}.pretrain_epochs = {epochs}"
+                yield f"{key}.snapshots", f"{epoch} is not before the last of {last}"
+    if params["lengths"]["datasets"] and not params["pretrain"]["snapshots"]:
         yield "pretrain.snapshots", "empty, and lengths.datasets asks for accuracies at them"
 
 
@@ -134,20 +158,18 @@ def _sweeps(params: Params) -> Iterator[tuple[str, str]]:
         if base["variant"] not in table["objectives"]["plain"] or base["variant"] not in table["variants"]:
             yield "ablation_base.variant", f"{base['variant']} must be a row of Table 1 and in table1.objectives.plain"
         for key in ("regime", "head"):
-            if base[key] not in table[f"{key}s"]:
-                yield f"ablation_base.{key}", f"{base[key]} must be among table1.{key}s"
-        for name in base["datasets"]:
-            if name not in table["datasets"]:
-                yield "ablation_base.datasets", f"{name} must be among table1.datasets"
+            yield from _missing(f"ablation_base.{key}", [base[key]], table[f"{key}s"], f"must be among table1.{key}s")
+        yield from _missing(
+            "ablation_base.datasets", base["datasets"], table["datasets"], "must be among table1.datasets"
+        )
     for key, values in sweeps(params).items():
-        where = ".".join(swept_path(params, key))
+        path = swept_path(params, key)
+        where, own = ".".join(path), get(params, path)
         if where.removeprefix("finetune.") in params["heads"][base["head"]]:
-            yield (
-                f"ablations.{key}",
-                f"heads.{base['head']} has a value of its own, so that none of these would be used",
-            )
-        if base_value(params, key) in values:
-            yield f"ablations.{key}", f"leave out {base_value(params, key)}, it is {where} and its row is Table 1's"
+            problem = f"heads.{base['head']} has a value of its own, so that none of these would be used"
+            yield f"ablations.{key}", problem
+        if own in values:
+            yield f"ablations.{key}", f"leave out {own}, it is {where} and its row is Table 1's"
     for key in sorted(set(base["keys"]) ^ set(sweeps(params))):
         yield "ablation_base.keys", f"{key} must be here and have values under ablations, or neither"
 
@@ -180,9 +202,9 @@ def _packed(params: Params) -> Iterator[tuple[str, str]]:
     """Data sets are packed from what their format is made from."""
     data, datasets = params["data"], params["datasets"]
     shared = data["shared"]
-    for name in data["weighted"]:
-        if name not in packed(params):
-            yield "data.weighted", f"{name} must be in data.archives or data.scenes too"
+    yield from _missing(
+        "data.weighted", data["weighted"], packed(params), "must be in data.archives or data.scenes too"
+    )
     for name in data["archives"]:
         if "sources" not in datasets[name]:
             yield f"datasets.{name}.sources", "missing, data.archives names it (or share those of another: data.shared)"
@@ -203,10 +225,8 @@ def _packed(params: Params) -> Iterator[tuple[str, str]]:
         if "sources" in datasets[name]:
             yield "data.shared.datasets", f"{name} has sources of its own, see data.archives"
         if datasets[name]["format"] != datasets[shared["sources"]]["format"]:
-            yield (
-                "data.shared.datasets",
-                f"{name} must be of the format of {shared['sources']}, whose sources it shares",
-            )
+            problem = f"must be of the format of {shared['sources']}, whose sources it shares"
+            yield "data.shared.datasets", f"{name} {problem}"
 
 
 def _measured(params: Params) -> Iterator[tuple[str, str]]:
@@ -215,14 +235,16 @@ def _measured(params: Params) -> Iterator[tuple[str, str]]:
     reconstructed = itertools.product(["table7.variants"], params["table2"]["datasets"], params["table7"]["variants"])
     drawn = itertools.product(["figures.variant"], params["figures"]["datasets"], [params["figures"]["variant"]])
     scored = itertools.product(["parts.variants"], params["parts"]["datasets"], params["parts"]["variants"])
-    real = params["real_parts"]
+    real, parts = params["real_parts"], params["parts"]
+    if bool(parts["variants"]) != bool(parts["datasets"]):
+        yield "parts.variants", "must name a variant where parts.datasets names data sets, and none where it does not"
     shown = itertools.product(["real_parts.variant"], real["datasets"], [real["variant"]])
     for dataset in real["datasets"]:
         if (dataset, real["reference"]) not in there:
             hint = did_you_mean(real["reference"], list(known))
             yield "real_parts.reference", f"{real['reference']} is not pretrained on {dataset}{hint}"
     for key, dataset, variant in itertools.chain(reconstructed, drawn, scored, shown):
-        wanted = ("beta-vae", MODEL_OF_PARTS) if key.startswith("table7") else (MODEL_OF_PARTS,)
+        wanted = ("beta-vae", "patchvae") if key.startswith("table7") else ("patchvae",)
         kind = params["variants"][known[variant].base]["model"] if variant in known else None
         if kind is None:
             yield key, f"unknown variant {variant!r}{did_you_mean(variant, list(known))}"
@@ -230,18 +252,22 @@ def _measured(params: Params) -> Iterator[tuple[str, str]]:
             yield key, f"{variant} has no {'reconstruction' if key.startswith('table7') else 'occurrence maps'}"
         elif (dataset, variant) not in there:
             yield key, f"{variant} is not pretrained on {dataset}: add it to objectives or choose another"
-    parts = params["parts"]
     for name, variant in itertools.product(parts["pretrained"], parts["variants"]):
+        yield from _missing("parts.pretrained", [name], parts["datasets"], "must be among parts.datasets")
         if known[variant] != Variant(variant, gan=False, weighted=False):
             yield "parts.pretrained", f"{variant} is pretrained for Table 1 only, so {name} cannot be here"
 
 
 def _datasets(params: Params) -> Iterator[tuple[str, str]]:
-    """Images fit the networks, and masks have a patch size where they are needed."""
+    """Images fit the networks, masks have a patch size where they are needed, and scenes are called stand-ins."""
     for name, dataset in params["datasets"].items():
-        size = dataset["image_size"]
-        if "mask_patch_size" not in dataset and name in (*params["data"]["weighted"], *params["figures"]["datasets"]):
+        size, patch = dataset["image_size"], dataset.get("mask_patch_size")
+        if dataset["format"] == "digit-scenes" and not dataset["stand_in"]:
+            yield f"datasets.{name}.stand_in", "must be true of drawn scenes"
+        if patch is None and name in (*params["data"]["weighted"], *params["figures"]["datasets"]):
             yield f"datasets.{name}.mask_patch_size", "missing, and data.weighted or figures.datasets needs it"
+        if patch and size % patch:
+            yield f"datasets.{name}.image_size", f"{size} is not a multiple of its mask_patch_size = {patch}"
         phi = model_settings(params, name)["model"]["backbone"]
         if size % STRIDES[phi]:
             yield f"datasets.{name}.image_size", f"{size} is not a multiple of {phi}'s stride {STRIDES[phi]}"

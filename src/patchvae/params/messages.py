@@ -1,6 +1,5 @@
 """What a configuration's model refuses, in one sentence that names the key."""
 
-import copy
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -18,14 +17,17 @@ M = TypeVar("M", bound=Strict)
 WANTED = {
     "int_type": "a whole number",
     "float_type": "a number",
+    "finite_number": "a finite number",
     "bool_type": "true or false",
     "string_type": "text",
+    "string_too_short": "text",
     "list_type": "a list",
     "dict_type": "a mapping of keys to values",
     "model_type": "a mapping of keys to values",
     "none_required": "null",
     "literal_error": "{expected}",
     "union_tag_invalid": "one of {expected_tags}",
+    "greater_than": "greater than {gt}",
     "greater_than_equal": "at least {ge}",
     "less_than_equal": "at most {le}",
     "less_than": "less than {lt}",
@@ -40,10 +42,10 @@ def checked(model: type[M], data: Mapping[str, Any], prefix: str) -> M:
     try:
         return model.model_validate(data, context=data)
     except ValidationError as error:
-        raise PatchVAEError(prefix + _sentence(model, data, error)) from error
+        raise PatchVAEError(prefix + _sentence(data, error)) from error
 
 
-def _sentence(model: type[Strict], data: Mapping[str, Any], refusal: ValidationError) -> str:
+def _sentence(data: Mapping[str, Any], refusal: ValidationError) -> str:
     errors = refusal.errors(include_url=False)
     # Misspelt keys first, as they are also missing; then single values; then what they say of each other
     first = min(errors, key=lambda error: (error["type"] != "unknown_key", error["type"] in ("name", "value_error")))
@@ -66,7 +68,10 @@ def _sentence(model: type[Strict], data: Mapping[str, Any], refusal: ValidationE
     # A union's alternatives have an error each.
     alternatives = [error for error in errors if _path(data, error) == path and error["input"] == value] or [first]
     wanted = " or ".join(dict.fromkeys(map(_wanted, alternatives)))
-    hint = did_you_mean(value, re.findall("'([^']+)'", wanted)) if isinstance(value, str) else _whole(model, data, path)
+    hint = did_you_mean(value, re.findall("'([^']+)'", wanted)) if isinstance(value, str) else ""
+    if isinstance(value, float) and value.is_integer():
+        whole = str(int(value))
+        hint = f"; write {whole}" if {WANTED["int_type"], whole} & {*map(_wanted, alternatives)} else ""
     return f"{_dotted(path)}: {shown(value)} is not {wanted}{hint}"
 
 
@@ -91,18 +96,3 @@ def _path(data: Any, error: ErrorDetails) -> list[Any]:
 
 def _has(data: Any, part: Any) -> bool:
     return (isinstance(data, list) and isinstance(part, int)) or (isinstance(data, dict) and part in data)
-
-
-def _whole(model: type[Strict], data: Mapping[str, Any], path: list[Any]) -> str:
-    """A hint to write 1 for 1.0 where the model accepts that, or nothing."""
-    value = get(data, path)
-    if not isinstance(value, float) or not value.is_integer():
-        return ""
-    edited = copy.deepcopy(data)
-    get(edited, path[:-1])[path[-1]] = int(value)
-    try:
-        model.model_validate(edited, context=edited)
-    except ValidationError as error:
-        if any(_path(edited, other) == path for other in error.errors(include_url=False)):
-            return ""
-    return f"; write {int(value)}"

@@ -31,8 +31,11 @@ class Download(Strict):
 SceneCount = Annotated[int, Field(ge=10, le=10_000_000)]
 
 
+PhotoFormat = Literal["indoor67", "places205", "imagenet", "folders", "lists"]  # those of images of any size
+
+
 class Photos(Strict):
-    format: Literal["cifar100", "indoor67", "places205", "imagenet", "folders", "lists"]  # how the data set is stored
+    format: Literal["cifar100", PhotoFormat]  # how the data set is stored
     image_size: ImageSize  # side of the images in pixels
     num_classes: Classes  # number of classes
     max_undecodable: Annotated[

@@ -64,20 +64,14 @@ def refuse_odd(value: Any, source: str) -> None:
         count += 1
         if count > MOST:
             raise PatchVAEError(f"{source}: holds more than {MOST} values")
-        problem = _oddity(node)
-        if id(node) in parents:
-            problem = "contains itself"
+        problem = "contains itself" if id(node) in parents else _oddity(node)
         if problem:
             raise PatchVAEError(f"{source}: {'.'.join(path) or 'top level'}: {problem}")
-        inside = (*parents, id(node))
-        if isinstance(node, dict):
-            for key, child in node.items():
-                if not isinstance(key, str) or _oddity(key):
-                    raise PatchVAEError(f"{source}: {'.'.join((*path, repr(key)))}: a key must be plain text, quote it")
-                visit(child, (*path, key), inside)
-        elif isinstance(node, list):
-            for number, child in enumerate(node):
-                visit(child, (*path, str(number)), inside)
+        children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+        for key, child in children:
+            if isinstance(node, dict) and (not isinstance(key, str) or _oddity(key)):
+                raise PatchVAEError(f"{source}: {'.'.join((*path, repr(key)))}: a key must be plain text, quote it")
+            visit(child, (*path, str(key)), (*parents, id(node)))
 
     visit(value, (), ())
 
@@ -134,22 +128,15 @@ def layers(path: Path | str) -> list[tuple[Path, Params]]:
     return found[::-1]
 
 
-def read_overlay(path: Path | str) -> Params:
-    """Read a parameter file, laid over the one beside it that it `extends`, if it does.
+def load_params(paths: Sequence[Path | str]) -> Params:
+    """Read parameter files with what they extend, and lay each over those before it.
 
     Raises PatchVAEError naming a bad file.
     """
     params: Params = {}
-    for _, layer in layers(path):
-        params = merge(params, layer)
-    return params
-
-
-def load_params(paths: Sequence[Path | str]) -> Params:
-    """Read parameter files and lay each over those before it; raises PatchVAEError naming a bad file."""
-    params: Params = {}
     for path in paths:
-        params = merge(params, read_overlay(path))
+        for _, layer in layers(path):
+            params = merge(params, layer)
     return params
 
 

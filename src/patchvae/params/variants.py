@@ -1,8 +1,10 @@
 """Variants, sweeps and data sets: what a name in the parameters stands for."""
 
+import itertools
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from patchvae.params.reading import Params, get, put, sweeps, swept_path
+from patchvae.params.reading import Params, put, sweeps, swept_path
 
 # What pretraining adds to a variant's name, by the list of `objectives` in which the variant stands
 SUFFIXES = {"plain": "", "lw": "+lw", "gan": "-gan", "gan+lw": "-gan+lw", "bigan": "", "labels": "", "none": ""}
@@ -92,14 +94,20 @@ def pretrained(params: Params, dataset: str, variant: str) -> dict[str, str]:
     return {"dataset": dataset, "variant": params["ablation_base"]["variant"] if shared else variant}
 
 
-def supervised(params: Params, variant: str) -> bool:
-    """Whether a variant is pretrained with labels."""
-    return bool(params["variants"][variants(params)[variant].base]["model"] == "supervised")
-
-
-def weighted(params: Params, variant: str) -> bool:
-    """Whether a variant trains with L_w and so needs weight masks."""
-    return variants(params)[variant].weighted
+def models(params: Params) -> Iterator[tuple[str, str]]:
+    """Every pretrained model of the run, as data set and variant."""
+    for table in ("table1", "table2"):
+        for objective, names in params[table]["objectives"].items():
+            for dataset, name in itertools.product(params[table]["datasets"], names):
+                yield dataset, name + SUFFIXES[objective]
+    labelled = params["table1"]["labelled"]
+    yield from ((labelled["dataset"], variant) for variant in labelled["variants"])
+    yield from itertools.product(params["parts"]["pretrained"], params["parts"]["variants"])
+    for key, values in sweeps(params).items():
+        for dataset, value in itertools.product(params["ablation_base"]["datasets"], values):
+            variant = swept(params, key, value)
+            if pretrained(params, dataset, variant)["variant"] == variant:
+                yield dataset, variant
 
 
 def packed(params: Params) -> list[str]:
@@ -108,17 +116,6 @@ def packed(params: Params) -> list[str]:
     return [*data["archives"], *data["shared"]["datasets"], *data["scenes"]]
 
 
-def source_set(params: Params, dataset: str) -> str:
-    """The data set whose sources a data set is packed from: itself, or the one in `data.shared`."""
-    shared = params["data"]["shared"]
-    return str(shared["sources"]) if dataset in shared["datasets"] else dataset
-
-
 def sources(params: Params, dataset: str) -> Params:
     """The sources of a data set by file name, without those that an overlay set to null."""
     return {name: source for name, source in params["datasets"][dataset]["sources"].items() if source}
-
-
-def base_value(params: Params, key: str) -> Any:
-    """The value of a swept key in the variant that is swept."""
-    return get(params, swept_path(params, key))

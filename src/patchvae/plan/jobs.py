@@ -12,18 +12,26 @@ from typing import Any, NamedTuple
 
 from patchvae.errors import PatchVAEError
 from patchvae.files import read_json, write_text
+from patchvae.params import model_kinds
 from patchvae.params.reading import Params
-from patchvae.plan.code import fingerprint, modules_of_job
-from patchvae.plan.kinds import Files
-from patchvae.plan.layout import KINDS, OUTPUTS, benchmark_of, inputs, job_file_of, listing, log_of, paths, record_of
-from patchvae.plan.reports import REPORTS
+from patchvae.params.variants import variants
+from patchvae.plan.kinds import PARTS_FIGURES, Files
+from patchvae.plan.layout import KINDS, OUTPUTS, listing, mapped, own_files, paths
 from patchvae.plan.settings import resolve
+from patchvae.records.provenance import code_sha256
 from patchvae.records.record import Record, config_digest, digest_of, job_digest, same
 
+# Rules whose code depends on the kind of the model, which is PatchVAE for some
+OF_A_KIND = ("pretrain", "reconstruct", "fid")
+OF_PATCHVAE = ("parts", "real_parts", "figure_parts")
 # Rules whose results name images by their places; all else holds for the same images in another order
 ORDERED = ("masks", "figure_real_parts")
 LOCATION = "location"  # key of a source whose value is an address: no part of what the data are
 KEYS = ("rule", "config", "modules", "code", "inputs", "outputs", "record", "log", "after")  # of a job's file
+
+
+# What the code of a job is, by its modules: a process plans many jobs of the same ones
+fingerprint = functools.cache(code_sha256)
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,6 @@ class Job:
     record: str
     log: str
     benchmark: str
-    title: str = ""  # of the table or figure that it makes
     addresses: Params | None = None
 
     @functools.cached_property
@@ -66,6 +73,12 @@ class Job:
         return [path for files in self.outputs.values() for path in paths(files)]
 
     @property
+    def epochs(self) -> int:
+        """The epochs of a training; 0 for any other job."""
+        epochs = self.config.get("epochs")
+        return epochs if isinstance(epochs, int) else 0
+
+    @property
     def places(self) -> str:
         """The file with its addresses, which no digest and no engine looks at."""
         return self.path.removesuffix(".json") + ".addresses"
@@ -73,15 +86,14 @@ class Job:
     @property
     def text(self) -> str:
         """The content of its file."""
-        return json.dumps({key: getattr(self, key) for key in KEYS}, indent=1, sort_keys=True) + "\n"
+        return _json({key: getattr(self, key) for key in KEYS})
 
 
 def read_job(path: Path | str) -> Job:
     """A job from its file; raises PatchVAEError naming a file that is missing or no job."""
     content = read_json(path)
     try:
-        known = {key: content[key] for key in KEYS}
-        job = Job(wildcards={}, path=str(path), benchmark="", **known)
+        job = Job(wildcards={}, path=str(path), benchmark="", **{key: content[key] for key in KEYS})
         if job.rule not in KINDS or not isinstance(job.config, dict):
             raise KeyError(job.rule)
         job.digest, job.reads, job.makes  # noqa: B018
@@ -90,21 +102,21 @@ def read_job(path: Path | str) -> Job:
     return job
 
 
-def settings(job: Job, others: Callable[[str], Job | None]) -> str:
+def lineage(job: Job, others: Callable[[str], Job | None]) -> str:
     """The digest of a job's configuration and of those of the jobs before it.
 
     It stands for files that are gone, or of which no record says what made them. The code of what made results and
     checkpoints counts, that of what packed data does not, nor does a download: its checksum may be written down later.
     others: a job by the path of its file, or None.
     """
-    makers = [found for path in job.after if (found := others(path)) is not None and found.rule != "download"]
+    makers = [maker for maker in filter(None, map(others, job.after)) if maker.rule != "download"]
     code = job.code if job.record.startswith("results/") else ""
-    return config_digest({"config": job.config, "code": code, "after": [settings(found, others) for found in makers]})
+    return config_digest({"config": job.config, "code": code, "after": [lineage(maker, others) for maker in makers]})
 
 
 def before(job: Job, others: Callable[[str], Job | None]) -> dict[str, str]:
-    """The `settings` of the jobs that make what a job reads, by their files, as far as `others` has them."""
-    return {path: settings(found, others) for path in job.after if (found := others(path)) is not None}
+    """The `lineage` of the jobs that make what a job reads, by their files, as far as `others` has them."""
+    return {path: lineage(found, others) for path in job.after if (found := others(path)) is not None}
 
 
 def without_addresses(config: Any) -> Any:
@@ -114,24 +126,27 @@ def without_addresses(config: Any) -> Any:
     return {key: without_addresses(value) for key, value in config.items() if key != LOCATION}
 
 
-def planned(params: Params, root: Path | None = None) -> list[Job]:
-    """Every job of a run, none before what it needs; root: the project's folder, by default this one."""
-    listed = [(rule, wildcards | {"run": params["run"]}, more) for rule, wildcards, more in listing(params)]
+def planned(params: Params, root: Path = Path()) -> list[Job]:
+    """Every job of a run, none before what it needs; root: the project's folder."""
+    listed = [(rule, wildcards | {"run": params["run"]}, files) for rule, wildcards, files in listing(params)]
     made = {
-        path.format(**names): job_file_of(rule).format(**names) for rule, names, _ in listed for path in OUTPUTS[rule]
+        path.format(**names): own_files(rule)["path"].format(**names)
+        for rule, names, _ in listed
+        for path in OUTPUTS[rule]
     }
     return [_job(params, *entry, made, root) for entry in listed]
 
 
 def _job(
-    params: Params, rule: str, names: Params, more: Mapping[str, str], made: Mapping[str, str], root: Path | None
+    params: Params, rule: str, names: Params, inputs: Mapping[str, Files], made: Mapping[str, str], root: Path
 ) -> Job:
-    def named(files: Files) -> Files:
-        return files.format(**names) if isinstance(files, str) else [path.format(**names) for path in files]
-
-    config, reads = resolve(params, rule, names), {**inputs(rule, params, names, made, root), **more}
-    modules = [*modules_of_job(params, rule, names)]
-    title = REPORTS[rule].title.format(**names) if rule in REPORTS else "Figures" if rule.startswith("figure_") else ""
+    reads: dict[str, Files] = {}
+    for key, files in inputs.items():
+        if isinstance(files, list):
+            reads[key] = [file for path in files for file in _files_in(path, made)]
+        elif not files.startswith("?") or (root / files[1:]).is_file():
+            reads[key] = files.removeprefix("?")
+    config, modules = resolve(params, rule, names), [*_modules(params, rule, names)]
     return Job(
         rule,
         names,
@@ -139,15 +154,26 @@ def _job(
         modules,
         fingerprint(*modules),
         reads,
-        {key: named(files) for key, files in KINDS[rule].outputs.items()},
+        {key: mapped(files, lambda path: path.format(**names)) for key, files in KINDS[rule].outputs.items()},
         sorted({made[path] for files in reads.values() for path in paths(files) if path in made}),
-        job_file_of(rule).format(**names),
-        record_of(rule).format(**names),
-        log_of(rule).format(**names),
-        benchmark_of(rule).format(**names),
-        title,
-        config if config != without_addresses(config) else None,
+        addresses=config if config != without_addresses(config) else None,
+        **{key: pattern.format(**names) for key, pattern in own_files(rule).items()},
     )
+
+
+def _files_in(path: str, made: Iterable[str]) -> list[str]:
+    """What the run makes in a folder of results, or any other path itself."""
+    return [file for file in made if file.startswith(f"{path}/")] if path.startswith("results/") else [path]
+
+
+def _modules(params: Params, rule: str, names: Params) -> tuple[str, ...]:
+    """The modules whose statements, with those of all that they import, decide a job's result."""
+    module = PARTS_FIGURES[names["figure"]] if rule == "figure_parts" else KINDS[rule].module
+    if rule in OF_PATCHVAE:
+        return module, *model_kinds.modules("patchvae")
+    if rule in OF_A_KIND:
+        return module, *model_kinds.modules(params["variants"][variants(params)[names["variant"]].base]["model"])
+    return (module,)
 
 
 # ---- which results are right
@@ -160,14 +186,13 @@ class State(NamedTuple):
     why: str = ""  # what is wrong, or a file that is missing: one that is more than a means, if there is such a one
 
 
-def states(jobs: Sequence[Job], root: Path | None = None) -> dict[str, State]:
+def states(jobs: Sequence[Job], root: Path = Path()) -> dict[str, State]:
     """The state of every job's results, by the path of its file.
 
     Results are right if the record beside them names this job, the files that lie here are those that were read and
     written, and no file that was read comes from a job whose results are wrong. Files that were read need not be here,
-    or may have no record: then their jobs must be as they were, see `settings`.
+    or may have no record: then their jobs must be as they were, see `lineage`.
     """
-    root = root or Path()
     by_path = {job.path: job for job in jobs}
     makers = {path: job for job in jobs for path in job.makes}
     wrong: set[str] = set()
@@ -181,7 +206,7 @@ def states(jobs: Sequence[Job], root: Path | None = None) -> dict[str, State]:
 
     @functools.cache
     def wanted(job: str) -> str:
-        return settings(by_path[job], by_path.get)
+        return lineage(by_path[job], by_path.get)
 
     def state(job: Job) -> State:
         gone = [path for path in job.makes if digest(path) is None]
@@ -241,37 +266,36 @@ def needed(jobs: Sequence[Job], found: Mapping[str, State]) -> list[Job]:
 # ---- job files
 
 
-def write(jobs: Sequence[Job], root: Path | None = None, folder: Path | None = None) -> dict[str, State]:
+def write(jobs: Sequence[Job], root: Path = Path(), folder: Path | None = None) -> dict[str, State]:
     """Write the files of a run's jobs, take away those that it no longer has, and return the `states` of the jobs.
 
     The file of a right job becomes older than its outputs and that of a wrong one newer, so that an engine that
     compares times alone runs the wrong ones. folder: where jobs/ is to lie, by default in root.
     Raises PatchVAEError where packed data of another run would be replaced.
     """
-    root = root or Path()
     folder = folder or root
     found = states(jobs, root)
     refuse_data_of_another_run(jobs, found, root)
     if folder == root:
         _bring_to_the_present({path for job in jobs for path in (job.path, job.record, *job.reads, *job.makes)}, root)
+    texts = {job.path: job.text for job in jobs}
+    texts |= {job.places: _json(job.addresses) for job in jobs if job.addresses is not None}
+    for path, text in texts.items():
+        if not (folder / path).is_file() or (folder / path).read_text(encoding="utf-8") != text:
+            write_text(folder / path, text)
     for job in jobs:
-        file = folder / job.path
-        _put(file, job.text)
-        if job.addresses is not None:
-            _put(folder / job.places, json.dumps(job.addresses, indent=1, sort_keys=True) + "\n")
         # Snakemake counts the file with a job's seconds among its outputs, which a job run by hand leaves as it was.
-        _settle(file, [root / path for path in (job.record, *job.makes, job.benchmark)], found[job.path].word)
-    wanted = {job.path for job in jobs} | {job.places for job in jobs if job.addresses is not None}
+        outputs = [root / path for path in (job.record, *job.makes, job.benchmark)]
+        _settle(folder / job.path, outputs, found[job.path].word)
     for run in {Path(job.path).parts[1] for job in jobs}:
         for file in (folder / "jobs" / run).rglob("*.*"):
-            if file.is_file() and file.relative_to(folder).as_posix() not in wanted:
+            if file.is_file() and file.relative_to(folder).as_posix() not in texts:
                 file.unlink()
     return found
 
 
-def _put(file: Path, text: str) -> None:
-    if not file.is_file() or file.read_text(encoding="utf-8") != text:
-        write_text(file, text)
+def _json(content: Params) -> str:
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 
 def _bring_to_the_present(paths: Iterable[str], root: Path) -> None:

@@ -4,12 +4,11 @@ The rule of a kind in workflow/rules says besides how the job is run. Its config
 wildcards)`. In texts, `{dataset}`, `{seed}`... are the job's own, `{block.key}` is a value of params.yaml.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from patchvae.params.reading import Params
-from patchvae.params.variants import SUFFIXES, pretrained, source_set
-from patchvae.plan.names import FLOORS, PARTS_FIGURES
+from patchvae.params.measuring import FLOORS
+from patchvae.params.variants import SUFFIXES
 
 Wildcards = Mapping[str, Any]
 Files = str | list[str]  # one file, or several
@@ -18,16 +17,13 @@ Files = str | list[str]  # one file, or several
 class Kind(NamedTuple):
     """What is the same for all jobs of a rule.
 
-    module: on whose source files, and all that they import, the jobs depend; inputs, outputs: by the rule's name for
-    them, the output by which a job is asked for first; code: the name of its code, where it is not that of
-    the rule; origin: what names among the inputs stand for in one job, beside its wildcards.
+    module: the jobs depend on its source file and on all that it imports; inputs, outputs: by the rule's name for them.
+    An engine asks for a job by its first output.
     """
 
     module: str
     inputs: Mapping[str, Files]
     outputs: Mapping[str, Files]
-    code: str = ""
-    origin: Callable[[Params, Wildcards], Params] = lambda params, job: {}
 
 
 class Stage(NamedTuple):
@@ -84,31 +80,32 @@ def figure(name: str) -> dict[str, Files]:
 # ---- kinds of jobs
 
 
-def source(params: Params, job: Wildcards) -> Params:
-    """From whose sources a data set is packed."""
-    return {"source": source_set(params, job["dataset"])}
+# Figures of one PatchVAE, and the modules that draw them
+PARTS_FIGURES = {
+    "figure1": "patchvae.report.figures.teaser",
+    "figure3": "patchvae.report.figures.occurrence_maps",
+    "figure4": "patchvae.report.figures.gallery",
+    "figure5": "patchvae.report.figures.appearance_swap",
+}
 
 
-def phi(params: Params, job: Wildcards) -> Params:
-    """From which pretraining a classifier starts."""
-    return {f"phi_{key}": name for key, name in pretrained(params, job["dataset"], job["variant"]).items()}
+def on_phi(module: str, rule: str) -> Kind:
+    """A kind of job on the phi of a pretraining."""
+    return Kind(module, {"data": DATA, "pretrained": PHI}, {"metrics": METRICS[rule]})
 
 
-def measurement(module: str, rule: str, code: str, data: list[str], **more: str) -> Kind:
+def measurement(module: str, rule: str, data: list[str], **more: str) -> Kind:
     """A kind of job that measures pretrained models."""
     inputs: dict[str, Files] = {"data": data, "checkpoint": CHECKPOINT, **more}
-    return Kind(f"patchvae.evaluation.{module}", inputs, {"metrics": METRICS[rule]}, code)
+    return Kind(f"patchvae.evaluation.{module}", inputs, {"metrics": METRICS[rule]})
 
 
 KINDS = {
     "download": Kind("patchvae.data.sources", {}, {"out": "data/sources/{dataset}.json"}),
     "prepare": Kind(
-        "patchvae.data.prepare",
-        {"sources": "data/sources/{source}.json"},
-        {"packed": [MANIFEST, *IMAGES, *LABELS]},
-        origin=source,
+        "patchvae.data.prepare", {"sources": "data/sources/{source}.json"}, {"packed": [MANIFEST, *IMAGES, *LABELS]}
     ),
-    "digit_scenes": Kind("patchvae.data.prepare", {}, {"packed": [MANIFEST, *SCENES[:-1]]}, "prepare"),
+    "digit_scenes": Kind("patchvae.data.prepare", {}, {"packed": [MANIFEST, *SCENES[:-1]]}),
     "masks": Kind(
         "patchvae.data.masks", {"images": IMAGES[0], "manifest": MANIFEST}, {"masks": MASKS, "manifest": MASKS_MANIFEST}
     ),
@@ -116,34 +113,22 @@ KINDS = {
         "patchvae.training.pretrain",
         {"images": IMAGES[0], "manifest": MANIFEST},  # and, by their stage, masks or labels
         {"checkpoint": CHECKPOINT, "metrics": METRICS["pretrain"]},
-        "pretrain/{base}",
     ),
-    "finetune": Kind(
-        "patchvae.training.finetune", {"data": DATA, "pretrained": PHI}, {"metrics": METRICS["finetune"]}, origin=phi
-    ),
-    "rates": Kind(
-        "patchvae.training.rates", {"data": DATA, "pretrained": PHI}, {"metrics": METRICS["rates"]}, origin=phi
-    ),
-    "probe": Kind(
-        "patchvae.evaluation.probe", {"data": DATA, "pretrained": PHI}, {"metrics": METRICS["probe"]}, origin=phi
-    ),
-    "few_labels": Kind(
-        "patchvae.evaluation.few_labels",
-        {"data": DATA, "pretrained": PHI},
-        {"metrics": METRICS["few_labels"]},
-        origin=phi,
-    ),
+    "finetune": on_phi("patchvae.training.finetune", "finetune"),
+    "rates": on_phi("patchvae.training.rates", "rates"),
+    "probe": on_phi("patchvae.evaluation.probe", "probe"),
+    "few_labels": on_phi("patchvae.evaluation.few_labels", "few_labels"),
     "few_labels_pixels": Kind(
-        "patchvae.evaluation.few_labels", {"data": DATA}, {"metrics": METRICS["few_labels_pixels"]}, "few_labels"
+        "patchvae.evaluation.few_labels", {"data": DATA}, {"metrics": METRICS["few_labels_pixels"]}
     ),
-    "reconstruct": measurement("reconstruction", "reconstruct", "reconstruct/{variant}", [IMAGES[1], MANIFEST]),
-    "inception": Kind("patchvae.evaluation.inception", {}, {"out": "data/inception.json"}),
-    "fid": measurement("fid", "fid", "fid/{variant}", [IMAGES[1], MANIFEST], inception="data/inception.json"),
-    "parts": measurement("parts", "parts", "score_parts", SCENES),
-    "real_parts": measurement("real_parts", "real_parts", "", DATA, reference=REFERENCE),
+    "reconstruct": measurement("reconstruction", "reconstruct", [IMAGES[1], MANIFEST]),
+    "inception": Kind("patchvae.data.inception", {}, {"out": "data/inception.json"}),
+    "fid": measurement("fid", "fid", [IMAGES[1], MANIFEST], inception="data/inception.json"),
+    "parts": measurement("parts", "parts", SCENES),
+    "real_parts": measurement("real_parts", "real_parts", DATA, reference=REFERENCE),
     "figure_masks": Kind("patchvae.report.figures.weight_masks", {"images": IMAGES[1]}, figure("figure6_{dataset}")),
     # A module for each figure, in PARTS_FIGURES
-    "figure_parts": Kind("", {"data": DATA, "checkpoint": DRAWN}, figure("{figure}_{dataset}"), "{figure}"),
+    "figure_parts": Kind("", {"data": DATA, "checkpoint": DRAWN}, figure("{figure}_{dataset}")),
     "figure_real_parts": Kind(
         "patchvae.report.figures.real_parts",
         {"data": [IMAGES[1], MANIFEST], "measured": METRICS_DRAWN},
@@ -248,9 +233,7 @@ STAGES = {
     )._replace(inputs={"rates": RATES}),
     "probe": classified("probe", of("probe", "variant", "dataset")),
     "probe_lengths": classified(
-        "probe",
-        {"epoch": "pretrain.snapshots", "row": "lengths.variants", **of("lengths", "dataset")},
-        **SHORTENED,
+        "probe", {"epoch": "pretrain.snapshots", "row": "lengths.variants", **of("lengths", "dataset")}, **SHORTENED
     ),
     "few_labels": classified("few_labels", of("few_labels", "variant", "dataset") | {"seed": ["{seeds.0}"]}),
     "few_labels_pixels": Stage(

@@ -2,8 +2,8 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from patchvae.params.reading import Params, get, sweeps, swept_path
@@ -23,37 +23,29 @@ def paths(files: Files) -> list[str]:
     return [files] if isinstance(files, str) else files
 
 
+def mapped(files: Files, change: Callable[[str], str]) -> Files:
+    """One file or several, with each path changed."""
+    return change(files) if isinstance(files, str) else [change(path) for path in files]
+
+
 # Rule -> patterns of its outputs, the one by which a job is known first
 OUTPUTS = {rule: [path for files in kind.outputs.values() for path in paths(files)] for rule, kind in KINDS.items()}
 # Rule -> pattern of the output by which a job, its log and its record are named
 NAMED = {rule: METRICS.get(rule, outputs[0]) for rule, outputs in OUTPUTS.items()}
 
 
-def record_of(rule: str) -> str:
-    """The pattern of the file that says what made a job's outputs."""
-    return re.sub(r"\.\w+$", ".record", NAMED[rule])
-
-
-def name_of(rule: str) -> str:
-    """The pattern of a job's name within its run."""
-    if NAMED[rule].startswith("results/"):
-        return re.sub(r"^results/{run}/(metrics/)?(.*)\.\w+$", r"\2", NAMED[rule])
-    return f"{rule}/{{dataset}}" if "{dataset}" in NAMED[rule] else rule
-
-
-def job_file_of(rule: str) -> str:
-    """The pattern of a job's file."""
-    return f"jobs/{{run}}/{name_of(rule)}.json"
-
-
-def log_of(rule: str) -> str:
-    """The pattern of a job's log; data are common to all runs."""
-    return f"logs/{'{run}' if NAMED[rule].startswith('results/') else 'data'}/{name_of(rule)}.log"
-
-
-def benchmark_of(rule: str) -> str:
-    """The pattern of the file with a job's seconds and memory."""
-    return re.sub(r"^(logs/[^/]+)/(.*)\.log$", r"\1/benchmarks/\2.tsv", log_of(rule))
+def own_files(rule: str) -> dict[str, str]:
+    """The patterns of a job's own files, by their names in `plan.jobs.Job`; data are common to all runs."""
+    named = NAMED[rule]
+    name, logs = f"{rule}/{{dataset}}" if "{dataset}" in named else rule, "logs/data"
+    if named.startswith("results/"):
+        name, logs = re.sub(r"^results/{run}/(metrics/)?(.*)\.\w+$", r"\2", named), "logs/{run}"
+    return {
+        "path": f"jobs/{{run}}/{name}.json",
+        "record": re.sub(r"\.\w+$", ".record", named),
+        "log": f"{logs}/{name}.log",
+        "benchmark": f"{logs}/benchmarks/{name}.tsv",
+    }
 
 
 # ---- texts of the tables
@@ -114,11 +106,11 @@ def listed(files: Any, params: Params) -> list[Any]:
 
 
 class Listed(NamedTuple):
-    """One job of a run; files: what it reads beside the inputs of its kind, by name."""
+    """One job of a run; inputs: as its kind and its stage name them, with all names filled in."""
 
     rule: str
     wildcards: Params
-    files: dict[str, str]
+    inputs: dict[str, Files]
 
 
 def listing(params: Params) -> Iterator[Listed]:
@@ -126,41 +118,14 @@ def listing(params: Params) -> Iterator[Listed]:
     seen = set()
     for _, stage in stages(params, sweeps(params)):
         patterns = {name: spelled(f"{{{name}}}", stage) for name in re.findall(r"\{(\w+)\}", OUTPUTS[stage.rule][0])}
+        inputs = {
+            key: mapped(files, partial(spelled, stage=stage))
+            for key, files in {**KINDS[stage.rule].inputs, **stage.inputs}.items()
+        }
         for values in itertools.product(*(listed(files, params) for files in stage.each.values())):
             given = {"run": params["run"], **dict(zip(stage.each, values, strict=True))}
             job = {name: given[name] if name in given else fill(text, params, given) for name, text in patterns.items()}
             if (stage.rule, *job.values()) not in seen:
                 seen.add((stage.rule, *job.values()))
-                yield Listed(stage.rule, job, {key: fill(path, params, job) for key, path in stage.inputs.items()})
-
-
-def jobs(params: Params) -> Iterator[tuple[str, Params]]:
-    """Every job of a run as (rule, wildcards), each once, none before what it needs."""
-    return ((rule, wildcards) for rule, wildcards, _ in listing(params))
-
-
-def inputs(
-    rule: str, params: Params, wildcards: Wildcards, made: Iterable[str] | None = None, root: Path | None = None
-) -> dict[str, Files]:
-    """The files that a job reads, by the name that its kind has for them; for some, those of its stage come to these.
-
-    made: all that the run makes, by default asked for here; root: the project's folder, by default this one.
-    """
-    named = {**wildcards, **KINDS[rule].origin(params, wildcards)}
-    found: dict[str, Files] = {}
-    for key, given in KINDS[rule].inputs.items():
-        filled = [fill(path, params, named) for path in paths(given)]
-        if isinstance(given, list):
-            folders = [path for path in filled if path.startswith("results/")]
-            if folders and made is None:
-                made = [path.format(**job) for name, job in jobs(params) for path in OUTPUTS[name]]
-            found[key] = [
-                file
-                for path in filled
-                for file in (
-                    [other for other in made or () if other.startswith(f"{path}/")] if path in folders else [path]
-                )
-            ]
-        elif not given.startswith("?") or Path(root or ".", filled[0][1:]).is_file():
-            found[key] = filled[0].removeprefix("?")
-    return found
+                filled = partial(fill, params=params, wildcards=given | job)
+                yield Listed(stage.rule, job, {key: mapped(files, filled) for key, files in inputs.items()})

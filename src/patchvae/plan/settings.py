@@ -1,18 +1,15 @@
 """Where each setting of a job comes from: one table, from which the complete configuration of any job is made."""
 
 import copy
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from patchvae.errors import PatchVAEError
-from patchvae.models.sizes import REGIMES
-from patchvae.params.reading import Params, did_you_mean, shown, sweeps
+from patchvae.params.reading import Params
 from patchvae.params.variants import SWEEPS, for_variant, pretrained, sources, swept, text_of, variants
-from patchvae.plan.names import FINETUNED, FLOORS, PARTS_FIGURES
 
 
-class Job(NamedTuple):
+class Context(NamedTuple):
     """What a configuration is made from.
 
     run: the parameters; params: the same with the variant's swept value, and on Table 2's data set with its sizes and
@@ -28,53 +25,53 @@ class Job(NamedTuple):
 # ---- settings that are no value of params.yaml
 
 
-def _deterministic(job: Job) -> Params:
+def _deterministic(context: Context) -> Params:
     """`deterministic`, left out where it is true: a GPU's choice of algorithm makes no other result."""
-    return {} if job.params["deterministic"] else {"deterministic": False}
+    return {} if context.params["deterministic"] else {"deterministic": False}
 
 
-def _sources(job: Job) -> Params:
-    return {"sources": sources(job.run, job.names["dataset"])}
+def _sources(context: Context) -> Params:
+    return {"sources": sources(context.run, context.names["dataset"])}
 
 
-def _model(job: Job) -> Params:
-    return {"model": _made([*NETWORK, *NETWORKS[job.names["kind"]]], job)}
+def _model(context: Context) -> Params:
+    return {"model": _made([*NETWORK, *NETWORKS[context.names["kind"]]], context)}
 
 
-def _training(job: Job) -> Params:
-    return _made(TRAININGS[job.names["kind"]], job)
+def _training(context: Context) -> Params:
+    return _made(TRAININGS[context.names["kind"]], context)
 
 
-def _objective(job: Job) -> Params:
+def _objective(context: Context) -> Params:
     """Whether the row is trained with L_w, and its adversarial term."""
-    chosen = variants(job.run)[job.names["variant"]]
-    return {"weighted_loss": chosen.weighted, "gan": job.params["gan"] if chosen.gan else None}
+    chosen = variants(context.run)[context.names["variant"]]
+    return {"weighted_loss": chosen.weighted, "gan": context.params["gan"] if chosen.gan else None}
 
 
-def _labels(job: Job) -> Params:
+def _labels(context: Context) -> Params:
     """The labels of a pretraining, which may have a length of its own."""
-    block = job.params["variants"][job.names["base"]]
+    block = context.params["variants"][context.names["base"]]
     length = {} if block["epochs"] == "dataset" else {"epochs": block["epochs"], "snapshots": []}
     return {"labels": block["labels"], **length}
 
 
-def _phi(job: Job) -> Params:
+def _phi(context: Context) -> Params:
     """The pretraining that phi comes from, and its epoch."""
-    variant = job.names["variant"]
-    origin = pretrained(job.run, job.names["dataset"], variant)
-    return {"pretrained": {**origin, "snapshot": variants(job.run)[variant].snapshot}}
+    variant = context.names["variant"]
+    origin = pretrained(context.run, context.names["dataset"], variant)
+    return {"pretrained": {**origin, "snapshot": variants(context.run)[variant].snapshot}}
 
 
-def _compared_heads(job: Job) -> Params:
+def _compared_heads(context: Context) -> Params:
     """The heads beside the first of Table 1, and what each of them sets."""
-    heads = [*job.params["table1"]["heads"], *job.params["sensitivity"]["heads"]]
-    return {"heads": heads[1:], "settings": {head: job.params["heads"][head] for head in heads}}
+    heads = [*context.params["table1"]["heads"], *context.params["sensitivity"]["heads"]]
+    return {"heads": heads[1:], "settings": {head: context.params["heads"][head] for head in heads}}
 
 
-def _swept(job: Job) -> Params:
+def _swept(context: Context) -> Params:
     """The variants of a sweep by value, and the column of the paper's values."""
-    key = job.names["key"]
-    named = {text_of(value): swept(job.run, key, value) for value in job.run["ablations"][key]}
+    key = context.names["key"]
+    named = {text_of(value): swept(context.run, key, value) for value in context.run["ablations"][key]}
     return {"variants": named, "paper_column": SWEEPS.get(key)}
 
 
@@ -82,8 +79,8 @@ def _swept(job: Job) -> Params:
 
 # `block.key` is a value of params.yaml and a setting of the same name; `block.*` all keys of a block but `model`, the
 # kind of a variant; `name: block.key` a setting of another name; `block.key.0` the first of a list, `a + b` two lists,
-# `[{name}]` a list of one. `{name}` is the job's own (see Job). A function gives what is computed. Later ones win.
-Setting = str | Callable[[Job], Params]
+# `[{name}]` a list of one. `{name}` is the job's own (see Context). A function gives what is computed. Later ones win.
+Setting = str | Callable[[Context], Params]
 
 
 def keys(block: str, *names: str) -> list[Setting]:
@@ -95,7 +92,7 @@ OWN = "datasets.{dataset}"
 PACKED = ["{dataset}", *keys(OWN, "format", "image_size", "num_classes")]
 PATCHES = f"patch_size: {OWN}.mask_patch_size"
 IMAGES = ["{dataset}", *keys(OWN, "image_size", "stand_in"), "input_scaling", "precision", _deterministic]
-MEASURED = [*IMAGES, "{variant}", "{seed}"]  # what else there is to know of the model, its checkpoint says
+MEASURED = [*IMAGES, "{variant}", "{seed}"]  # all else about the model is in its checkpoint
 ON_PHI = [*MEASURED, _phi, f"{OWN}.num_classes", "model.backbone"]
 CLASSIFIER = [f"{OWN}.flip", "model.head_pool", "init", f"epochs: {OWN}.finetune_epochs", "finetune.*"]
 FINETUNE = [*ON_PHI, "{regime}", "{head}", *CLASSIFIER, "heads.{head}.*"]
@@ -187,63 +184,44 @@ def resolve(params: Params, rule: str, wildcards: Mapping[str, Any]) -> Params:
     """The complete configuration of one job. It holds what the job reads and no more: any change makes it run again.
 
     wildcards: the job's wildcards by name (dataset, variant, regime, seed, key), as text or numbers.
-    Raises PatchVAEError for an unknown rule, data set, variant, regime, seed or key.
+    Raises PatchVAEError for a rule, or a name among the wildcards, of which nothing is known.
     """
-    if rule not in SETTINGS:
-        known = [*SETTINGS]
-        raise PatchVAEError(f"unknown rule {shown(rule)}, known are {', '.join(known)}{did_you_mean(rule, known)}")
-    try:
-        return copy.deepcopy(_made(SETTINGS[rule], _job(params, rule, wildcards)))
-    except KeyError as error:
-        raise PatchVAEError(f"{rule}: no {error.args[0]!r} among the wildcards or parameters") from error
-
-
-def _job(params: Params, rule: str, wildcards: Mapping[str, Any]) -> Job:
-    """Raises PatchVAEError for an unknown wildcard."""
-    variant_of, swept_keys = variants(params), [*sweeps(params)]
-    known = {"dataset": params["datasets"], "variant": variant_of, "regime": REGIMES, "head": params["heads"]}
-    known |= {"key": swept_keys, "table": (*FINETUNED, *swept_keys), "figure": PARTS_FIGURES, "floor": FLOORS}
-    for key, values in known.items():
-        if key in wildcards and str(wildcards[key]) not in values:
-            name, words = wildcards[key], [*values]
-            hint = did_you_mean(str(name), words) or f", known are {', '.join(words) or 'none'}"
-            raise PatchVAEError(f"{rule}: unknown {key} {shown(name)}{hint}")
     names, adjusted = dict(wildcards), params
-    if "seed" in names:
-        text = str(names["seed"])
-        if not re.fullmatch("[0-9]{1,10}", text) or int(text) >= 2**32:
-            raise PatchVAEError(f"{rule}: seed {shown(names['seed'])} is not a whole number from 0 to {2**32 - 1}")
-        names["seed"] = int(text)
-    if {"dataset", "variant"} <= names.keys():
-        adjusted, block = for_variant(params, names["dataset"], names["variant"])
-        names |= {"base": variant_of[names["variant"]].base, "kind": block["model"]}
-    return Job(params, adjusted, names)
+    try:
+        if "seed" in names:
+            names["seed"] = int(names["seed"])
+        if {"dataset", "variant"} <= names.keys():
+            adjusted, block = for_variant(params, names["dataset"], names["variant"])
+            names |= {"base": variants(params)[names["variant"]].base, "kind": block["model"]}
+        return copy.deepcopy(_made(SETTINGS[rule], Context(params, adjusted, names)))
+    except KeyError as error:
+        raise PatchVAEError(f"{rule}: no {error.args[0]!r} among the rules, wildcards or parameters") from error
 
 
-def _made(settings: list[Setting], job: Job) -> Params:
+def _made(settings: list[Setting], context: Context) -> Params:
     made: Params = {}
     for setting in settings:
         if callable(setting):
-            made |= setting(job)
+            made |= setting(context)
         elif setting.endswith(".*"):
-            made |= {key: value for key, value in _value(setting[:-2], job).items() if key != "model"}
+            made |= {key: value for key, value in _value(setting[:-2], context).items() if key != "model"}
         else:
             name, _, source = setting.rpartition(": ")
-            made[name or source.rpartition(".")[2].strip("{}")] = _value(source, job)
+            made[name or source.rpartition(".")[2].strip("{}")] = _value(source, context)
     return made
 
 
-def _value(source: str, job: Job) -> Any:
+def _value(source: str, context: Context) -> Any:
     """What a text in the table stands for; raises PatchVAEError for the first of an empty list."""
     if " + " in source:
-        return [value for part in source.split(" + ") for value in _value(part, job)]
+        return [value for part in source.split(" + ") for value in _value(part, context)]
     if source.startswith("["):
-        return [_value(source[1:-1], job)]
+        return [_value(source[1:-1], context)]
     if source.startswith("{"):
-        return job.names[source[1:-1]]
-    value: Any = job.params
+        return context.names[source[1:-1]]
+    value: Any = context.params
     for part in source.split("."):
         if part == "0" and not value:
             raise PatchVAEError(f"{source.removesuffix('.0')}: empty, so this run has no such table")
-        value = value[0] if part == "0" else value[part.format_map(job.names)]
+        value = value[0] if part == "0" else value[part.format_map(context.names)]
     return value

@@ -47,7 +47,7 @@ def save(path: Path | str, content: dict[str, Any]) -> None:
 def _plain(value: Any) -> Any:
     """A value in which equal texts are one object and no two containers are.
 
-    An object that was pickled before becomes a reference to it, so that bytes would tell how a content came about.
+    An object that was pickled before becomes a reference to it: bytes would depend on how the content came about.
     """
     if type(value) is dict:
         return {_plain(key): _plain(entry) for key, entry in value.items()}
@@ -74,9 +74,7 @@ def load(path: Path | str) -> dict[str, Any]:
 
 
 def load_pretrained(
-    path: Path | str,
-    expected: Mapping[str, Any],
-    data: Mapping[str, Mapping[str, str]] | None = None,
+    path: Path | str, expected: Mapping[str, Any], data: Mapping[str, Mapping[str, str]] | None = None
 ) -> dict[str, Any]:
     """Read the checkpoint of a pretraining and check that its config agrees with `expected`, key by key.
 
@@ -104,9 +102,7 @@ def load_pretrained(
 
 
 def load_identified(
-    path: Path | str,
-    config: Measured,
-    data: Mapping[str, Mapping[str, str]] | None = None,
+    path: Path | str, config: Measured, data: Mapping[str, Mapping[str, str]] | None = None
 ) -> dict[str, Any]:
     """`load_pretrained` for a job on the whole model: the keys of IDENTITY must agree."""
     return load_pretrained(path, {key: getattr(config, key) for key in IDENTITY}, data)

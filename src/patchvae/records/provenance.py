@@ -17,8 +17,8 @@ from patchvae.errors import PatchVAEError
 from patchvae.files import canonical
 
 PACKAGE = Path(patchvae.__file__).parent
-# What hands parameters, files, records and plans around. It changes a number by a parameter or an input alone, and
-# those are compared by themselves.
+# Modules that hand parameters, files, records and plans around. They change a number only through a configuration or an
+# input file, and both are compared on their own.
 LEFT_OUT = (
     "patchvae",  # the package's own __init__
     "patchvae.cli",
@@ -31,8 +31,8 @@ LEFT_OUT = (
     "patchvae.records",
 )
 LEVELS = ("debug", "info", "warning", "error", "exception", "critical", "log")
-# Calls that say something and whose result nobody uses
-TELLING = {"print", "warnings.warn", "watch.note"} | {
+# Calls that write to a log or a terminal; no statement uses what they return
+LOGGING = {"print", "warnings.warn", "watch.note"} | {
     f"{name}.{level}" for name in ("log", "logger", "logging") for level in LEVELS
 }
 
@@ -113,7 +113,7 @@ def statements(source: str) -> str:
     """What can change a number in a Python source, as text.
 
     That is its statements without comments, docstrings, blank lines and trailing blanks, without error sentences (all
-    behind `raise`, the message of an assertion) and log lines (the calls of TELLING), and without imports of modules
+    behind `raise`, the message of an assertion) and log lines (the calls of LOGGING), and without imports of modules
     that do not compute. The condition of a `raise` counts. The price: nobody looks into what is cut, so that
     `log.info(next(images))` takes an image, and an error of another class is caught elsewhere, behind its back.
 
@@ -158,7 +158,7 @@ def _cuts(tree: ast.Module, lines: list[str]) -> Iterator[tuple[Place, Place]]:
                 start = place(node.test.end_lineno, node.test.end_col_offset)
             case ast.Expr(value=ast.Constant(value=str())):  # a docstring, or any other text that is no value
                 start = place(node.lineno, node.col_offset)
-            case ast.Expr(value=ast.Call(func=call)) if ast.unparse(call) in TELLING:
+            case ast.Expr(value=ast.Call(func=call)) if ast.unparse(call) in LOGGING:
                 start = place(node.lineno, node.col_offset)
             case ast.Assign(value=ast.Call(func=call)) if ast.unparse(call) == "logging.getLogger":
                 start = place(node.lineno, node.col_offset)

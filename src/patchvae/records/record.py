@@ -1,18 +1,19 @@
 """Records: the file beside a result that says what made it, and the digests by which files are compared.
 
-A record holds the digest of its job, and the digest of every file that the job read and wrote. A result is right if its
-record says so; no engine's notes and no file times count.
+A record holds the digest of its job, and the digest of every file that the job read and wrote. Whether a result is
+right follows from its record alone, not from an engine's notes or the times of files.
 """
 
 import hashlib
 import os
+import zipfile
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from patchvae.errors import PatchVAEError
 from patchvae.files import canonical, read_json, write_json
-from patchvae.records.digest import content_digest
 
 Digests = dict[str, str]  # path from the project's folder -> digest
 LENGTH = 16  # hex digits of a digest
@@ -21,19 +22,19 @@ FILES = ("sha256", "labels_sha256", "order_sha256")
 ORDER = " in order "
 
 
-def short(data: bytes) -> str:
-    """The digest of some bytes."""
-    return hashlib.sha256(data).hexdigest()[:LENGTH]
-
-
-def job_digest(rule: str, config: Mapping[str, Any], code: str) -> str:
-    """The digest of a job: of what it does and of the code that does it, not of where its files are."""
-    return short(canonical({"rule": rule, "config": config, "code": code}).encode())
+def short(data: bytes, length: int = LENGTH) -> str:
+    """The first hex digits of the SHA-256 of some bytes."""
+    return hashlib.sha256(data).hexdigest()[:length]
 
 
 def config_digest(config: Mapping[str, Any]) -> str:
     """The digest of a configuration."""
     return short(canonical(config).encode())
+
+
+def job_digest(rule: str, config: Mapping[str, Any], code: str) -> str:
+    """The digest of a job: of what it does and of the code that does it, not of where its files are."""
+    return config_digest({"rule": rule, "config": config, "code": code})
 
 
 def digest_of(path: Path) -> str:
@@ -53,6 +54,26 @@ def digest_of(path: Path) -> str:
         return short(path.read_bytes())
     except OSError as error:
         raise PatchVAEError(f"{path}: {error.strerror or error}") from error
+
+
+def content_digest(path: Path | str) -> str:
+    """16 hex digits for the content of a checkpoint or .npz: SHA-256 of its members' names, sizes and CRC-32.
+
+    A zip archive lists them at its end, so that a large file takes no longer than a small one. The folder in which
+    PyTorch puts all members does not count: older checkpoints name it after the process that wrote them. The digest is
+    of what was written: damage since then shows only when the file is read.
+    Raises PatchVAEError naming a file that is missing, truncated or no such archive.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [(member.filename, member.file_size, member.CRC) for member in archive.infolist()]
+    except FileNotFoundError as error:
+        raise PatchVAEError(f"{path} does not exist") from error
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise PatchVAEError(f"{path} cannot be read: it is truncated or no zip archive") from error
+    folder = next((name.removesuffix("data.pkl") for name, _, _ in members if name.endswith("/data.pkl")), "")
+    lines = [f"{name.removeprefix(folder)} {size} {crc:08x}\n" for name, size, crc in members]
+    return short("".join(lines).encode())
 
 
 def same(digest: str, other: str, ordered: bool) -> bool:
@@ -89,16 +110,20 @@ def _manifest(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+@dataclass(frozen=True)
 class Record:
-    """What made the outputs of one job."""
+    """What made the outputs of one job.
 
-    def __init__(
-        self, job: str, config: str, read: Digests, wrote: Digests, after: Digests | None = None, note: str = ""
-    ) -> None:
-        """job, config: the digests of the job and of its configuration; read, wrote: of its files; after:
-        `plan.jobs.settings` of the jobs that made what it read; note: how else than by running it this is known."""
-        self.job, self.config, self.read, self.wrote = job, config, read, wrote
-        self.after, self.note = after or {}, note
+    job, config: the digests of the job and of its configuration; read, wrote: of its files; after: `plan.jobs.lineage`
+    of the jobs that made what it read; note: how else than by running it this is known.
+    """
+
+    job: str
+    config: str
+    read: Digests
+    wrote: Digests
+    after: Digests = field(default_factory=dict)
+    note: str = ""
 
     @classmethod
     def load(cls, path: Path) -> "Record":
@@ -117,9 +142,8 @@ class Record:
         raise PatchVAEError(f"{path}: not the record of a result")
 
     def save(self, path: Path) -> None:
-        note = {"note": self.note} if self.note else {}
-        content = {"job": self.job, "config": self.config, "read": self.read, "wrote": self.wrote, "after": self.after}
-        write_json(path, content | note)
+        content = asdict(self)
+        write_json(path, content if self.note else {key: content[key] for key in content if key != "note"})
 
 
 def digests(paths: Iterable[str], root: Path) -> Digests:

@@ -1,19 +1,15 @@
 """Differences between two rows of a table, their intervals over seeds and test images, and the verdicts."""
 
 import math
-import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.regression.linear_model import OLS
-from statsmodels.tools.sm_exceptions import SingularMatrixWarning
 
 Interval = tuple[float, float]
-Right = Mapping[int, np.ndarray | None]
-Rows = Mapping[str, Mapping[int, float]]  # model -> seed -> accuracy in percent
 
 COLUMN = ["dataset", "regime", "head"]  # the keys of a table's column
 ALPHA = 0.05
@@ -29,21 +25,10 @@ NEAR_CHANCE = "near chance"
 NOT_RUN = "not run"
 DEPENDS = "depends on the head"
 
-FROM_POOL, FROM_PAIR = "pool", "pair"  # where a standard error is from
-
-# A claim's line before any result
-ENDS = ["low", "high"]
-POINTS = ["difference", *ENDS, "level", "p"]
-POINTS += [f"{kind}_{end}" for kind in ("paired", "image", "both", "next") for end in ENDS]
-NOTHING: dict[str, object] = {
-    **dict.fromkeys(POINTS),
-    "df": None,
-    "both_df": None,
-    "error_from": None,
-    "n": 0,
-    "verdict": NOT_RUN,
-}
-TYPES = {**dict.fromkeys([*POINTS, "both_df"], "float64"), "df": "Int64"}
+# What `judge` adds to a claim
+ENDS = [f"{kind}{end}" for kind in ("", "paired_", "image_", "both_", "next_") for end in ("low", "high")]
+FOUND = {**dict.fromkeys(["difference", "level", "p", "both_df", *ENDS], "float64"), "df": "Int64", "n": "int64"}
+FOUND |= dict.fromkeys(["error_from", "head", "verdict"], "object")
 
 
 @dataclass(frozen=True)
@@ -84,121 +69,97 @@ def _t_interval(level: float, df: float, value: float, error: float) -> Interval
     return value - half, value + half
 
 
-def by_model(cells: pd.DataFrame) -> Rows:
-    """The rows of one column (data set, regime, head); cells: columns model, seed, value, one line per training."""
-    rows: dict[str, dict[int, float]] = {}
-    for model, seed, value in zip(cells.model, cells.seed, cells.value, strict=True):
-        rows.setdefault(model, {})[seed] = float(value)
-    return rows
+def by_seed(cells: pd.DataFrame) -> pd.DataFrame:
+    """Accuracies of one column (data set, regime, head) by seed and row, NaN where a training was not run.
 
-
-def right_by_model(cells: pd.DataFrame) -> dict[str, dict[int, np.ndarray | None]]:
-    """Which images each training got right, by row and seed; None where that was not recorded. See `over_images`."""
-    rows: dict[str, dict[int, np.ndarray | None]] = {}
-    right = cells.right if "right" in cells else [None] * len(cells)
-    for model, seed, found in zip(cells.model, cells.seed, right, strict=True):
-        rows.setdefault(model, {})[seed] = found
-    return rows
+    cells: columns model, seed, value, one line per training.
+    """
+    return cells.pivot(index="seed", columns="model", values="value")
 
 
 def rows_near_chance(cells: pd.DataFrame) -> set[str]:
     """The rows of one column whose mean accuracy is near chance; cells: columns model, value, num_classes."""
-    classes = dict(zip(cells.model, cells.num_classes, strict=True))
-    return {
-        model for model, row in by_model(cells).items() if near_chance(sum(row.values()) / len(row), classes[model])
-    }
+    means = cells.groupby("model")[["value", "num_classes"]].mean()
+    return set(means.index[near_chance(means.value, means.num_classes)])
 
 
-def of_pairs(rows: Rows, better: str, worse: str) -> Difference | None:
+def of_pairs(rows: pd.DataFrame, better: str, worse: str) -> Difference | None:
     """`better` minus `worse` over the seeds that both have, its scatter that of the pairs; None where a row is missing.
 
-    Without any scatter it is unknown, not zero: accuracies are counts of images and can agree by chance.
+    rows: of `by_seed`. Without any scatter it is unknown, not zero: accuracies are counts of images and can agree by
+    chance.
     """
-    if better not in rows or worse not in rows:
+    if not {better, worse} <= set(rows):
         return None
-    ours, theirs = rows[better], rows[worse]
-    gains = np.array([ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())])
+    gains = (rows[better] - rows[worse]).dropna().to_numpy()
     count = len(gains)
     if count < 2:
         return Difference(float(gains[0]) if count else math.nan, count)
-    return Difference(float(gains.mean()), count, *_known(float(gains.std(ddof=1)), count - 1, [ours, theirs]))
+    known = _known(float(gains.std(ddof=1)), count - 1, rows[[better, worse]])
+    return Difference(float(gains.mean()), count, *known)
 
 
-def of_pool(rows: Rows, pool: Collection[str]) -> Difference | None:
+def of_pool(rows: pd.DataFrame, pool: Collection[str]) -> Difference | None:
     """The scatter of a difference between two rows of `pool`, estimated from all of them; None where it is unknown.
 
-    It is the residual of the fit value = row + seed to the rows of the pool alone, over the seeds that every one of
-    them has, times the root of 2. With all rows at all seeds it is independent of every seed-matched difference, so t
-    intervals are exact. It assumes that the trainings of these rows scatter equally.
+    rows: of `by_seed`. The scatter is the residual of the fit value = row + seed to the rows of the pool alone, over
+    the seeds that every one of them has, times the root of 2. With all rows at all seeds it is independent of every
+    seed-matched difference, so t intervals are exact. It assumes that the trainings of these rows scatter equally.
     `value` is NaN and `n` the number of those seeds.
     """
-    if not set(pool) <= rows.keys():
+    if not set(pool) <= set(rows):
         return None
-    found = [rows[model] for model in pool]
-    seeds = sorted(set.intersection(*map(set, found)))
-    if len(found) < 2 or len(seeds) < 2:
+    found = rows[list(pool)]
+    table = found.dropna().to_numpy()
+    if min(table.shape) < 2:
         return None
-    table = np.array([[row[seed] for seed in seeds] for row in found])
     rest = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
-    df = (len(found) - 1) * (len(seeds) - 1)
+    df = (table.shape[0] - 1) * (table.shape[1] - 1)
     scatter, df = _known(math.sqrt(2 * (rest**2).sum() / df), df, found)
-    return None if scatter is None else Difference(math.nan, len(seeds), scatter, df)
+    return None if scatter is None else Difference(math.nan, len(table), scatter, df)
 
 
-def _known(scatter: float, df: int, rows: Sequence[Mapping[int, float]]) -> tuple[float | None, int]:
+def _known(scatter: float, df: int, rows: pd.DataFrame) -> tuple[float | None, int]:
     """The scatter with its degrees of freedom where it is more than rounding of these rows' values."""
-    scale = max(1.0, *(abs(value) for row in rows for value in row.values()))
-    return (scatter, df) if scatter > ROUNDING * scale else (None, 0)
+    return (scatter, df) if scatter > ROUNDING * max(1.0, rows.abs().max(axis=None)) else (None, 0)
 
 
-class Column:
-    """The fit of value = row + seed to all rows of one column (data set, regime, head); rows may have different seeds.
+def row_means(cells: pd.DataFrame, level: float) -> pd.DataFrame:
+    """The mean of every row of one column (data set, regime, head) over its seeds `n`, and `low` and `high` of it.
 
-    cells: columns model, seed, value; one line per training. For the bars of the figure; no verdict rests on it.
+    cells: columns model, seed, value; one line per training. The t interval is from the fit of value = row + seed to
+    all rows, which may have different seeds; NaN with a single seed or without any scatter. An effect of a seed on all
+    rows is no error: rows are compared within seeds. For the bars of the figure; no verdict rests on it.
     """
-
-    def __init__(self, cells: pd.DataFrame) -> None:
-        models, seeds = cells.model.to_numpy(), cells.seed.to_numpy()
-        self.models = list(dict.fromkeys(models))
-        self.seeds = {model: set(seeds[models == model]) for model in self.models}
-        effects = [(models, model) for model in self.models] + [(seeds, seed) for seed in dict.fromkeys(seeds)]
-        self.design = np.stack([labels == label for labels, label in effects], axis=1).astype(float)
-        values = cells.value.to_numpy(float)
-        with warnings.catch_warnings():
-            # The columns of rows and those of seeds each add up to one: only differences are determined, if at all.
-            warnings.simplefilter("ignore", SingularMatrixWarning)
-            self.fit = OLS(values, self.design).fit()
-        self.df = int(self.fit.df_resid)
-        scale = max(1.0, float(np.abs(values).max()))
-        self.scatters = self.df > 0 and math.sqrt(self.fit.ssr / self.df) > ROUNDING * scale
-
-    def mean(self, model: str, level: float) -> tuple[float, Interval | None]:
-        """A row's mean over its seeds, and its t interval, or None with a single seed or without any scatter.
-
-        An effect of a seed on all rows is no error: rows are compared within seeds.
-        """
-        contrast = self.design[self.design[:, self.models.index(model)] == 1].mean(axis=0)
-        value = float(contrast @ self.fit.params)
-        if len(self.seeds[model]) < 2 or not self.scatters:
-            return value, None
-        return value, _t_interval(level, self.df, value, math.sqrt(contrast @ self.fit.cov_params() @ contrast))
+    models, seeds = (pd.get_dummies(cells[key], dtype=float)[cells[key].unique()] for key in ("model", "seed"))
+    design, values = np.hstack([models, seeds]), cells.value.to_numpy(float)
+    # The columns of rows and those of seeds each add up to one: only differences are determined, if at all.
+    inverse = np.linalg.pinv(design)
+    effects = inverse @ values
+    df = len(values) - int(np.linalg.matrix_rank(design))
+    variance = float(((values - design @ effects) ** 2).sum()) / max(df, 1)
+    scatters = df > 0 and math.sqrt(variance) > ROUNDING * max(1.0, float(np.abs(values).max()))
+    lines = []
+    for model in models:
+        own = design[models[model] == 1]
+        contrast = own.mean(axis=0)
+        value, error = float(contrast @ effects), math.sqrt(variance * ((contrast @ inverse) ** 2).sum())
+        ends = _t_interval(level, df, value, error) if scatters and len(own) > 1 else (math.nan, math.nan)
+        lines.append((model, len(own), value, *ends))
+    return pd.DataFrame(lines, columns=["model", "n", "mean", "low", "high"])
 
 
-def over_images(better: Right, worse: Right) -> Difference | None:
+def over_images(cells: pd.DataFrame, better: str, worse: str) -> Difference | None:
     """Two rows' difference in points over test images, for these trainings alone: a mean of one gain per image.
 
-    better, worse: seed -> which test images were classified right, as booleans (count,), or None where that was not
-    recorded. Images are paired and common seeds averaged; None where one of these was not recorded.
+    cells: columns model, seed, and `right`: which test images were classified right, as booleans (count,), or None.
+    Images are paired and common seeds averaged; None without such a seed, or where one of these was not recorded.
     """
-    gains = []
-    for seed in sorted(better.keys() & worse.keys()):
-        ours, theirs = better[seed], worse[seed]
-        if ours is None or theirs is None:
-            return None
-        gains.append(100 * (ours.astype(float) - theirs))
-    if not gains or len(gains[0]) < 2:
+    ours, theirs = (cells[cells.model == model].set_index("seed").right for model in (better, worse))
+    pairs = [(ours[seed], theirs[seed]) for seed in sorted({*ours.index} & {*theirs.index})]
+    if not pairs or any(right is None for pair in pairs for right in pair):
         return None
-    gain = np.mean(gains, axis=0)
+    gain = np.mean([100 * (one.astype(float) - other) for one, other in pairs], axis=0)
     return Difference(float(gain.mean()), len(gain), float(gain.std(ddof=1)), len(gain) - 1)
 
 
@@ -212,31 +173,31 @@ def over_both(seeds: Difference, images: Difference, level: float) -> tuple[Inte
     """
     if seeds.error is None or images.error is None:
         return None
-    parts = [(one.error or 0.0, one.df) for one in (seeds, images)]
-    variance = sum(error**2 for error, _ in parts)
-    df = variance**2 / sum(error**4 / df for error, df in parts)
+    ours, theirs = seeds.error**2, images.error**2
+    variance = ours + theirs
+    df = variance**2 / (ours**2 / seeds.df + theirs**2 / images.df)
     return _t_interval(level, df, seeds.value, math.sqrt(variance)), df
 
 
-def near_chance(accuracy: float, classes: float) -> bool:
-    """Whether an accuracy in percent is below TIMES_CHANCE times chance: such a classifier orders no features.
+def near_chance(accuracy: Any, classes: Any) -> Any:
+    """Whether accuracies in percent are below TIMES_CHANCE times chance: such a classifier orders no features.
 
     With FEW_CLASSES or fewer that is no small accuracy, and nothing is near chance. NaN is not either.
     """
-    return classes > FEW_CLASSES and accuracy < 100 * TIMES_CHANCE / classes
+    return (classes > FEW_CLASSES) & (accuracy < 100 * TIMES_CHANCE / classes)
 
 
-def verdict(interval: Interval | None, further: Interval | None = None, effect: float | None = None) -> str:
+def verdict(interval: Interval | None, further: Interval | None = None, effect: float = math.nan) -> str:
     """The verdict of a difference: its order by `interval`, then its size beside the paper's.
 
-    further: prediction interval of one further difference; effect: the paper's difference, above 0, or None. A
-    reversed difference has no size, as it is smaller than any printed one.
+    further: prediction interval of one further difference; effect: the paper's difference, above 0, or NaN. A reversed
+    difference has no size, as it is smaller than any printed one.
     """
     order = UNDECIDED
     if interval is not None:
         order = HOLDS if interval[0] > 0 else REVERSED if interval[1] < 0 else UNDECIDED
     size = ""
-    if further is not None and effect is not None and order != REVERSED:
+    if further is not None and order != REVERSED:
         size = SMALLER if effect > further[1] else LARGER if effect < further[0] else ""
     return f"{order}, {size}" if size else order
 
@@ -252,24 +213,16 @@ def overall(verdicts: Sequence[str]) -> str:
     return NOT_RUN if NOT_RUN in verdicts else DEPENDS
 
 
-def spread(repeats: pd.DataFrame) -> pd.Series:
-    """Largest minus smallest `top1` per data set, over nominally equal runs, where there are several."""
-    top1 = repeats.groupby("dataset").top1
-    return (top1.max() - top1.min())[top1.size() > 1].rename("paper_spread")
-
-
-def judge(
-    claims: pd.DataFrame, results: pd.DataFrame, heads: Sequence[str], pool: Collection[str], alpha: float = ALPHA
-) -> pd.DataFrame:
+def judge(claims: pd.DataFrame, results: pd.DataFrame, heads: Sequence[str], pool: Collection[str]) -> pd.DataFrame:
     """One line per claim and head: the difference of its rows, its intervals in points, and the verdict.
 
     claims: columns name, family, primary (bool), dataset, regime, better, worse, paper_effect (NaN where there is
     none), every claim of the file; results: columns model, dataset, regime, head, seed, value (%), num_classes, and
-    `right` (see `over_images`) where it is recorded. `difference` is the mean of paired differences over common seeds.
+    `right` (see `over_images`). `difference` is the mean of paired differences over common seeds.
     Its error is from the pool (see `of_pool`) where both rows are in it and it has an estimate, else from its own
-    pairs; `error_from` says which. Intervals are at `level`: 1 - alpha for primary claims; for the others of a data set
-    and regime 1 - alpha / m, where m counts them in `claims`, run or not (Bonferroni). `paired_` ends are from the own
-    pairs, `both_` of `over_both`; `next_` is the prediction interval of one further pair at 1 - alpha. Where a row is
+    pairs; `error_from` says which. Intervals are at `level`: 1 - ALPHA for primary claims; for the others of a data set
+    and regime 1 - ALPHA / m, where m counts them in `claims`, run or not (Bonferroni). `paired_` ends are from the own
+    pairs, `both_` of `over_both`; `next_` is the prediction interval of one further pair at 1 - ALPHA. Where a row is
     near chance all this is empty. `overall` is a claim's verdict over all heads.
     """
     columns = dict(iter(results.groupby(COLUMN)))
@@ -278,51 +231,42 @@ def judge(
         listed = int((~group.primary).sum())
         for head in heads:
             cells = columns.get((dataset, regime, head), results.iloc[:0])
-            rows, right, near = by_model(cells), right_by_model(cells), rows_near_chance(cells)
+            rows, near = by_seed(cells), rows_near_chance(cells)
             shared = of_pool(rows, pool)
             for claim in group.itertuples():
-                level = 1 - alpha / (1 if claim.primary else listed)
-                effect = None if pd.isna(claim.paper_effect) else float(claim.paper_effect)
+                level = 1 - ALPHA / (1 if claim.primary else listed)
                 pair = (claim.better, claim.worse)
                 paired = of_pairs(rows, *pair)
                 if paired is None:
-                    line = NOTHING
+                    line: dict[str, Any] = {"n": 0, "verdict": NOT_RUN}
                 elif near & {*pair}:
-                    line = NOTHING | {"n": paired.n, "verdict": NEAR_CHANCE}
+                    line = {"n": paired.n, "verdict": NEAR_CHANCE}
                 else:
-                    images = over_images(*(right[model] for model in pair))
-                    line = _line(paired, shared if {*pair} <= {*pool} else None, images, effect, level, alpha)
+                    shares = shared if {*pair} <= {*pool} else None
+                    line = _line(paired, shares, over_images(cells, *pair), claim.paper_effect, level)
                 lines.append({**line, "claim": claim.Index, "head": head})
-    table = claims.join(pd.DataFrame(lines).set_index("claim").astype(TYPES))
+    found = pd.DataFrame(lines, columns=["claim", *FOUND]).set_index("claim").astype(FOUND)
+    table = claims.join(found)
     together = table.verdict.groupby(level=0).agg(lambda verdicts: overall(list(verdicts)))
     return table.assign(overall=together).reset_index(drop=True)
 
 
 def _line(
-    paired: Difference,
-    shared: Difference | None,
-    images: Difference | None,
-    effect: float | None,
-    level: float,
-    alpha: float,
-) -> dict[str, object]:
-    """What one column says of one pair of rows; shared: of the pool, if both are in it."""
+    paired: Difference, shared: Difference | None, images: Difference | None, effect: float, level: float
+) -> dict[str, Any]:
+    """What one column says of one pair of rows; shared: of the pool, if both are in it; effect: maybe NaN."""
     shared = shared if paired.n > 1 else None
     found = paired if shared is None else replace(paired, scatter=shared.scatter, df=shared.df)
-    both = over_both(found, images, level) if images else None
-    interval, further = found.interval(level), found.further(1 - alpha)
-    return (
-        NOTHING
-        | {"difference": paired.value, "n": paired.n, "level": level, "verdict": verdict(interval, further, effect)}
-        | ({"p": found.p, "df": found.df, "error_from": FROM_POOL if shared else FROM_PAIR} if interval else {})
-        | _ends("", interval)
-        | _ends("paired_", paired.interval(level))
-        | _ends("image_", images.interval(level) if images else None)
-        | _ends("both_", both[0] if both else None)
-        | ({"both_df": both[1]} if both else {})
-        | _ends("next_", further)
-    )
-
-
-def _ends(prefix: str, interval: Interval | None) -> dict[str, object]:
-    return {} if interval is None else {f"{prefix}{end}": value for end, value in zip(ENDS, interval, strict=True)}
+    interval, further = found.interval(level), found.further(1 - ALPHA)
+    line = {"difference": paired.value, "n": paired.n, "level": level, "verdict": verdict(interval, further, effect)}
+    intervals = {"": interval, "paired_": paired.interval(level), "next_": further}
+    if interval is not None:
+        line |= {"p": found.p, "df": found.df, "error_from": "pool" if shared else "pair"}
+    if images is not None:
+        intervals["image_"] = images.interval(level)
+        if both := over_both(found, images, level):
+            intervals["both_"], line["both_df"] = both
+    for prefix, ends in intervals.items():
+        if ends is not None:
+            line[f"{prefix}low"], line[f"{prefix}high"] = ends
+    return line

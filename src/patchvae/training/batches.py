@@ -49,7 +49,8 @@ class Feed:
             upload(images[: self.index.numel()], self.index.view(-1))
             upload(flips[: self.flips.numel()], self.flips.view(-1))
             self.uploaded = number
-        self.count = self.order.count(position)
+        size = self.order.batch_size
+        self.count = min(size, len(self.order.images) - position * size)  # less in a last batch that is kept
         return self.count
 
     def read(self, step: int) -> tuple[Tensor, Tensor, dict[int, Tensor]]:
@@ -92,13 +93,7 @@ class Order:
     """The order of training images: a permutation per pass, from the seed alone, so that any step can be resumed."""
 
     def __init__(
-        self,
-        images: Tensor,
-        batch_size: int,
-        epoch_images: int | str,
-        flip: bool,
-        seed: int,
-        last_batch: str = "drop",
+        self, images: Tensor, batch_size: int, epoch_images: int | str, flip: bool, seed: int, last_batch: str = "drop"
     ) -> None:
         """images: indices (n,) of the training images; last_batch: of a pass, where it is smaller: drop or keep."""
         self.images, self.flip, self.seed = images, flip, seed
@@ -116,8 +111,8 @@ class Order:
         """Batches in so many images."""
         return -(-images // self.batch_size) if self.last_batch == "keep" else images // self.batch_size
 
-    def tell_if_clipped(self, wanted: int, label: str, watch: Watch) -> None:
-        """Note that a batch has all images, if there are fewer than `wanted`."""
+    def note_if_smaller(self, wanted: int, label: str, watch: Watch) -> None:
+        """Note that a batch is all images, where these are fewer than `wanted`."""
         if self.batch_size < wanted:
             watch.note(f"{label}: a batch is all {self.batch_size} images, fewer than batch_size {wanted}")
 
@@ -130,21 +125,12 @@ class Order:
             self._pass = number
         return self._permutation, self._flips
 
-    def count(self, position: int) -> int:
-        """How many images the step at a position of its pass has: `batch_size`, and less in a last kept batch."""
-        return min(self.batch_size, len(self.images) - position * self.batch_size)
-
     def drawn(self, step: int) -> tuple[Tensor, Tensor]:
         """Indices (B,) of a step's images, and a coin (B,) for each."""
         number, position = divmod(step, self.steps_per_pass)
         images, flips = self.dealt(number)
         chosen = slice(position * self.batch_size, (position + 1) * self.batch_size)
         return images[chosen], flips[chosen]
-
-    def batch(self, step: int) -> tuple[Tensor, Tensor | None]:
-        """Indices (B,) of a step's images, and which of them (B,) are mirrored (None without flips, E43)."""
-        index, flips = self.drawn(step)
-        return index, flips if self.flip else None
 
 
 def mirror(images: Tensor, flips: Tensor | None) -> Tensor:

@@ -8,7 +8,6 @@ import functools
 import gc
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator
-from typing import Protocol
 
 import torch
 
@@ -16,19 +15,13 @@ WARM_UP = 3  # plain calls before one is recorded: libraries and the allocator p
 AHEAD = 8  # calls that may wait for the GPU; a signal or a save has to wait for no more than these
 
 
-class Recording(Protocol):
-    """Work that was recorded, not done."""
-
-    def replay(self) -> None:
-        """Start the work, and return without waiting for it."""
-
-
-Recorder = Callable[[Callable[[], None]], Recording]
+Work = Callable[[], None]
+Recorder = Callable[[Work], Work]  # returns what starts the recorded work, and does not wait for it
 _failed: list[str] = []  # why an earlier recording of this process failed
 
 
-def record(work: Callable[[], None]) -> Recording:
-    """The CUDA graph of `work`, which is called once, on the current stream, and leaves the GPU's memory as it was.
+def record(work: Work) -> Work:
+    """Record `work`, which is called once, on the current stream, as a CUDA graph; leaves the GPU's memory as it was.
 
     Raises RuntimeError for work that waits for the GPU or does something else that a graph cannot hold, and for all
     work after that: before version 2.13, PyTorch's allocator does not leave a failed recording.
@@ -51,7 +44,7 @@ def record(work: Callable[[], None]) -> Recording:
     finally:
         if collecting:
             gc.enable()
-    return graph
+    return graph.replay
 
 
 def reason(error: BaseException) -> str:
@@ -65,53 +58,38 @@ class Repeated:
     work: takes no arguments, and finds and leaves all that changes from call to call in tensors that stay where they
     are. Its random numbers come from PyTorch's own generator of the device, which continues through recordings as it
     does through plain calls. The results are the same bits either way.
-    tell: gets one sentence if the work cannot be recorded; it is then done plainly.
+    note: gets one sentence if the work cannot be recorded, which is then done plainly.
     recorder: `record` by default on a GPU, and nothing elsewhere.
     """
 
     def __init__(
-        self,
-        work: Callable[[], None],
-        device: torch.device,
-        tell: Callable[[str], None],
-        recorder: Recorder | None = None,
+        self, work: Work, device: torch.device, note: Callable[[str], None], recorder: Recorder | None = None
     ) -> None:
-        self.work, self.tell = work, tell
+        self.work, self.note = work, note
         self.recorder = recorder or (record if device.type == "cuda" else None)
-        self.recordings: dict[Hashable, Recording] = {}
+        self.recordings: dict[Hashable, Work] = {}
         self.calls: Counter[Hashable] = Counter()
         self.waiting: deque[torch.cuda.Event] | None = deque() if device.type == "cuda" else None
 
     def __call__(self, shapes: Hashable = None) -> None:
         """Do the work once; calls of equal `shapes` work on tensors of the same shapes and share a recording."""
-        recording = self.recordings.get(shapes)
-        if recording is None and self.recorder is not None and self.calls[shapes] >= WARM_UP:
-            recording = self.recorded(self.recorder, shapes)
-        if recording is not None:
-            recording.replay()
+        if self.recorder is not None and shapes not in self.recordings and self.calls[shapes] >= WARM_UP:
+            try:
+                self.recordings[shapes] = self.recorder(self.work)
+            except RuntimeError as error:
+                self.recorder = None
+                self.recordings.clear()  # their random numbers and workspaces do not survive a failure
+                self.note(f"no CUDA graph, so each step is launched kernel by kernel: {reason(error)}")
+        if shapes in self.recordings:
+            self.recordings[shapes]()
         else:
             self.work()
             self.calls[shapes] += 1
         if self.waiting is not None:
-            self.wait_for_the_one_before(self.waiting)
-
-    def recorded(self, recorder: Recorder, shapes: Hashable) -> Recording | None:
-        """The recording of calls with these shapes; None where the work cannot be recorded, now and from then on."""
-        try:
-            self.recordings[shapes] = recorder(self.work)
-        except RuntimeError as error:
-            self.recorder = None
-            self.recordings.clear()  # their random numbers and workspaces do not survive a failure
-            self.tell(f"no CUDA graph, so each step is launched kernel by kernel: {reason(error)}")
-        return self.recordings.get(shapes)
-
-    def wait_for_the_one_before(self, waiting: deque[torch.cuda.Event]) -> None:
-        """Wait until no more than AHEAD calls are left to do."""
-        event = torch.cuda.Event(blocking=True)
-        event.record()
-        waiting.append(event)
-        if len(waiting) > AHEAD:
-            waiting.popleft().synchronize()
+            self.waiting.append(torch.cuda.Event(blocking=True))
+            self.waiting[-1].record()
+            if len(self.waiting) > AHEAD:
+                self.waiting.popleft().synchronize()
 
 
 @functools.cache

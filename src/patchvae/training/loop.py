@@ -1,21 +1,18 @@
 """The resumable loop of every training, which handles NaN, kills and saved states."""
 
+import contextlib
 import math
 import signal
 import threading
 import time
-from collections.abc import Hashable, Mapping, Sequence
-from pathlib import Path
-from types import FrameType
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from patchvae.errors import PatchVAEError
-from patchvae.jobs.states import finish, training_of
 from patchvae.models.resnet import all_finite
-from patchvae.records import checkpoint
 from patchvae.seeding import random_state, restore_random_state
 from patchvae.training.graphs import Recorder, Repeated, stream_of_its_own
 
@@ -59,7 +56,7 @@ class Watch:
     """
 
     def note(self, text: str) -> None:
-        """Something that a person should know."""
+        """A sentence for the person who started the training."""
 
     def begin(self, label: str, step: int, total: int, history: Sequence[Mapping[str, float]]) -> None:
         """A training of `total` steps begins, or resumes after `step` of them and the epochs of `history`."""
@@ -74,39 +71,54 @@ class Watch:
         """The training has ended, finished or not."""
 
 
+class Store:
+    """Keeps the state of a training from one run to the next; this one keeps nothing.
+
+    A store that keeps it, and whose `str` says where, is passed in from outside, as a watcher is.
+    """
+
+    def load(self) -> dict[str, Any] | None:
+        """The state that was saved last, None where there is none that can be read."""
+        return None
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the state."""
+
+    def finish(self) -> None:
+        """The training has ended, and goes on from its state only if its outputs are lost."""
+
+
 class Training(NamedTuple):
-    """The outcome of a training."""
+    """The outcome of a task."""
 
     history: list[dict[str, float]]  # a record per epoch
-    seconds: float
-    machines: list[dict[str, Any]]  # on which it ran, in their order
+    seconds: float  # those of earlier runs included
+
+
+class Outcome(NamedTuple):
+    """The outcome of a job that trains or measures."""
+
+    record: dict[str, Any]  # of its metrics file, beside what those of every job have
+    images: int  # that went through
+    seconds: float | None = None  # of its trainings, those of earlier runs included
 
 
 class Diverged(PatchVAEError):
     """The loss or a weight stopped being finite."""
 
 
-class Interrupted(SystemExit):
-    """Raised after SIGTERM or SIGINT at the end of a step, once the state is saved."""
-
-
-class SignalGuard:
-    """Turns SIGTERM and SIGINT into a flag while the block runs, so that steps are completed."""
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self._old: dict[int, Any] = {}
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.received = number
-
-    def __enter__(self) -> "SignalGuard":
-        if threading.current_thread() is threading.main_thread():
-            self._old = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self._old.items():
+@contextlib.contextmanager
+def signals_noted() -> Iterator[list[int]]:
+    """Append SIGTERM and SIGINT to a list while the block runs, so that steps are completed."""
+    received: list[int] = []
+    old = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            old[number] = signal.signal(number, lambda number, frame: received.append(number))
+    try:
+        yield received
+    finally:
+        for number, handler in old.items():
             signal.signal(number, handler)
 
 
@@ -118,7 +130,7 @@ class Losses:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self.names: list[str] = []  # of the terms, known after a first step
+        self.names: list[str] = []  # of the terms, empty before the first step
         self.sums = self.maxima = torch.empty(0)  # (terms,) each
         self.first_bad = torch.full((), NO_STEP, device=device)  # whose loss is not finite
 
@@ -151,60 +163,54 @@ class Losses:
 
 def train(
     task: Task,
-    state_path: Path,
     device: torch.device,
     label: str,
-    machine: Mapping[str, Any],
+    store: Store | None = None,
     watch: Watch | None = None,
     save_every: float = 60.0,
     recorder: Recorder | None = None,
 ) -> Training:
     """Run a task from its saved state, if there is one, to its end.
 
-    machine: a description of this one, kept with the state; watch: follows the training; recorder: see `Repeated`. The
-    state is saved at `state_path` every `save_every` seconds, on SIGTERM or SIGINT, and at the end, so that a finished
-    training whose outputs are lost need not run again. On one machine a resumed run gives the same bits as an
-    uninterrupted one, on a GPU unless `deterministic` is off. A state that cannot be read is replaced, one of another
-    training is refused. Raises Diverged naming the step at which the loss stopped being finite; the state saved before
-    it is kept.
+    label: its name in messages; store: keeps the state; watch: follows the training; recorder: see `Repeated`.
+    The state is saved every `save_every` seconds, on SIGTERM or SIGINT, and at the end, so that a finished training
+    whose outputs are lost need not run again. On one machine a resumed run gives the same bits as an uninterrupted one,
+    on a GPU unless `deterministic` is off. A state that cannot be read is replaced, one of another training is refused.
+    Raises Diverged naming the step at which the loss stopped being finite; the state saved before it is kept. Raises
+    SystemExit after SIGTERM or SIGINT at the end of a step, once the state is saved.
     """
-    watch = watch or Watch()
+    store, watch = store or Store(), watch or Watch()
     losses, history, start, began = Losses(device), [], 0, time.monotonic()
-    machines: list[dict[str, Any]] = []
-    saved = read_state(state_path, watch)
-    if saved is not None:
-        try:
-            if saved["training"] != training_of(state_path):
-                raise PatchVAEError(f"{label}: {state_path} is the state of another training: delete it and run again")
+    try:
+        saved = store.load()
+        if saved is not None:
             task.restore(saved["task"])
             losses.restore(saved["losses"])
-            history, start, machines = saved["history"], saved["step"], saved["machines"]
+            history, start = saved["history"], saved["step"]
             began -= saved["seconds"]
             restore_random_state(saved["random"])
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            # Half of it may be in the networks by now, so this process cannot start again.
-            raise PatchVAEError(
-                f"{label}: {state_path} is no state of this training ({type(error).__name__}): delete it and run again"
-            ) from error
-    total = task.steps_per_epoch * task.epochs
-    if machine not in machines and start < total:
-        machines = [*machines, dict(machine)]
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        # Half of it may be in the networks by now, so this process cannot start again.
+        raise PatchVAEError(
+            f"{label}: {store} is no state of this training ({type(error).__name__}): delete it and run again"
+        ) from error
+    total, is_kept = task.steps_per_epoch * task.epochs, saved is not None
 
     def check() -> None:
         bad = int(losses.first_bad)
         if bad != NO_STEP:
-            kept = f"the last good state is kept in {state_path}" if state_path.exists() else "no state was saved yet"
+            kept = f"the last good state is kept in {store}" if is_kept else "no state was saved yet"
             raise Diverged(f"{label}: the loss is NaN or infinite at step {bad + 1} of {total}; {kept}")
 
     def save(step: int) -> float:
+        nonlocal is_kept
         check()
         if not all_finite(task.tensors()):
             raise Diverged(f"{label}: a weight is NaN or infinite after step {step} of {total}")
         seconds = time.monotonic() - began
-        content = {"task": task.state(), "losses": losses.state(), "history": history, "step": step}
-        content |= {"training": training_of(state_path)}
-        content |= {"seconds": seconds, "machines": machines, "random": random_state()}
-        checkpoint.save(state_path, content)
+        state = {"task": task.state(), "losses": losses.state(), "history": history, "step": step}
+        store.save({**state, "seconds": seconds, "random": random_state()})
+        is_kept = True
         return seconds
 
     number = torch.full((), start, device=device)  # of the step
@@ -216,7 +222,7 @@ def train(
     watch.begin(label, start, total, history)
     last_save = last_check = time.monotonic()
     try:
-        with SignalGuard() as guard, stream_of_its_own(device):
+        with signals_noted() as received, stream_of_its_own(device):
             repeated = Repeated(work, device, lambda text: watch.note(f"{label}: {text}"), recorder)
             for step in range(start, total):
                 repeated(task.prepare(step))
@@ -230,25 +236,14 @@ def train(
                 elif now - last_check >= CHECK_EVERY:
                     check()
                     last_check = now
-                if guard.received is not None or now - last_save >= save_every:
+                if received or now - last_save >= save_every:
                     save(step + 1)
                     last_save = time.monotonic()
-                if guard.received is not None:
+                if received:
                     watch.note(f"{label}: stopped by a signal at step {step + 1} of {total}; run again to go on")
-                    raise Interrupted(128 + guard.received)
+                    raise SystemExit(128 + received[-1])
             seconds = save(total) if saved is None or start < total else saved["seconds"]
-            finish(state_path)
+            store.finish()
     finally:
         watch.end()
-    return Training(history, seconds, machines)
-
-
-def read_state(path: Path, watch: Watch) -> dict[str, Any] | None:
-    """The state at `path`, or None where there is none that can be read."""
-    if not path.exists():
-        return None
-    try:
-        return checkpoint.load(path)
-    except PatchVAEError as error:
-        watch.note(f"{error}: the training starts again from its first step, and its next state replaces that one")
-        return None
+    return Training(history, seconds)

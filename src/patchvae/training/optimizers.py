@@ -6,7 +6,7 @@ results stay the same.
 
 import functools
 import inspect
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 
 @functools.cache
-def eager(kind: type[Optimizer]) -> Any:
+def eager(kind: type[Optimizer]) -> Callable[..., Optimizer]:
     """A subclass of an optimiser whose instances do not import the tracer."""
     for function in vars(Optimizer).values():
         plain = getattr(function, "__wrapped__", None)
@@ -27,13 +27,9 @@ def eager(kind: type[Optimizer]) -> Any:
 def adam(module: nn.Module, lr: float, betas: list[float]) -> Optimizer:
     """Adam with a constant rate (deviation E45), all weights updated by one kernel."""
     # Capturable on a CPU, too, where it changes nothing: a saved state may go on on a GPU, and brings these options
-    options = {"lr": lr, "betas": (betas[0], betas[1]), "capturable": True}
-    made: Optimizer = eager(torch.optim.Adam)(module.parameters(), **options, fused=True)
-    return made
+    return eager(torch.optim.Adam)(module.parameters(), lr, (betas[0], betas[1]), capturable=True, fused=True)
 
 
 def sgd(parameters: list[nn.Parameter], lr: float, momentum: float, weight_decay: float) -> Optimizer:
     """SGD (E51), all weights updated by one kernel; its rate may be replaced by a scalar on the device."""
-    options = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
-    made: Optimizer = eager(torch.optim.SGD)(parameters, **options, fused=True)
-    return made
+    return eager(torch.optim.SGD)(parameters, lr, momentum, weight_decay=weight_decay, fused=True)

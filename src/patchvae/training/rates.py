@@ -3,19 +3,17 @@
 Features of different scale have different best rates, so one rate for all rows is a choice between rows.
 """
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from patchvae.jobs.run import start
-from patchvae.jobs.states import finish
+from patchvae.hardware import Place
+from patchvae.models.weights import Weights
 from patchvae.params.classifying import Rates
-from patchvae.records import checkpoint
-from patchvae.records.results import RatesResult
 from patchvae.training.finetune import FinetuneTask
-from patchvae.training.loop import Diverged, Watch, train
+from patchvae.training.labelled import Labelled
+from patchvae.training.loop import Diverged, Outcome, Store, Watch, train
 
 EXTENSIONS = 4  # of the grid, at most
 POWER_STEPS = 100  # of the power iteration
@@ -56,61 +54,49 @@ def scale_of(features: Tensor) -> dict[str, float]:
     return {"mean_abs": float(rows.abs().mean()), "largest_eigenvalue": largest}
 
 
-def choose_rate(
-    config: Rates,
-    data: Path,
-    pretrained: Path,
-    metrics: Path,
-    scratch: Path,
-    device: str = "auto",
-    threads: int | None = None,
-    watch: Watch | None = None,
-) -> None:
-    """Train the classifier at each rate without `held_out` training images, and write which rate is best on those.
+def search(
+    config: Rates, phi: Weights, data: Labelled, on: Place, label: str, store_of: Callable[..., Store], watch: Watch
+) -> Outcome:
+    """Train the classifier at each rate without `held_out` training images, and find which rate is best on those.
 
-    A second call goes on where an interrupted one stopped. No test image is read. Accuracies are those after the last
-    epoch; a training that diverges counts as 0 %. Other arguments and errors are those of `finetune`, except NaN.
+    store_of: what keeps the state of the training at a rate; the others: as for `finetune.fit`. No test image
+    is read. Accuracies are those after the last epoch; a training that diverges counts as 0 %.
+    Raises PatchVAEError as `finetune.fit`, but not for NaN.
     """
-    watch = watch or Watch()
-    run = start("rates", __name__, config, data, device, threads)
-    content = checkpoint.load_phi(pretrained, config, run.digests)
     cache: dict[str, Tensor] = {}
-    tried: dict[float, float] = {}
-    lines: list[dict[str, float | None]] = []
-    seconds, images, extensions = 0.0, 0, 0
-    machines: list[Mapping[str, object]] = []
+    last: dict[float, dict[str, float]] = {}  # by rate, the last epoch of its training; empty where it diverged
+    seconds, seen, extensions = 0.0, 0, 0
     queue: Sequence[float] = sorted(config.grid)
     while queue:
         for rate in queue:
-            task = FinetuneTask(run, config, content, rate, config.held_out, cache)
-            cache = task.cache
-            state = run.state_path(scratch, metrics, pretrained=content["sha256"], rate=rate)
+            task = FinetuneTask(config.model_copy(update={"lr": rate}), phi, data, on, cache)
+            cache, store = task.cache, store_of(rate=rate)
             try:
-                training = train(task, state, run.device, f"{run.label} lr {rate:g}", run.machine, watch)
+                training = train(task, on.device, f"{label} lr {rate:g}", store, watch)
             except Diverged as error:
                 watch.note(str(error))
-                finish(state)
-                tried[rate] = 0.0
-                lines.append({"lr": rate, "held_out_top1": None, "train_top1": None})
+                store.finish()
+                last[rate] = {}
                 continue
-            last = training.history[-1]
-            tried[rate] = last["test_top1"]
-            lines.append({"lr": rate, "held_out_top1": last["test_top1"], "train_top1": last["train_top1"]})
-            seconds, images = seconds + training.seconds, images + task.images
-            machines += [machine for machine in training.machines if machine not in machines]
+            last[rate] = training.history[-1]
+            seconds, seen = seconds + training.seconds, seen + task.images
+        tried = {rate: epoch.get("test_top1", 0.0) for rate, epoch in last.items()}
         following = next_rate(tried)
         queue = [] if following is None or extensions == EXTENSIONS else [following]
         extensions += 1
+    lines = [
+        {"lr": rate, "held_out_top1": epoch.get("test_top1"), "train_top1": epoch.get("train_top1")}
+        for rate, epoch in sorted(last.items())
+    ]
     record = {
         "features": scale_of(cache["train"]) if cache else None,
-        "pretraining": checkpoint.pretraining_record(content, config.pretrained.snapshot),
         "split": "train",
         "count": config.held_out,
         "train_images": len(task.order.images),
         "lr": best(tried),
-        "at_edge": next_rate(tried) is not None,
-        "rates": sorted(lines, key=lambda line: line["lr"] or 0.0),
+        "at_edge": following is not None,
+        "rates": lines,
         "epochs": task.epochs,
         "batch_size": task.order.batch_size,
     }
-    run.finish(RatesResult, metrics, record, seconds, images, machines)
+    return Outcome(record, seen, seconds)

@@ -1,4 +1,4 @@
-"""`patchvae cost`: what a run took so far by table, from its benchmark files, and what is to go by the same pace."""
+"""`patchvae cost`: what a run took so far by rule, from its benchmark files, and what is to go by the same pace."""
 
 import re
 from pathlib import Path
@@ -44,9 +44,8 @@ def test_a_run_before_and_after(root: Path, tmp_path: Path) -> None:
     jobs = planned(checked_params([root / "params.yaml", tmp_path / "small.yaml"]))
     before = text("small", jobs, set(), tmp_path)
     assert before.splitlines()[0] == "run small"
-    # Two models, two classifiers, the table, the data and their download; the sweep shares all but two and its table
-    assert cells(before, "Table 1") == cells(before, "Sweep of num_parts") == ["7", "0", "0.0", "7"]
-    assert cells(before, "All, each job once") == ["13", "0", "0.0", "13"]
+    assert cells(before, "pretrain") == ["3", "0", "0.0", "?"]
+    assert cells(before, "all") == ["13", "0", "0.0", "0.0 + ?"]
 
     def job(rule: str, variant: str) -> Job:
         return next(job for job in jobs if job.rule == rule and job.wildcards["variant"] == variant)
@@ -55,14 +54,23 @@ def test_a_run_before_and_after(root: Path, tmp_path: Path) -> None:
     write(tmp_path / done.benchmark, 90 * 3600.0)
     write(tmp_path / wrong.benchmark, 7200.0)
     after = text("small", jobs, {done.path}, tmp_path)
-    epochs = [job("pretrain", "random").config.get("epochs", 1), job("finetune", "random").config["epochs"]]
-    left = epochs[0] + 2 * 2.0  # the rest are of one epoch; and each classifier takes two hours
-    assert cells(after, "Table 1") == ["7", "1", "90.0", f"{left:.1f}", "3"]
-    assert cells(after, "Sweep of num_parts") == ["7", "1", "90.0", f"{90 + 2 * 2.0:.1f}", "3"]
+    # Two pretrainings are left, one of them a control, which counts as one epoch; each classifier takes two hours
+    left = 90.0 + 90.0 / done.epochs, 3 * 2.0
+    assert cells(after, "pretrain") == ["3", "1", "90.0", f"{left[0]:.1f}"]
+    assert cells(after, "finetune") == ["3", "0", "0.0", f"{left[1]:.1f}"]
+    assert cells(after, "all") == ["13", "1", "90.0", f"{sum(left):.1f} + ?"]
+
+
+def test_a_table_whose_configuration_lists_epochs_counts_as_one(root: Path, tmp_path: Path) -> None:
+    jobs = planned(checked_params([root / "params.yaml", root / "configs/cifar100.yaml"]))
+    table = next(job for job in jobs if job.rule == "lengths")
+    assert len(table.config["epochs"]) > 1 and table.epochs == 0
+    write(tmp_path / table.benchmark, 7200.0)
+    assert cells(text("cifar100", jobs, set(), tmp_path), "lengths") == ["1", "0", "0.0", "2.0"]
 
 
 def test_a_file_that_is_no_benchmark_is_named(tmp_path: Path) -> None:
-    assert timed(tmp_path / "none.tsv") is None
+    assert timed(tmp_path / "none.tsv") == 0
     (tmp_path / "x.tsv").write_text("a\tb\n1\t2\n")
     with pytest.raises(PatchVAEError, match=r"x.tsv: not one of Snakemake's benchmark files"):
         timed(tmp_path / "x.tsv")

@@ -1,6 +1,5 @@
-"""One cell explained: the whole text from made-up metrics files, what seeds share, and a sentence for each mistake."""
+"""One cell explained: the whole text from made-up metrics files, and a sentence for each mistake."""
 
-import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -62,74 +61,50 @@ def told(variant: str = "patchvae+lw", regime: str = "conv1-5", run: str = "smal
     return explain(Path("results"), run, cell, seed, params).splitlines()
 
 
-def section(lines: list[str], title: str) -> list[str]:
-    """The lines below a title, without their indent."""
-    start = next(number for number, line in enumerate(lines) if line.startswith(title))
-    return [line[2:] for line in itertools.takewhile(bool, lines[start + 1 :])]
-
-
 def test_one_seed_in_full() -> None:
     path = Path("results/small/metrics/finetune/table1/conv1-5/table12/patchvae+lw/cifar100/seed0.json")
     path.with_suffix(".record").touch()
     expected = f"""\
 patchvae+lw on cifar100, conv1-5, classifier table12: run small, 1 seed
 
-Accuracy (%): 10,000 test images
-          last epoch   best  at epoch  top-5  best top-5  train  seconds  peak MB
-  seed 0       30.00  30.50      1.00  99.00       99.50   4.00    90.00   800.40
-
-Measured on
-  AMD EPYC (2 cores), 1 thread, bf16, commit 0123456789ab, patchvae 0.1.0, python 3.11.7, torch 2.9.0 (seed 0)
-
-Metrics with their configuration, their record of what was read and written, and their job
-  {path}
-  {path.with_suffix(".record")}
-  jobs/small/finetune/table1/conv1-5/table12/patchvae+lw/cifar100/seed0.json (not here)
+{path}
+  top1: {{"best": 30.5, "best_epoch": 1, "last": 30.0}}
+  top5: {{"best": 99.5, "best_epoch": 1, "last": 99.0}}
+  train_top1: 4.0
+  count: 10000
+  seconds: 90.0
+  peak_memory_mb: 800.4
+  precision: "bf16"
+  machines: {json.dumps([{**MACHINE, "versions": VERSIONS}], sort_keys=True)}
+  commit: "0123456789ab"
+  record: {path.with_suffix(".record")}
+  job: jobs/small/finetune/table1/conv1-5/table12/patchvae+lw/cifar100/seed0.json (not here)
 
 To make it again, with the parameters as they are now
   snakemake --configfile configs/small.yaml -- {path}"""
     assert told(seed=0) == expected.splitlines()
 
 
-def test_several_seeds_share_what_they_share() -> None:
-    other = {**MACHINE, "device": "Arm (4 cores)", "threads": 4, "versions": VERSIONS}
-    moved = [{**MACHINE, "versions": VERSIONS}, other]
-    save(FINETUNE, tuned("patchvae+lw", 10, 35.0, commit="0123456789ab+", machines=moved))
-    lines = told()
+def test_all_seeds_in_order() -> None:
+    save(FINETUNE, tuned("patchvae+lw", 10, 35.0))
+    lines, folder = told(), "results/small/metrics/finetune/table1/conv1-5/table12/patchvae+lw/cifar100"
+    files = [f"{folder}/seed{seed}.json" for seed in (0, 1, 10)]
     assert lines[0].endswith("run small, 3 seeds")
-    assert section(lines, "Accuracy") == [
-        "         last epoch   best  at epoch  top-5  best top-5  train  seconds  peak MB",
-        "seed 0        30.00  30.50      1.00  99.00       99.50   4.00    90.00   800.40",
-        "seed 1        31.00  31.50      1.00  99.00       99.50   5.00    90.00   801.40",
-        "seed 10       35.00  35.50      1.00  99.00       99.50  14.00    90.00   810.40",
-        "mean          32.00  32.50      1.00  99.00       99.50   7.67    90.00   804.07",
-        "sd             2.65   2.65      0.00   0.00        0.00   5.51     0.00     5.51",
-    ]
-    versions = "patchvae 0.1.0, python 3.11.7, torch 2.9.0"
-    assert section(lines, "Measured on") == [
-        f"AMD EPYC (2 cores), 1 thread, bf16, commit 0123456789ab, {versions} (seeds 0, 1)",
-        "AMD EPYC (2 cores), 1 thread, then Arm (4 cores), 4 threads, bf16, commit 0123456789ab+, "
-        f"{versions} (seed 10)",
-    ]
-    folder = "results/small/metrics/finetune/table1/conv1-5/table12/patchvae+lw/cifar100"
-    assert lines[-1].split()[-3:] == [f"{folder}/seed{seed}.json" for seed in (0, 1, 10)]
+    assert [line for line in lines if line.startswith("results/")] == files == lines[-1].split()[-3:]
+    assert sum(line.endswith('"last": 35.0}') for line in lines) == 1
 
 
 def test_a_probe() -> None:
     lines = told(regime="probe")
     assert lines[0] == "patchvae+lw on cifar100, linear probe: run small, 1 seed"
-    assert section(lines, "Accuracy") == [
-        "        top-1  top-5  train  seconds  peak MB",
-        "seed 0  33.30  60.00  40.00    90.00   800.40",
-    ]
+    assert lines[3:6] == ["  top1: 33.3", "  top5: 60.0", "  train_top1: 40.0"]
     assert lines[-1].endswith(" results/small/metrics/probe/cifar100/patchvae+lw/seed0.json")
 
 
 def test_stand_ins_are_marked() -> None:
     content = tuned("patchvae", 0, 40.0)
     save(FINETUNE, content | {"config": content["config"] | {"stand_in": True}})
-    warning = "DEMO on stand-in data - not comparable with the paper (cifar100)."
-    assert section(told("patchvae"), "Accuracy")[-1] == warning
+    assert "  DEMO on stand-in data - not comparable with the paper (cifar100)." in told("patchvae")
 
 
 def test_the_command_has_the_runs_overlays(project: Path) -> None:
@@ -150,22 +125,18 @@ def test_the_command_has_the_runs_overlays(project: Path) -> None:
         told(params=[Path("params.yaml"), Path("gone.yaml")])
 
 
-HERE = "results/small/metrics"
+NONE = "not run, there is no such file in results/small/metrics"
+TUNED = "did you mean finetune/table1/conv1-5/table12/patchvae+lw/cifar100?"
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"run": "smal"}, "results/smal/metrics: not here; `dvc pull` fetches the metrics files of a tracked run"),
-        ({"variant": "patchvae+lx"}, f"{HERE}: no 'patchvae+lx' was run; did you mean patchvae+lw?"),
-        ({"variant": "bigan"}, f"{HERE}: no 'bigan' was run, there are patchvae+lw, random"),
-        ({"regime": "conv1-4"}, f"{HERE}: no 'conv1-4' was run; did you mean conv1-5?"),
-        ({"head": "dropouts"}, f"{HERE}: no 'dropouts' was run; did you mean dropout?"),
-        (
-            {"head": "dropout"},
-            "patchvae+lw on cifar100, conv1-5, classifier dropout: not run, there is no such file in",
-        ),
-        ({"variant": "random", "regime": "probe"}, f"{HERE}: no 'random' was run, there are patchvae+lw"),
+        ({"variant": "patchvae+lx"}, f"patchvae+lx on cifar100, conv1-5, classifier table12: {NONE}; {TUNED}"),
+        ({"regime": "conv1-4"}, f"patchvae+lw on cifar100, conv1-4, classifier table12: {NONE}; {TUNED}"),
+        ({"head": "dropouts"}, f"patchvae+lw on cifar100, conv1-5, classifier dropouts: {NONE}; {TUNED}"),
+        ({"variant": "quite-another", "regime": "probe"}, f"quite-another on cifar100, linear probe: {NONE}"),
         ({"regime": "probe", "head": "table12"}, "--head table12: a linear probe has no head"),
         ({"seed": 7}, "patchvae+lw on cifar100, conv1-5, classifier table12: seed 7 was not run, only 0, 1"),
     ],

@@ -11,10 +11,10 @@ from helpers import changed
 from table_files import Content, finetuning, probing
 
 from patchvae import cli
-from patchvae.params.jobs import check_config
+from patchvae.params.configs import check_config
 from patchvae.params.reading import load_params
-from patchvae.plan.code import fingerprint, modules_of
-from patchvae.plan.jobs import Job, read_job
+from patchvae.plan.jobs import Job, fingerprint, read_job
+from patchvae.plan.kinds import KINDS
 from patchvae.plan.settings import resolve
 from patchvae.records import checkpoint
 from patchvae.records.digests import DIGESTS
@@ -84,7 +84,7 @@ def test_the_commands_of_a_cell(cell: tuple[str, ...], rule: str, capsys: pytest
     (path,) = Path("results/small/metrics", rule).rglob("seed0.json")
     content = json.loads(path.read_text())
     job = written()
-    assert (job.rule, job.config, job.code) == (rule, content["config"], fingerprint(*modules_of(rule)))
+    assert (job.rule, job.config, job.code) == (rule, content["config"], fingerprint(KINDS[rule].module))
     assert set(job.inputs) == {"data", "pretrained"} and job.inputs["pretrained"] == "phi.pt"
     assert {str(Path(path).parent) for path in (*job.makes, job.record, job.log)} == {"again"}
     assert comment.startswith("# ") and str(path) in comment and comment.endswith(json.dumps(content["top1"]))
@@ -123,10 +123,9 @@ def refusal(*words: str, capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ({"variant": "beta-vae"}, "its variant is 'beta-vae', not 'patchvae'"),
-        ({"dataset": "imagenet"}, "its dataset is 'imagenet', not 'cifar100'"),
         ({"seed": 7}, "seed 7 was not run, only 0, 1"),
         ({"whole": "8" * 64}, "phi.pt: not the phi behind results/small/metrics/probe/cifar100/patchvae/seed0.json"),
+        ({"whole": "8" * 64, "variant": "beta-vae"}, "but one of beta-vae on cifar100, seed 0"),
     ],
 )
 def test_another_phi_is_refused(names: dict[str, Any], message: str, capsys: pytest.CaptureFixture[str]) -> None:

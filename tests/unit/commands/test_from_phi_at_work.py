@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from helpers import finetune
+
 from patchvae.cli import main
 from patchvae.jobs.execute import execute
 from patchvae.plan.jobs import State, read_job, states
 from patchvae.records.metrics_files import read_metrics
-from patchvae.training.finetune import finetune
 
 
 def test_the_job_that_is_written_makes_the_cell_again(packed, weights, job_file, finetune_config, capsys) -> None:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from helpers import rule_texts
 
 from patchvae import cli
 from patchvae.commands import status
@@ -21,10 +22,9 @@ FILES = ("path", "jobs", ".json"), ("record", "out", ".record"), ("log", "logs",
 
 
 def job(name: str) -> Any:
-    wildcards = {"run": "demo", "dataset": "digits", "variant": name, "seed": "0"}
     files: dict[str, Any] = {key: f"{folder}/{name}{end}" for key, folder, end in FILES}
     files["makes"] = [f"out/{name}.pt", f"out/{name}.json"]
-    return SimpleNamespace(rule="pretrain", wildcards=wildcards, config={"epochs": 10}, **files)
+    return SimpleNamespace(rule="pretrain", epochs=10, **files)
 
 
 class Folder:
@@ -113,8 +113,8 @@ def test_each_state_is_told_from_files(folder: Folder) -> None:
     text = status.text("demo", list(found.values()), NOW)
     assert text.startswith("run demo, 12 jobs: 1 done, 2 running, 1 silent, 2 queued, 2 stopped, 2 failed, 2 waiting\n")
     assert "logs/said.log: error: the loss is NaN at step 7 of 1000" in text
-    assert "pretrain digits silent seed 0\n    epoch 5 of 10 (50.0%), last heard of 02 Jan 11:48 (12 min ago)" in text
-    assert "(12 min ago), job 4711 of the cluster\n" in text
+    assert "jobs/silent.json\n    epoch 5 of 10 (50.0%), last heard of 02 Jan 11:48 (0:11:40 ago)" in text
+    assert "(0:11:40 ago), job 4711 of the cluster\n" in text
 
 
 def test_outputs_of_a_job_that_snakemake_still_counts_as_started_are_not_done(folder: Folder) -> None:
@@ -185,13 +185,6 @@ def test_a_training_writes_the_lines_that_are_read_here(tmp_path: Path, monkeypa
     assert shares == [0.0, 0.1, 0.4, 0.5, 0.1]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(5, "5 s"), (720, "12 min"), (11100, "3 h 05 min"), (2 * 86400 + 4 * 3600, "2 d 04 h")]
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert status.duration(seconds) == text
-
-
 def test_the_command_lists_every_job_of_the_paper(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -203,11 +196,11 @@ def test_the_command_lists_every_job_of_the_paper(
     assert cli.main(["status", "-p", str(root / "params.yaml"), "gone.yaml"]) == 1
 
 
-def test_the_rules_write_the_logs_that_are_read_here(root: Path) -> None:
+def test_the_rules_write_the_logs_that_are_read_here() -> None:
     told = {}
-    for path in (root / "workflow/rules").glob("*.smk"):
-        for rule in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.M)[1:]:
-            log, benchmark = re.search(r'    log:\n +"(.*)",', rule), re.search(r'    benchmark:\n +"(.*)"', rule)
-            assert log and benchmark, path
-            told[rule.split(":")[0]] = log[1], benchmark[1]
-    assert told == {rule: (layout.log_of(rule), layout.benchmark_of(rule)) for rule in layout.KINDS}
+    for name, text in rule_texts().items():
+        log, benchmark = re.search(r'    log:\n +"(.*)",', text), re.search(r'    benchmark:\n +"(.*)"', text)
+        assert log and benchmark, name
+        told[name] = log[1], benchmark[1]
+    own = {rule: layout.own_files(rule) for rule in layout.KINDS}
+    assert told == {rule: (files["log"], files["benchmark"]) for rule, files in own.items()}

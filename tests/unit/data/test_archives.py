@@ -5,19 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from raw_files import link
 
-from patchvae.data.archives import file_names, read_members, read_wanted
-from patchvae.data.pointers import write_pointer
+from patchvae.data.archives import file_names, read_files, read_members
+from patchvae.data.source_records import locate, write_pointer
 from patchvae.errors import PatchVAEError
 
 Maker = Callable[..., Path]
 NOISE = np.random.default_rng(0).bytes(20000)  # does not compress
-
-
-def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, target
-    return info
 
 
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
@@ -31,16 +26,17 @@ def test_extracted_folder_behind_a_pointer(tmp_path: Path, below: str) -> None:
     (tmp_path / "x" / "d").mkdir(parents=True)
     (tmp_path / "x" / "d" / "one").write_bytes(NOISE)
     write_pointer("a.tar", tmp_path / "x" / below, "unverified", tmp_path / "a.tar")
-    assert read_members(tmp_path / "a.tar", ["d/one"]) == {"d/one": NOISE}
+    folder = locate(tmp_path / "a.tar")
+    assert read_members(folder, ["d/one"]) == {"d/one": NOISE}
     with pytest.raises(PatchVAEError, match="the folder .* has no file d/two"):
-        read_members(tmp_path / "a.tar", ["d/two"])
+        read_members(folder, ["d/two"])
 
 
 def test_tars_within_a_tar(make_tar: Maker) -> None:
     inner = make_tar("n1.tar", ("./one", b"1"), ("two", b"2")).read_bytes()
     path = make_tar("a.tar.gz", ("n1.tar", inner), ("three", b"3"), ("n2.tar", inner))
     wanted = ["n2/two", "three", "n1/one"]
-    found = [(name, load()) for name, load in list(read_wanted(path, wanted, nested=True))]
+    found = [(name, load()) for name, load in list(read_files(path, wanted, nested=True)) if load]
     assert found == [("n1/one", b"1"), ("three", b"3"), ("n2/two", b"2")]
     assert list(file_names(path)) == ["n1.tar", "three", "n2.tar"]
 
@@ -63,7 +59,7 @@ def test_escaping_entry_of_a_tar_within(make_tar: Maker) -> None:
 def test_memory_does_not_grow_with_the_entries(make_tar: Maker, name: str) -> None:
     path = make_tar(name, *((f"d/{i}", b"content") for i in range(3000)))
     tracemalloc.start()
-    count = sum(1 for _ in read_wanted(path, {"d/1", "d/2999"}))
+    count = sum(1 for _, load in read_files(path, {"d/1", "d/2999"}) if load)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 2 and peak < 2 << 20  # tarfile's own list alone takes more
@@ -103,7 +99,7 @@ def test_missing_member_or_one_that_is_no_file(make_tar: Maker, missing: str, me
         (("d/../../up", b"x"), "d/../../up"),
         (("d/../up", b"x"), "d/../up"),
         (("", link("d/x", "/etc/passwd")), "d/x -> /etc/passwd"),
-        (("", link("d/x", "../../up")), r"d/x -> \.\./\.\./up"),
+        (("", link("d/x", "../../up")), r"d/x -> \.\./up"),
         (("", link("d/x", "../up", tarfile.LNKTYPE)), "d/x"),
         (("", link("d/pipe", "", tarfile.FIFOTYPE)), "d/pipe"),
     ],
@@ -146,8 +142,3 @@ def test_altered_header_of_a_plain_archive(make_tar: Maker, place: int) -> None:
     path.write_bytes(data)
     with pytest.raises(PatchVAEError, match="a.tar is truncated or damaged"):
         read_members(path, ["d/one"])
-
-
-def test_archive_that_does_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(PatchVAEError, match="nowhere.tar does not exist"):
-        read_members(tmp_path / "nowhere.tar", [])

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from raw_files import fetch_and_prepare as pack
+from raw_files import link, tar_bytes, write_tree
 
-from patchvae.data.packed import load_manifest
-from patchvae.data.prepare import prepare
-from patchvae.data.sources import fetch_all
 from patchvae.errors import PatchVAEError
 
 SIZE = 8
@@ -34,46 +33,12 @@ GOOD: Files = {
 }
 
 
-def tar_bytes(files: Files, mode: str = "w", *links: tarfile.TarInfo) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode=mode) as tar:  # type: ignore[call-overload]
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-        for link in links:
-            tar.addfile(link)
-    return stream.getvalue()
-
-
 def zip_bytes(files: Files, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", compression) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return stream.getvalue()
-
-
-def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, target
-    return info
-
-
-def write_tree(folder: Path, files: Files) -> Path:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
-
-
-def pack(tmp_path: Path, format: str, places: dict[str, Path], **changes: Any) -> dict[str, Any]:
-    """Fetch and prepare; returns the manifest."""
-    sources = {name: {"location": str(place), "checksum": "unverified"} for name, place in places.items()}
-    fetch_all({"dataset": "set", "sources": sources}, tmp_path / "raw", tmp_path / "set.json")
-    config = {"dataset": "set", "format": format, "image_size": SIZE, "num_classes": 2} | changes
-    prepare(config, tmp_path / "set.json", tmp_path / "raw", tmp_path / "out", 2)
-    return load_manifest(tmp_path / "out")
 
 
 def pack_folders(tmp_path: Path, source: Files | bytes, **changes: Any) -> dict[str, Any]:
@@ -275,9 +240,9 @@ ARCHIVES: dict[str, tuple[bytes, str]] = {
         zip_bytes(GOOD).replace(b"train/cat/", b"train\\cat\\").replace(b"train/dog/", b"train\\dog\\"),
         "no image in a folder train/",
     ),
-    "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(99), "is of the kind 7z, which is not read: repack it as tar"),
-    "RAR": (b"Rar!\x1a\x07" + bytes(99), "is of the kind RAR"),
-    "zstandard": (b"\x28\xb5\x2f\xfd" + bytes(99), "is of the kind zstandard"),
+    "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(99), "is of kind 7z, which is not read: repack it as tar"),
+    "RAR": (b"Rar!\x1a\x07" + bytes(99), "is of kind RAR"),
+    "zstandard": (b"\x28\xb5\x2f\xfd" + bytes(99), "is of kind zstandard"),
     "web page": (b"\n<!DOCTYPE html><html>404</html>", "is a web page and no archive"),
     "an image": (image(5), "is truncated or damaged"),
     "empty file": (b"", "is truncated or damaged|no image in a folder"),
@@ -385,6 +350,45 @@ def test_pipe_in_place_of_a_source(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(PatchVAEError, match="pipe is neither a file nor a folder"):
         pack(tmp_path, "folders", {"a": tmp_path / "pipe"})
+
+
+# An empty folder of a class stops the packing.
+
+
+def tree_of(tmp_path: Path, top: str, test: str) -> Path:
+    """A folder of photographs of two classes below a folder `top`, the second split named `test`."""
+    write_tree(tmp_path / "source" / top, {name.replace("test", test): content for name, content in GOOD.items()})
+    return tmp_path / "source"
+
+
+@pytest.mark.parametrize("top", ["", "photos"])
+@pytest.mark.parametrize(("split", "test"), [("train", "test"), ("test", "test"), ("val", "val")])
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_an_empty_folder_of_a_class_is_refused(tmp_path: Path, top: str, split: str, test: str, below: str) -> None:
+    place = tree_of(tmp_path, top, test)
+    empty = place / top / split / "eel"
+    (empty / below).mkdir(parents=True)
+    with pytest.raises(PatchVAEError) as caught:
+        pack(tmp_path, "folders", {"a": place})
+    assert f"{empty} is the folder of a class without an image: fill it, or remove it" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_empty_folders_are_none_of_a_class(tmp_path: Path) -> None:
+    place = tree_of(tmp_path, "", "test")
+    for name in ("empty", "val/eel", "train/cat/empty", "train/.ipynb_checkpoints", "test/@eaDir", "train/.hidden"):
+        (place / name).mkdir(parents=True)
+    (place / "val/eel/4.png").write_bytes(image(4))  # beside test/, so left out
+    (place / "val/ant").mkdir()
+    assert pack(tmp_path, "folders", {"a": place})["classes"] == ["cat", "dog"]
+
+
+def test_an_archive_is_known_by_its_files(tmp_path: Path) -> None:
+    place = tree_of(tmp_path, "", "test")
+    (place / "train/eel").mkdir()
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.add(place, ".")
+    assert pack(tmp_path, "folders", {"a": tmp_path / "a.tar"})["classes"] == ["cat", "dog"]
 
 
 # Formats with lists

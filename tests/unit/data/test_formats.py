@@ -1,20 +1,17 @@
 """The layouts of the photo data sets, through `prepare`; an image is recognised by its own flat colour."""
 
 import io
-import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from raw_files import prepare_raw
+from raw_files import fetch_and_prepare, tar_bytes, write_tree
 from scipy.io import savemat
 
 from patchvae.data.packed import load_manifest, load_split
 from patchvae.data.prepare import prepare
-from patchvae.data.sources import fetch_all
 from patchvae.errors import PatchVAEError
 
 Tar = Callable[..., Path]
@@ -35,29 +32,9 @@ def values(out: Path, split: str) -> list[int]:
     return images[:, 0, 0, 0].tolist()
 
 
-def tar_bytes(files: Mapping[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as tar:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return stream.getvalue()
-
-
-def write_tree(folder: Path, files: Mapping[str, bytes]) -> Path:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
-
-
 def run(tmp_path: Path, format: str, classes: int, locations: Mapping[str, Path]) -> Path:
     """Fetch the sources and prepare them; returns the folder of the packed data set."""
-    sources = {name: {"location": str(place), "checksum": "unverified"} for name, place in locations.items()}
-    fetch_all({"dataset": "set", "sources": sources}, tmp_path / "raw", tmp_path / "set.json")
-    config = {"dataset": "set", "format": format, "image_size": SIZE, "num_classes": classes}
-    prepare(config, tmp_path / "set.json", tmp_path / "raw", tmp_path / "out", 2)
+    fetch_and_prepare(tmp_path, format, locations, image_size=SIZE, num_classes=classes)
     return tmp_path / "out"
 
 
@@ -327,34 +304,6 @@ def test_lists_with_blanks_in_paths(tmp_path: Path, make_tar: Tar, top: str) -> 
 
 
 # Keys
-
-
-@pytest.mark.parametrize(
-    ("format", "sources", "missing"),
-    [
-        ("indoor67", ["indoorCVPR_09.tar", "TrainImages.txt"], "TestImages.txt"),
-        ("places205", ["imagesPlaces205_resize.tar.gz"], "trainvalsplit_places205.tar.gz"),
-        ("imagenet", ["ILSVRC2012_img_train.tar"], "ILSVRC2012_img_val.tar"),
-        ("lists", ["images", "train.txt"], "test.txt"),
-    ],
-)
-def test_source_that_is_not_configured(tmp_path: Path, format: str, sources: list[str], missing: str) -> None:
-    config: dict[str, Any] = {"dataset": "set", "format": format, "image_size": SIZE, "num_classes": 2}
-    write_tree(tmp_path, dict.fromkeys(sources, b""))
-    with pytest.raises(PatchVAEError, match=f"needs the source {missing}: set datasets.set.sources.{missing}.location"):
-        prepare_raw(config | {"sources": sources}, tmp_path, tmp_path / "out")
-
-
-def test_source_that_no_format_knows(tmp_path: Path, make_tar: Tar) -> None:
-    readme = write_tree(tmp_path, {"Readme.txt": b"places"}) / "Readme.txt"
-    with pytest.raises(PatchVAEError, match=r"datasets\.set\.sources\.Readme\.txt is not a source of the format"):
-        run(tmp_path, "places205", 2, places(make_tar) | {"Readme.txt": readme})
-
-
-def test_folders_want_one_source(tmp_path: Path) -> None:
-    folder = write_tree(tmp_path / "x", OWN)
-    with pytest.raises(PatchVAEError, match=r"datasets\.set\.sources must name one archive or folder"):
-        run(tmp_path, "folders", 2, {"a": folder, "b": folder})
 
 
 def test_source_that_changed_after_its_download(tmp_path: Path, make_tar: Tar) -> None:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from patchvae.data import masks as module
+from patchvae.data import packed
 from patchvae.data.masks import laplacian, weight_masks, write_masks
 from patchvae.data.packed import PackedSplit, load_manifest, save_array, write_packed
 from patchvae.errors import PatchVAEError
@@ -24,8 +26,7 @@ def images() -> np.ndarray:
 
 
 def masks(images: np.ndarray, **changes: Any) -> np.ndarray:
-    options = {"patch_size": 8, "per_channel": True, "normalise": "mean-one"} | changes
-    return weight_masks(images, **options)
+    return weight_masks(images, {"patch_size": 8, "per_channel": True, "normalise": "mean-one"} | changes)
 
 
 def test_laplacian_by_hand() -> None:
@@ -107,21 +108,6 @@ def test_flipped_image_has_the_flipped_mask(images: np.ndarray) -> None:
     np.testing.assert_array_equal(masks(images[:, :, ::-1]), masks(images)[:, :, ::-1])
 
 
-def test_batches_do_not_change_the_result(images: np.ndarray) -> None:
-    np.testing.assert_array_equal(masks(images, memory=1), masks(images))
-
-
-@pytest.mark.parametrize("patch_size", [0, 5, 64])
-def test_patch_size_that_does_not_divide(images: np.ndarray, patch_size: int) -> None:
-    with pytest.raises(PatchVAEError, match=rf"mask_patch_size {patch_size} .*32 x 32"):
-        masks(images, patch_size=patch_size)
-
-
-def test_unknown_normalisation(images: np.ndarray) -> None:
-    with pytest.raises(PatchVAEError, match=r"masks\.normalise is 'max-one'"):
-        masks(images, normalise="max-one")
-
-
 def pack(folder: Path, images: np.ndarray) -> Path:
     """A packed data set with these training images; returns where they lie."""
     split = PackedSplit(images, np.arange(len(images)) % 2)
@@ -129,7 +115,9 @@ def pack(folder: Path, images: np.ndarray) -> Path:
     return folder / "train_images.npy"
 
 
-def test_write_masks(tmp_path: Path, images: np.ndarray) -> None:
+@pytest.mark.parametrize("memory", [1, module.MEMORY])
+def test_write_masks(tmp_path: Path, images: np.ndarray, memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MEMORY", memory)
     out = tmp_path / "masks" / "train.npy"
     write_masks(CONFIG, pack(tmp_path / "packed", images), out)
     result = np.load(out)
@@ -144,15 +132,13 @@ def test_write_masks(tmp_path: Path, images: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("config", r"train_images.npy holds uint8 \(5, 32, 32, 3\), not uint8 \(n, 64, 64, 3\)"),
+        ("config", r"train_images.npy holds uint8 \(5, 32, 32, 3\), not uint8 \(5, 64, 64, 3\): the files of two"),
         ("missing", "cannot read .*train_images.npy"),
-        ("rows", r"train_images.npy has the shape \(4, 32, 32, 3\), not \(5, 32, 32, 3\): the files of two"),
-        ("size", r"train_images.npy has the shape \(5, 16, 16, 3\), not \(5, 32, 32, 3\): the files of two"),
-        ("type", "train_images.npy holds float64, not uint8: the files of two"),
+        ("rows", r"train_images.npy holds uint8 \(4, 32, 32, 3\), not uint8 \(5, 32, 32, 3\): the files of two"),
+        ("size", r"train_images.npy holds uint8 \(5, 16, 16, 3\), not uint8 \(5, 32, 32, 3\): the files of two"),
+        ("type", r"train_images.npy holds float64 \(5, 32, 32, 3\), not uint8"),
         ("no manifest", "cannot read .*manifest.json"),
-        ("old manifest", "manifest.json is of an older version: pack the data set again with `snakemake --force"),
-        ("other name", "images.npy is not a split of the data set in"),
-        ("beside", "train.npy lies beside the images, and its manifest.json"),
+        ("old manifest", "manifest.json .* of an older version: pack the data set again with `snakemake --force"),
     ],
 )
 def test_images_that_are_not_those_of_the_manifest(
@@ -169,17 +155,12 @@ def test_images_that_are_not_those_of_the_manifest(
         save_array(path, {"rows": images[:4], "size": images[:, ::2, ::2], "type": images / 2}[change])
     elif change == "no manifest":
         manifest.unlink()
-    elif change == "old manifest":
+    else:
         content = read_json(manifest)
         del content["splits"]["train"]["labels_sha256"]
         write_json(manifest, content)
-    elif change == "other name":
-        path = path.rename(path.with_name("images.npy"))
-    else:
-        out = path.with_name("train.npy")
     with pytest.raises(PatchVAEError, match=message):
         write_masks(config, path, out)
-    assert change in ("beside", "no manifest") or manifest.exists()
 
 
 @pytest.mark.usefixtures("full_disk")
@@ -191,3 +172,27 @@ def test_full_disk_leaves_no_mask_and_no_manifest(tmp_path: Path) -> None:
     with pytest.raises(PatchVAEError, match="cannot write .*train.npy: File too large"):
         write_masks(CONFIG | {"patch_size": 1, "image_size": 4}, path, tmp_path / "masks" / "train.npy")
     assert list((tmp_path / "masks").iterdir()) == []
+
+
+@pytest.fixture
+def altered(tmp_path: Path, images: np.ndarray) -> Path:
+    """Packed images of which one pixel was changed since."""
+    path = pack(tmp_path / "packed", images)
+    images[0, 0, 0, 0] ^= 1
+    save_array(path, images)
+    return path
+
+
+def test_no_masks_of_altered_images(tmp_path: Path, altered: Path) -> None:
+    with pytest.raises(PatchVAEError) as caught:
+        write_masks(CONFIG, altered, tmp_path / "masks/train.npy")
+    assert f"{altered} has another content than {altered.parent}/manifest.json says" in str(caught.value)
+    assert not (tmp_path / "masks").exists()
+
+
+def test_large_images_are_not_read_for_their_digest(
+    tmp_path: Path, altered: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed, "HASHED", altered.stat().st_size - 1)
+    write_masks(CONFIG, altered, tmp_path / "masks/train.npy")
+    assert (tmp_path / "masks/train.npy").exists()

@@ -101,7 +101,7 @@ def test_missing_rows_leave_no_gap(tmp_path: Path, missing: Sequence[int]) -> No
     with array_rows(tmp_path / "a.npy", array.shape, np.uint8) as writer:
         for row in set(range(7)) - set(missing):
             writer.write(row, array[row : row + 1])
-        writer.finish(writer.close_gaps(missing, 7))
+        writer.finish(7, missing)
     np.save(tmp_path / "b.npy", np.delete(array, list(missing), axis=0))
     assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
 
@@ -127,14 +127,9 @@ def test_file_is_a_plain_npy(tmp_path: Path) -> None:
         ({"labels": np.array([0, 1, 0, 1, -2, 1])}, "label -2 is outside"),
         ({"labels": np.zeros(6, dtype=np.int64)}, "class dog has no image"),
         ({"labels": np.array([0, 0, -1, -1, -1, -1])}, "class dog has no image"),
-        ({"labels": np.array([0, 1])}, "6 images, but labels"),
-        ({"labels": np.zeros(6)}, "6 images, but labels are float64"),
-        ({"images": np.zeros((6, 8, 8, 3))}, "must be uint8"),
-        ({"images": np.zeros((6, 8, 4, 3), dtype=np.uint8)}, "must be uint8"),
-        ({"occurrence": np.zeros((5, 4, 4), dtype=np.uint8)}, "5 occurrence maps"),
     ],
 )
-def test_inconsistent_data_is_not_written(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+def test_wrong_labels_are_not_written(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(PatchVAEError, match=rf"pets \(train\).*{message}"):
         write(tmp_path, **changes)
     assert list(tmp_path.iterdir()) == []
@@ -160,7 +155,7 @@ def test_truncated_images(tmp_path: Path, keep: int) -> None:
 def test_images_of_another_size(tmp_path: Path) -> None:
     write(tmp_path)
     save_array(tmp_path / "train_images.npy", np.zeros((5, 8, 8, 3), dtype=np.uint8))
-    with pytest.raises(PatchVAEError, match=r"train_images.npy has the shape \(5, 8, 8, 3\), not \(6, 8, 8, 3\)"):
+    with pytest.raises(PatchVAEError, match=r"train_images.npy holds uint8 \(5, 8, 8, 3\), not uint8 \(6, 8, 8, 3\)"):
         load_split(tmp_path, "train")
 
 
@@ -170,7 +165,7 @@ def test_manifest_without_a_key(tmp_path: Path, key: str) -> None:
     manifest = read_json(tmp_path / "manifest.json")
     del manifest[key]
     write_json(tmp_path / "manifest.json", manifest)
-    with pytest.raises(PatchVAEError, match=f"manifest.json has no key {key}"):
+    with pytest.raises(PatchVAEError, match=f"manifest.json lacks {key}, "):
         load_split(tmp_path, "train")
 
 
@@ -181,12 +176,6 @@ def test_manifest_without_a_split(tmp_path: Path) -> None:
     write_json(tmp_path / "manifest.json", manifest)
     with pytest.raises(PatchVAEError, match="manifest.json lacks.* test"):
         load_manifest(tmp_path)
-
-
-def test_unknown_split(tmp_path: Path) -> None:
-    write(tmp_path)
-    with pytest.raises(PatchVAEError, match="'valid'.*train, test"):
-        load_split(tmp_path, "valid")
 
 
 @pytest.mark.usefixtures("full_disk")
@@ -224,7 +213,9 @@ def test_manifest_of_an_older_version(tmp_path: Path, key: str) -> None:
     del manifest["splits"]["train"][key]
     write_json(tmp_path / "manifest.json", manifest)
     again = f"pack the data set again with `snakemake --force {tmp_path}/manifest.json`"
-    with pytest.raises(PatchVAEError, match=f"manifest.json is of an older version: {again}"):
+    with pytest.raises(
+        PatchVAEError, match=f"manifest.json lacks {key} of train, as it is broken or of an older version: {again}"
+    ):
         load_manifest(tmp_path)
 
 
@@ -238,14 +229,14 @@ def test_manifest_with_broken_splits(tmp_path: Path, splits: Any) -> None:
 
 SCENES = split(6, True)
 TOUCHED: dict[str, tuple[str, Any, str]] = {
-    "fewer images": ("images", SCENES.images[:5], r"has the shape \(5, 8, 8, 3\), not \(6, 8, 8, 3\)"),
-    "smaller images": ("images", SCENES.images[:, :4, :4], r"has the shape \(6, 4, 4, 3\)"),
-    "images of another type": ("images", SCENES.images / 2, "holds float64, not uint8"),
-    "fewer labels": ("labels", SCENES.labels[:5], r"holds int64 \(5,\), not int64 of 6 rows"),
+    "fewer images": ("images", SCENES.images[:5], r"holds uint8 \(5, 8, 8, 3\), not uint8 \(6, 8, 8, 3\)"),
+    "smaller images": ("images", SCENES.images[:, :4, :4], r"holds uint8 \(6, 4, 4, 3\)"),
+    "images of another type": ("images", SCENES.images / 2, r"holds float64 \(6, 8, 8, 3\), not uint8"),
+    "fewer labels": ("labels", SCENES.labels[:5], r"holds int64 \(5,\), not int64 \(6,\)"),
     "labels of another type": ("labels", SCENES.labels.astype(np.int32), r"holds int32 \(6,\), not int64"),
     "other labels": ("labels", SCENES.labels[::-1], "has another content than .*manifest.json says"),
-    "one label": ("labels", np.array([1]), r"holds int64 \(1,\), not int64 of 6 rows"),
-    "fewer maps": ("occurrence", np.ones((5, 4, 4), np.uint8), r"holds uint8 \(5, 4, 4\), not uint8 of 6 rows"),
+    "one label": ("labels", np.array([1]), r"holds int64 \(1,\), not int64 \(6,\)"),
+    "fewer maps": ("occurrence", np.ones((5, 4, 4), np.uint8), r"holds uint8 \(5, 4, 4\), not uint8 \(6,\)"),
     "larger maps": ("occurrence", np.ones((6, 8, 8), np.uint8), "has another content"),
     "maps of another type": ("occurrence", np.ones((6, 4, 4)), "holds float64"),
     "no images": ("images", None, "cannot read"),
@@ -279,10 +270,3 @@ def test_images_of_another_content_are_refused_where_reading_them_is_quick(tmp_p
         check_arrays(tmp_path, "train", load_manifest(tmp_path))
     monkeypatch.setattr(packed, "HASHED", 100)  # so many bytes would cost every job a pass over the data set
     check_arrays(tmp_path, "train", load_manifest(tmp_path))
-
-
-def test_archive_of_arrays_in_place_of_one(tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", x=np.zeros(3))
-    (tmp_path / "a.npz").rename(tmp_path / "a.npy")
-    with pytest.raises(PatchVAEError, match=r"cannot read .*a\.npy"):
-        load_array(tmp_path / "a.npy")

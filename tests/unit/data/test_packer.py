@@ -100,7 +100,7 @@ def test_images_in_flight_are_few(raw: Raw, out: Path, photo: Photo, monkeypatch
     raw.rows["train"] += [(f"{i}.jpg", "cat") for i in range(12, 60)]
     read, gate, most = [0], threading.Semaphore(0), [0]
 
-    def counting(path: Path, wanted: Any, nested: bool, skip: Any) -> Any:
+    def counting(path: Path, wanted: Any, nested: bool) -> Any:
         for name in raw.photos:
             read[0] += 1
             most[0] = max(most[0], read[0])
@@ -114,7 +114,7 @@ def test_images_in_flight_are_few(raw: Raw, out: Path, photo: Photo, monkeypatch
         return decode(content, size, enlarge)
 
     raw.write()
-    monkeypatch.setattr(packer, "read_wanted", counting)
+    monkeypatch.setattr(packer, "read_files", counting)
     monkeypatch.setattr(packer, "decode", slow)
     prepare_raw(CONFIG, raw.folder, out, 2)
     assert 2 <= most[0] <= packer.IN_FLIGHT * 2 + 1
@@ -235,13 +235,13 @@ def test_damaged_source(raw: Raw, out: Path, damage: str, message: str) -> None:
 
 
 def test_archive_that_breaks_off_while_it_is_packed(raw: Raw, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = packer.read_wanted
+    real = packer.read_files
 
     def cut(path: Path, *rest: Any) -> Any:
         path.write_bytes(path.read_bytes()[:12000])  # after the names were read
         return real(path, *rest)
 
-    monkeypatch.setattr(packer, "read_wanted", cut)
+    monkeypatch.setattr(packer, "read_files", cut)
     with pytest.raises(PatchVAEError, match="images is truncated or damaged"):
         prepare_raw(CONFIG, raw.write(), out)
     assert left(out) == []

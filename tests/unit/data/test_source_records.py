@@ -12,9 +12,10 @@ import pytest
 from patchvae.data import sources
 from patchvae.data.checksums import checksum
 from patchvae.data.prepare import prepare
-from patchvae.data.source_records import Entry, check_sources, fetch_again, read_source_record, write_source_record
+from patchvae.data.source_records import check_sources, fetch_again, read_source_record
 from patchvae.data.sources import fetch_all
 from patchvae.errors import PatchVAEError
+from patchvae.files import write_json
 
 BODY = bytes(range(256)) * 1000
 OTHER = BODY[::-1]
@@ -63,8 +64,7 @@ def test_record_is_the_same_on_every_machine(server: Any, machine: Machine, tmp_
     machine.fetch(**ours, d=(machine.photos(), "unverified"))
     photos = other.photos()
     os.utime(photos / "one", ns=(0, 0))
-    upper = MD5.upper().replace("MD5", "md5")
-    theirs = {"c": (other.local("c"), upper), "b": (other.local("b").as_uri(), "unverified")}
+    theirs = {"c": (other.local("c"), MD5), "b": (other.local("b").as_uri(), "unverified")}
     other.fetch(d=(f"{photos}/", "unverified"), **theirs, a=(server.url, SHA))
     assert machine.record.read_bytes() == other.record.read_bytes()
     assert json.loads(machine.record.read_text()) == {
@@ -144,7 +144,7 @@ def test_pointer_is_always_written_anew(machine: Machine) -> None:
     machine.local("a", b"changed")
     found = machine.fetch(a=(machine.local("a", b"changed"), "unverified"))
     assert found["a"] == {"checksum": f"sha256:{hashlib.sha256(b'changed').hexdigest()}", "size": 7}
-    assert check_sources(machine.record, machine.raw) == {"a": found["a"]["checksum"]}
+    assert check_sources(machine.record, machine.raw)[0] == {"a": found["a"]["checksum"]}
 
 
 @pytest.mark.parametrize(
@@ -168,12 +168,6 @@ def test_failure_names_the_source_and_leaves_no_record_but_what_is_complete(
     server.asked.clear()
     assert machine.fetch(a=(server.url, SHA), b=(server.url, SHA), c=(server.url, SHA)).keys() == {"a", "b", "c"}
     assert len(server.asked) == 2
-
-
-def test_malformed_checksum_is_told_before_anything_is_fetched(server: Any, machine: Machine) -> None:
-    with pytest.raises(PatchVAEError, match="the checksum of b must be"):
-        machine.fetch(a=(server.url, SHA), b=(server.url, "listing:00"))
-    assert server.asked == [] and not machine.record.exists()
 
 
 def test_failure_leaves_an_earlier_record_as_it_was(server: Any, machine: Machine) -> None:
@@ -233,7 +227,7 @@ def test_checksum_of_another_kind_than_the_pointers_is_computed(machine: Machine
     recorded = MD5 if right else "md5:" + "0" * 32
     machine.record.write_text(json.dumps({"sources": {"a": {"checksum": recorded, "size": len(BODY)}}}))
     if right:
-        assert check_sources(machine.record, machine.raw) == {"a": MD5}
+        assert check_sources(machine.record, machine.raw)[0] == {"a": MD5}
     else:
         with pytest.raises(PatchVAEError, match=f"has the checksum {MD5} instead of {recorded}"):
             check_sources(machine.record, machine.raw)
@@ -279,8 +273,7 @@ def test_page_that_was_recorded_is_replaced_by_the_remedy(server: Any, machine: 
     server.body = tar = bytes(tarfile.TarInfo("x").tobuf()) + bytes(1024)
     machine.raw.mkdir(parents=True)
     (machine.raw / "a.tar").write_bytes(b"<!DOCTYPE html>")
-    entry = Entry(checksum=checksum(machine.raw / "a.tar"), size=15)
-    write_source_record(machine.record, "set", {"a.tar": entry})
+    write_json(machine.record, {"sources": {"a.tar": {"checksum": checksum(machine.raw / "a.tar"), "size": 15}}})
     config = {"dataset": "set", "format": "folders", "image_size": 32, "num_classes": 2}
     with pytest.raises(
         PatchVAEError, match="a.tar is a web page and no archive: if it is a download, delete it and fetch"

@@ -6,7 +6,7 @@ from helpers import untrained
 
 from patchvae.data.digits import read_digit_scenes
 from patchvae.data.packed import write_packed
-from patchvae.params.jobs import check_config
+from patchvae.params.configs import check_config
 from patchvae.records import checkpoint
 from patchvae.records.digests import DIGESTS
 

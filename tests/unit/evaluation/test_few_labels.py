@@ -1,13 +1,16 @@
 """Few labels: the metrics, which images are drawn, and pixels by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from patchvae.data.packed import PackedSplit, write_packed
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.few_labels import drawn, features_of_pixels, few_labels, standardised
-from patchvae.jobs.run import start
+from patchvae.evaluation.few_labels import drawn, features_of_pixels, standardised
+from patchvae.jobs.computing import compute
+from patchvae.jobs.run import Run
 from patchvae.records.metrics_files import read_metrics
 
 TRAIN, TEST = 120, 60
@@ -62,7 +65,8 @@ def weights(save_model, pretrain_config):
 
 
 def measured(config, data, weights, out):
-    few_labels(config, data, weights, out / "metrics.json", "cpu", 1)
+    rule, more = ("few_labels", {"pretrained": weights}) if weights else ("few_labels_pixels", {})
+    compute(rule, config, data, out / "metrics.json", "cpu", 1, **more)
     return read_metrics(out / "metrics.json")
 
 
@@ -95,7 +99,8 @@ def test_the_floors(small, pixel_config, tmp_path):
 
 
 def pixels(data, config):
-    return features_of_pixels(start("few_labels", "patchvae.evaluation.few_labels", config, data, "cpu", 1), config)
+    run = Run("few_labels", config, data, Path("none.json"), "cpu", 1)
+    return features_of_pixels(config, run.open().images, run.on)
 
 
 def test_whitened_pixels_are_uncorrelated(small, pixel_config):
@@ -139,5 +144,5 @@ def test_a_class_with_too_few_images_is_named(per_class, said):
 
 
 def test_one_label_is_too_few():
-    with pytest.raises(PatchVAEError, match="two labelled training images or more, not 1"):
+    with pytest.raises(PatchVAEError, match="2 labelled training images or more are needed, not 1"):
         drawn(torch.tensor([-1, 0]), "all", 2, 0, 0)

@@ -12,15 +12,20 @@ import pytorch_fid.fid_score
 import pytorch_fid.inception
 import torch
 
+from patchvae.data.inception import fetch_inception, weights_or_reason, weights_path
 from patchvae.data.packed import PackedSplit, load_split, write_packed
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.fid import MeanAndCovariance, features, fid, frechet_distance
-from patchvae.evaluation.inception import fetch_inception, weights_or_reason, weights_path
+from patchvae.evaluation.fid import MeanAndCovariance, features, frechet_distance
+from patchvae.jobs.computing import compute
 from patchvae.records.metrics_files import read_metrics
 
 CPU = torch.device("cpu")
 # The deprecation that pytorch-fid 0.3.0 runs into; SciPy 1.18 will refuse it.
 pytestmark = pytest.mark.filterwarnings("ignore:The `disp` argument is deprecated")
+
+
+def fid(config, data, model, status, out):
+    compute("fid", config, data, out, "cpu", 1, checkpoint=model, inception=status)
 
 
 def moments(samples):
@@ -60,9 +65,9 @@ def local(tmp_path):
 
 def test_moments_are_those_of_numpy():
     samples = 100 + torch.randn(200, 5) @ torch.randn(5, 5)
-    result = moments(samples)
-    assert result.mean() == pytest.approx(samples.double().numpy().mean(0), rel=1e-12)
-    assert result.covariance() == pytest.approx(np.cov(samples.double().numpy(), rowvar=False), rel=1e-6)
+    mean, covariance = moments(samples).moments()
+    assert mean == pytest.approx(samples.double().numpy().mean(0), rel=1e-12)
+    assert covariance == pytest.approx(np.cov(samples.double().numpy(), rowvar=False), rel=1e-6)
 
 
 def test_fid_of_a_set_with_itself_is_zero():
@@ -137,13 +142,6 @@ def test_weights_that_cannot_be_had(location, checksum, why, home, local, tmp_pa
     assert list(weights_path().parent.iterdir()) == [weights_path()] and weights_path().read_bytes() == b"others"
 
 
-@pytest.mark.parametrize("checksum", ["md5:" + "0" * 32, "sha256:6726825d", "0" * 64])
-def test_a_checksum_that_proves_too_little(checksum, home, local, tmp_path):
-    with pytest.raises(PatchVAEError, match="must be sha256:HEX, not"):
-        fetch_inception({"location": str(local[0]), "checksum": checksum}, tmp_path / "status.json")
-    assert not (tmp_path / "status.json").exists()
-
-
 @pytest.mark.parametrize("fate", ["absent", "altered", "broken status"])
 def test_weights_that_are_gone(fate, home, local, config, pretrain_config, scenes, save_model, tmp_path):
     path, digest = local
@@ -158,22 +156,14 @@ def test_weights_that_are_gone(fate, home, local, config, pretrain_config, scene
         status.write_text('{"state": "present"}')
         message = "status.json does not say"
     with pytest.raises(PatchVAEError, match=message):
-        fid(config(), scenes, save_model(pretrain_config()), status, tmp_path / "metrics.json", "cpu", 1)
+        fid(config(), scenes, save_model(pretrain_config()), status, tmp_path / "metrics.json")
     assert not (tmp_path / "metrics.json").exists()
 
 
 def test_without_weights_the_fid_is_null(home, config, pretrain_config, scenes, save_model, tmp_path, caplog):
     (tmp_path / "status.json").write_text('{"state": "missing", "why": "there is no network"}')
     with caplog.at_level(logging.WARNING):
-        fid(
-            config(),
-            scenes,
-            save_model(pretrain_config()),
-            tmp_path / "status.json",
-            tmp_path / "metrics.json",
-            "cpu",
-            1,
-        )
+        fid(config(), scenes, save_model(pretrain_config()), tmp_path / "status.json", tmp_path / "metrics.json")
     record = read_metrics(tmp_path / "metrics.json")
     assert (record["rule"], record["split"], record["count"]) == ("fid", "test", 60)
     assert record["pretraining"]["variant"] == "patchvae" and record["pretraining"]["epochs"] == 2
@@ -185,16 +175,8 @@ def test_weights_of_another_network(home, config, pretrain_config, scenes, save_
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pth")
     digest = hashlib.sha256((tmp_path / "other.pth").read_bytes()).hexdigest()
     fetch_inception({"location": str(tmp_path / "other.pth"), "checksum": f"sha256:{digest}"}, tmp_path / "status.json")
-    with pytest.raises(PatchVAEError, match="6726825d.pth does not hold the weights of pytorch-fid's Inception"):
-        fid(
-            config(),
-            scenes,
-            save_model(pretrain_config()),
-            tmp_path / "status.json",
-            tmp_path / "metrics.json",
-            "cpu",
-            1,
-        )
+    with pytest.raises(PatchVAEError, match="6726825d.pth: not the weights of pytorch-fid's Inception"):
+        fid(config(), scenes, save_model(pretrain_config()), tmp_path / "status.json", tmp_path / "metrics.json")
 
 
 @pytest.fixture
@@ -223,9 +205,7 @@ def test_the_whole_job(random_inception, config, pretrain_config, scenes, save_m
     split = PackedSplit(few, np.array([0, 1, 0, 1]))
     write_packed(tmp_path / "few", "digits", "digit-scenes", ["0", "1"], {"train": split, "test": split}, {})
     monkeypatch.setattr(pytorch_fid.fid_score, "calculate_frechet_distance", squared_distance_of_means)
-    fid(
-        config(), tmp_path / "few", save_model(pretrain_config()), random_inception, tmp_path / "metrics.json", "cpu", 1
-    )
+    fid(config(), tmp_path / "few", save_model(pretrain_config()), random_inception, tmp_path / "metrics.json")
     record = read_metrics(tmp_path / "metrics.json")
     assert record["count"] == 4 and record["fid"] > 0 and "why" not in record
     network = pytorch_fid.inception.InceptionV3([3]).eval()

@@ -16,25 +16,29 @@ from patchvae.evaluation.parts import (
     NONE,
     assign,
     best_part_precision,
+    cells_of,
     cluster_scores,
     logits_of_cells,
-    read_cells,
     score,
-    score_parts,
     trivial,
 )
-from patchvae.jobs.run import start
+from patchvae.hardware import Place
+from patchvae.jobs.computing import compute
 from patchvae.records.metrics_files import read_metrics
 from patchvae.training.pretrain import estimate_statistics
+
+CPU = torch.device("cpu")
+ON = Place(CPU, "fp32")
 
 
 @pytest.fixture
 def cells(scenes, config):
-    return tuple(read_cells(scenes, split) for split in ("train", "test"))
+    splits = (load_split(scenes, split) for split in ("train", "test"))
+    return tuple(cells_of(split.images, split.labels, split.occurrence) for split in splits)
 
 
 def measured(config, data, path, out):
-    score_parts(config, data, path, out / "metrics.json", "cpu", 1)
+    compute("parts", config, data, out / "metrics.json", "cpu", 1, checkpoint=path)
     return read_metrics(out / "metrics.json")
 
 
@@ -106,9 +110,8 @@ def test_clusters_of_two_kinds_of_patches():
 
 def test_logits_are_in_the_order_of_the_cells(cells, config, pretrain_config, scenes):
     test = cells[1]
-    run = start("parts", "patchvae.evaluation.parts", config(command="parts"), scenes, "cpu", 1)
     model = untrained(pretrain_config()).eval()
-    logits = logits_of_cells(run, model, test)
+    logits = logits_of_cells(model, test, config(command="parts"), ON)
     image = torch.from_numpy(test.images[52:53]).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.no_grad():
         expected = model.encoder(image).occurrence_logits[0, :, 1, 2]
@@ -128,8 +131,8 @@ def test_trivial_scores_by_hand(cells):
 def with_statistics(config, pretrain_config, scenes):
     """The model before training, with BatchNorm statistics of the training images."""
     model = untrained(pretrain_config())
-    run = start("parts", "patchvae.evaluation.parts", config(command="parts"), scenes, "cpu", 1)
-    estimate_statistics(model, open_array(scenes / "train_images.npy", run.device), run)
+    pixels = open_array(scenes / "train_images.npy", CPU)
+    estimate_statistics(model, pixels, config(command="parts"), ON)
     return model
 
 
@@ -172,23 +175,23 @@ def rewritten(folder, scenes, change):
         (lambda s: PackedSplit(s.images, s.labels), "has no train_occurrence.npy"),
         (
             lambda s: PackedSplit(s.images, s.labels, s.occurrence.repeat(2, 1).repeat(2, 2)),
-            r"\(4, 4\), that of .*8, 8",
+            r"\(4, 4\), that of the scenes is .8, 8",
         ),
         (lambda s: PackedSplit(s.images, s.labels, s.occurrence[:, :3, :3]), "no grid of cells for images of side 32"),
         (
             lambda s: PackedSplit(s.images * 0, s.labels, s.occurrence),
-            "train_occurrence.npy has a digit in a flat cell",
+            "train_occurrence.npy: a digit in a flat cell",
         ),
     ],
 )
 def test_bad_data(change, message, config, pretrain_config, scenes, save_model, tmp_path):
     data = rewritten(tmp_path / "data", scenes, change)
     with pytest.raises(PatchVAEError, match=message):
-        score_parts(config(command="parts"), data, save_model(pretrain_config()), tmp_path / "metrics.json", "cpu", 1)
+        measured(config(command="parts"), data, save_model(pretrain_config()), tmp_path)
     assert not (tmp_path / "metrics.json").exists()
 
 
 def test_a_model_without_parts(config, pretrain_config, scenes, save_model, tmp_path):
     path = save_model(pretrain_config("beta-vae"))
     with pytest.raises(PatchVAEError, match="^beta-vae is a beta-vae, this needs a patchvae"):
-        score_parts(config("beta-vae", "parts"), scenes, path, tmp_path / "metrics.json", "cpu", 1)
+        measured(config("beta-vae", "parts"), scenes, path, tmp_path)

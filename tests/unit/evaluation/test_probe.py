@@ -11,8 +11,9 @@ from sklearn import linear_model
 from patchvae.data.packed import PackedSplit, image_digests, load_manifest, write_manifest, write_packed
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.bits import by_digest, unpacked_bits
-from patchvae.evaluation.probe import BATCH, FrozenFeatures, parted, probe
-from patchvae.jobs.run import start
+from patchvae.evaluation.frozen import BATCH, pooled
+from patchvae.evaluation.probe import split_labelled
+from patchvae.jobs.computing import compute
 from patchvae.records.metrics_files import read_metrics
 
 CLASSES = ["red", "green", "blue"]
@@ -57,7 +58,7 @@ def probe_config(config):
 
 
 def measured(config, data, weights, out):
-    probe(config, data, weights, out / "metrics.json", "cpu", 1)
+    compute("probe", config, data, out / "metrics.json", "cpu", 1, pretrained=weights)
     return read_metrics(out / "metrics.json")
 
 
@@ -66,8 +67,7 @@ def changed(squares, folder, **arrays):
     shutil.copytree(squares, folder)
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
-    manifest = load_manifest(squares)
-    write_manifest(folder, manifest["dataset"], manifest["format"], manifest["classes"], {})
+    write_manifest(folder, load_manifest(squares))
     return folder
 
 
@@ -150,31 +150,29 @@ def test_images_without_a_label_are_left_out(squares, weights, probe_config, tmp
 def test_parts_of_the_labelled_images():
     labels = torch.arange(100) % 7 - 1
     labelled = set((labels >= 0).nonzero().flatten().tolist())
-    fitted, held = (part.tolist() for part in parted(labels, 0.1, 0))
+    fitted, held = (part.tolist() for part in split_labelled(labels, 0.1, 0))
     assert len(held) == round(0.1 * len(labelled)) and set(fitted) | set(held) == labelled
     assert not set(fitted) & set(held) and fitted == sorted(fitted) and held == sorted(held)
-    assert parted(labels, 0.1, 0)[1].tolist() == held != parted(labels, 0.1, 1)[1].tolist()
+    assert split_labelled(labels, 0.1, 0)[1].tolist() == held != split_labelled(labels, 0.1, 1)[1].tolist()
 
 
 @pytest.mark.parametrize(("holdout", "held"), [(0.01, 1), (0.5, 2), (0.99, 3)])
 def test_neither_part_is_empty(holdout, held):
-    assert [len(part) for part in parted(torch.zeros(4, dtype=torch.int64), holdout, 0)] == [4 - held, held]
+    assert [len(part) for part in split_labelled(torch.zeros(4, dtype=torch.int64), holdout, 0)] == [4 - held, held]
 
 
 def test_one_label_is_too_few():
-    with pytest.raises(PatchVAEError, match="needs two labelled training images or more, not 1"):
-        parted(torch.tensor([-1, 0, -1]), 0.1, 0)
+    with pytest.raises(PatchVAEError, match="2 labelled training images or more are needed, not 1"):
+        split_labelled(torch.tensor([-1, 0, -1]), 0.1, 0)
 
 
 @pytest.mark.parametrize(("pool", "window", "stride"), [(1, 4, 4), (2, 2, 2), (3, 2, 1), (4, 1, 1), (9, 1, 1)])
-def test_maps_are_averaged_to_a_grid(pool, window, stride, squares, weights, pretrained, probe_config):
-    config = probe_config(pool=pool)
-    run = start("probe", "patchvae.evaluation.probe", config, squares, "cpu", 1)
+def test_maps_are_averaged_to_a_grid(pool, window, stride):
     maps = torch.randn(2, 128, 4, 4)
-    pooled = FrozenFeatures(run, config, {"model": untrained(pretrained).state_dict()}).pooled(maps)
+    found = pooled(maps, pool)
     expected = maps.unfold(2, window, stride).unfold(3, window, stride).mean((4, 5)).flatten(1)
-    assert pooled.dtype == torch.float64
-    torch.testing.assert_close(pooled, expected.double(), rtol=0, atol=1e-6)
+    assert found.dtype == torch.float64
+    torch.testing.assert_close(found, expected.double(), rtol=0, atol=1e-6)
 
 
 def test_features_in_bf16(squares, weights, probe_config, tmp_path):

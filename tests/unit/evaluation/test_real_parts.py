@@ -11,28 +11,29 @@ from torch import nn
 
 from patchvae.data.packed import load_split
 from patchvae.errors import PatchVAEError
+from patchvae.evaluation.frozen import FrozenFeatures
 from patchvae.evaluation.real_parts import (
     Measures,
     Occurrence,
     Ruler,
-    Space,
-    cluster_occurrence,
     cut,
-    measure_parts,
+    kmeans_scores,
+    occurrence_of,
     one_hot,
     random_places,
 )
 from patchvae.features import export
-from patchvae.jobs.run import start
+from patchvae.hardware import Place
+from patchvae.jobs.computing import compute
 from patchvae.records.digests import DIGESTS
 from patchvae.records.metrics_files import read_metrics
 
 COUNT, CLASSES = 120, 4
 
 
-@pytest.fixture
-def run(config, scenes):
-    return start("real_parts", "patchvae.evaluation.real_parts", settings(config), scenes, "cpu", 1)
+def colours():
+    """Mean colours of squares in place of a phi's features."""
+    return FrozenFeatures(nn.AvgPool2d(4), "symmetric", 2, Place(torch.device("cpu"), "fp32"))
 
 
 def settings(config, variant="patchvae", **changes):
@@ -57,13 +58,13 @@ def planted():
 
 
 @pytest.fixture
-def measures(run, config, planted):
+def measures(config, planted):
     images, labels, _ = planted
     generator = np.random.default_rng(1)
     orders = np.stack([generator.permutation(COUNT) for _ in range(20)])
     settled = settings(config, crop_cells=1)
     sets = [cut(images, random_places(COUNT, 16, 12, generator), (4, 4), 1) for _ in range(10)]
-    rulers = {"mean colour": Ruler(Space(run, nn.AvgPool2d(4), 2), sets)}
+    rulers = {"mean colour": Ruler(colours(), sets)}
     return Measures(settled, images, {"class": labels, "superclass": labels // 2}, orders, (4, 4), rulers)
 
 
@@ -77,12 +78,8 @@ def maps(planted):
     return scores
 
 
-def occurrence_of(scores):
-    return Occurrence(scores, torch.from_numpy(scores).sigmoid().numpy())
-
-
 def test_planted_parts(measures, planted):
-    record = measures.record(occurrence_of(maps(planted)))
+    record = measures.record(occurrence_of(torch.from_numpy(maps(planted))))
     red, first, nowhere, _ = record["parts"]
     assert [part["dead"] for part in record["parts"]] == [False, False, True, True]
     assert (red["share"], first["share"], nowhere["share"]) == pytest.approx((1 / 16, 1 / 4, 0))
@@ -107,7 +104,7 @@ def test_planted_parts(measures, planted):
 def test_maps_of_other_images_are_no_structure(measures, planted):
     scores = maps(planted)
     dealt = np.random.default_rng(4).permutation(COUNT)
-    shuffled = measures.record(occurrence_of(scores[dealt]))["parts"]
+    shuffled = measures.record(occurrence_of(torch.from_numpy(scores[dealt])))["parts"]
     red, first = shuffled[:2]
     assert abs(first["class"]["bits"]) < 5 * first["class"]["error"] < 0.2
     for distance in red["distance"]["mean colour"].values():
@@ -116,21 +113,20 @@ def test_maps_of_other_images_are_no_structure(measures, planted):
 
 
 def test_all_parts_dead(measures, planted):
-    record = measures.record(occurrence_of(maps(planted)[:, 2:]))
+    record = measures.record(occurrence_of(torch.from_numpy(maps(planted)[:, 2:])))
     assert record["mean"]["live"] is None and record["mean"]["all"]["class"]["bits"] is not None
 
 
-def test_the_cosine_does_not_know_contrast(run, planted):
+def test_the_cosine_does_not_know_contrast(planted):
     """Halving the contrast of all crops about grey halves the Euclidean distance of a linear map, not the angles."""
     images = planted[0]
     generator = np.random.default_rng(5)
     sets = [cut(images, random_places(COUNT, 16, 12, generator), (4, 4), 1) for _ in range(4)]
-    space = Space(run, nn.AvgPool2d(4), 2)
-    space.standardise(np.concatenate(sets))
-    space.mean = torch.zeros(())  # features of grey are 0
+    ruler = Ruler(colours(), sets)
+    ruler.mean = torch.zeros(())  # features of grey are 0
     wide = np.where(sets[0] > 127, 228, 28).astype(np.uint8)
     narrow = np.where(sets[0] > 127, 178, 78).astype(np.uint8)
-    (far, angle), (near, same) = space.distances(wide), space.distances(narrow)
+    (far, angle), (near, same) = ruler.distances(wide), ruler.distances(narrow)
     assert near == pytest.approx(far / 2, rel=0.01) and same == pytest.approx(angle, abs=0.01)
 
 
@@ -140,7 +136,7 @@ def test_clusters_of_red_and_green_cells(planted):
     red[..., 0] = 255
     green = np.roll(red, 1, axis=3)
     fitted = np.concatenate([red[:, :8, :8], green[:, :8, :8]])
-    scores = cluster_occurrence(fitted, images, (4, 4), 1, 2, seed=0)
+    scores = kmeans_scores(fitted, images, (4, 4), 1, 2, seed=0)
     assert scores.shape == (COUNT, 2, 16)
     found = Occurrence(scores, one_hot(scores))
     assert (found.probabilities.sum(axis=1) == 1).all()
@@ -153,12 +149,13 @@ def test_clusters_of_red_and_green_cells(planted):
 
 @pytest.fixture
 def measured(config, scenes, tmp_path):
-    def measure(path, reference, name="metrics", **changes):
+    def by_paths(path, reference, name="metrics", **changes):
         out = tmp_path / f"{name}.json"
-        measure_parts(settings(config, **changes), scenes, path, reference, out, "cpu", 1)
+        files = {"checkpoint": path, "reference": reference}
+        compute("real_parts", settings(config, **changes), scenes, out, "cpu", 1, **files)
         return read_metrics(out)
 
-    return measure
+    return by_paths
 
 
 @pytest.fixture

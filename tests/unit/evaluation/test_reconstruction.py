@@ -10,21 +10,22 @@ from helpers import untrained
 from patchvae.data.packed import load_split
 from patchvae.data.tensors import BATCH, batches
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.reconstruction import decode, reconstruct, reconstructions, similarity
+from patchvae.evaluation.reconstruction import decode, reconstructions, similarity
 from patchvae.files import file_digest
-from patchvae.jobs.run import start
+from patchvae.hardware import Place
+from patchvae.jobs.computing import compute
+from patchvae.jobs.run import Run
 from patchvae.models.patchvae import patch_code
 from patchvae.models.scaling import IMAGENET_STD, Scaling
 from patchvae.pretrained import load_model
 from patchvae.records.checkpoint import load, pretraining_record
 from patchvae.records.metrics_files import read_metrics
-from patchvae.records.results import ReconstructResult
 
 CPU = torch.device("cpu")
 
 
 def measured(config, data, path, out):
-    reconstruct(config, data, path, out / "metrics.json", "cpu", 1)
+    compute("reconstruct", config, data, out / "metrics.json", "cpu", 1, checkpoint=path)
     return read_metrics(out / "metrics.json")
 
 
@@ -123,9 +124,8 @@ def test_metrics_are_means_over_all_test_images(
     assert record["pretraining"] == pretraining_record(load(path) | {"sha256": file_digest(path)})
     assert (record["config"]["stand_in"], record["pretraining"]["stand_in"]) == (True, False)
     pixels = load_split(scenes, "test").images
-    run = start("reconstruct", "patchvae.evaluation.reconstruction", settings, scenes, "cpu", 1)
-    model, _ = load_model(path, settings, ("beta-vae", "patchvae"), CPU)
-    pairs = reconstructions(run, settings, model, pixels, 1.0)
+    model, _ = load_model(path, settings, ("beta-vae", "patchvae"))
+    pairs = reconstructions(settings, model, pixels, 1.0, Place(CPU, "fp32"))
     originals, copies = (torch.cat(parts) for parts in zip(*pairs, strict=True))
     assert np.array_equal((originals * 255).round().permute(0, 2, 3, 1).numpy(), pixels)
     squared = (originals - copies).pow(2).mean((1, 2, 3))
@@ -177,7 +177,7 @@ def test_nothing_but_the_metrics_is_left(config, pretrain_config, scenes, save_m
 def test_bad_inputs(saved, asked, message, config, pretrain_config, scenes, save_model, tmp_path):
     path = save_model(pretrain_config(**saved))
     with pytest.raises(PatchVAEError, match=message):
-        reconstruct(config(**asked), scenes, path, tmp_path / "metrics.json", "cpu", 1)
+        measured(config(**asked), scenes, path, tmp_path)
     assert not (tmp_path / "metrics.json").exists()
 
 
@@ -187,27 +187,25 @@ def test_a_broken_model_gives_no_number(config, pretrain_config, scenes, save_mo
         model.decoder.layers[0].weight[:] = math.nan
     path = save_model(pretrain_config(), model)
     with pytest.raises(PatchVAEError, match="patchvae.pt: the psnr of its reconstructions is nan"):
-        reconstruct(config(), scenes, path, tmp_path / "metrics.json", "cpu", 1)
+        measured(config(), scenes, path, tmp_path)
     assert not (tmp_path / "metrics.json").exists()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"psnr": math.inf}, "psnr is inf: Input should be a finite number"),
-        ({"ssim": 2}, "ssim is 2: Input should be less than or equal to 1"),
-        ({"pnsr": 1.0}, "unknown key pnsr"),
+        ({"psnr": math.inf}, "psnr: inf is not a finite number"),
+        ({"ssim": 2}, "ssim: 2 is not at most 1"),
+        ({"pnsr": 1.0}, "pnsr: unknown key"),
     ],
 )
 def test_a_result_is_checked_before_it_is_written(changes, message, config, scenes, tmp_path):
-    run, out = (
-        start("reconstruct", "patchvae.evaluation.reconstruction", config(), scenes, "cpu", 1),
-        tmp_path / "m.json",
-    )
+    out = tmp_path / "m.json"
+    run = Run("reconstruct", config(), scenes, out, "cpu", 1)
     record = {"split": "test", "count": 60, "psnr": 20, "ssim": 0.5, "psnr_normalised": 10.0}
-    run.finish(ReconstructResult, out, record, 1.0, 60)
+    run.finish(record, 1.0, 60)
     assert '"psnr": 20,' in out.read_text()  # as it was measured, not 20.0
     out.unlink()
     with pytest.raises(PatchVAEError, match=f"m.json: {message}"):
-        run.finish(ReconstructResult, out, record | changes, 1.0, 60)
+        run.finish(record | changes, 1.0, 60)
     assert not out.exists()

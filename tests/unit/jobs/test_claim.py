@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import pretrain
 
 import patchvae
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest, read_json, write_json
-from patchvae.jobs.claim import TOKEN, Claim, Overtaken, unless_finished_by_another
+from patchvae.jobs.claim import TOKEN, Claim, Overtaken
 from patchvae.jobs.states import state_path
+from patchvae.jobs.work import work
 from patchvae.plan.jobs import read_job
 from patchvae.records import checkpoint
 from patchvae.records.record import Record, digests
-from patchvae.training.pretrain import pretrain
 
 # A run by the command line that saves after every step and, before step HOLD, waits for the file `go`
 RUN = """
@@ -161,7 +162,7 @@ def test_looking_takes_a_hundredth_of_the_time(claim, monkeypatch) -> None:
     monkeypatch.setattr(Path, "read_text", slow)
     while clock[0] < 10:
         clock[0] += 0.01
-        first.check_now_and_then()
+        first.check(now=False)
     assert 40 <= len(looked) <= 51
 
 
@@ -170,7 +171,7 @@ def test_looking_takes_a_hundredth_of_the_time(claim, monkeypatch) -> None:
     [("the same job", True), ("another job", False), ("nothing", False)],
 )
 def test_who_is_overtaken_ends_well_where_the_outputs_are_right(
-    job_file, pretrain_config, recorded: str, well: bool
+    job_file, pretrain_config, monkeypatch, recorded: str, well: bool
 ) -> None:
     job = read_job(job_file("pretrain", pretrain_config().given))
     for name in job.makes:
@@ -178,6 +179,10 @@ def test_who_is_overtaken_ends_well_where_the_outputs_are_right(
     digest = {"the same job": job.digest, "another job": "0" * 16}
     if recorded in digest:
         Record(digest[recorded], "", digests(job.reads, Path()), digests(job.makes, Path())).save(Path(job.record))
-    ends = contextlib.nullcontext() if well else pytest.raises(Overtaken)
-    with ends, unless_finished_by_another(job):
+
+    def overtaken(*args, **files):
         raise Overtaken("overtaken")
+
+    monkeypatch.setattr("patchvae.jobs.computing.compute", overtaken)
+    with contextlib.nullcontext() if well else pytest.raises(Overtaken):
+        work(job, job.config, "cpu", 1)

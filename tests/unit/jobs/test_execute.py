@@ -255,7 +255,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[BaseException
     """A function of an error, by which `masks` ends halfway from then on."""
 
     def fail(error: BaseException) -> None:
-        def halfway(job: Job, config: Any, machine: Any) -> None:
+        def halfway(job: Job, config: Any, threads: int) -> None:
             np.save(Path(str(job.outputs["masks"])), np.zeros(3))
             raise error
 

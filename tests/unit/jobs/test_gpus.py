@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import ROOT
+from helpers import rule_texts
 from job_files import write_job
 
 import patchvae
@@ -22,7 +21,7 @@ from patchvae.files import write_json
 from patchvae.jobs import execute as executing
 from patchvae.jobs import gpus
 from patchvae.jobs.gpus import Gpu
-from patchvae.plan.code import fingerprint
+from patchvae.plan.jobs import fingerprint
 from patchvae.plan.layout import KINDS
 
 UUIDS = [f"GPU-{number}d4c4a3e-0000-1111-2222-333344445555" for number in range(3)]
@@ -32,7 +31,7 @@ import signal, sys
 from patchvae.jobs import gpus
 for number in (signal.SIGHUP, signal.SIGINT):
     signal.signal(number, signal.SIG_DFL)
-gpus.lease(gpus.visible(), gpus.VISIBLE in gpus.os.environ)
+gpus.lease()
 print(gpus.os.environ.get(gpus.VISIBLE), flush=True)
 sys.stdin.read()
 """
@@ -204,7 +203,7 @@ def test_a_job_that_has_no_use_for_a_gpu_holds_none(machine, monkeypatch, tmp_pa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(executing, "work", lambda *given: Path("out").touch())
     holds: list[str] = []
-    monkeypatch.setattr(gpus, "lease", lambda *given, **how: holds.append(rule))
+    monkeypatch.setattr(gpus, "lease", lambda: holds.append(rule))
     for rule in KINDS:
         config = {"model": {"name": "patchvae"}}
         module = "patchvae.report.figures.teaser" if rule == "figure_parts" else KINDS[rule].module
@@ -212,28 +211,26 @@ def test_a_job_that_has_no_use_for_a_gpu_holds_none(machine, monkeypatch, tmp_pa
         job |= {"rule": rule, "modules": [module], "code": fingerprint(module)}
         write_json("jobs/small/masks.json", job)
         assert main(["run", "jobs/small/masks.json"]) == 0, capsys.readouterr().err
-    rules = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk"))
-    asking = {text.partition(":")[0] for text in re.split("^rule ", rules, flags=re.M)[1:] if "gpu=1" in text}
-    assert {*holds} == asking
+    assert {*holds} == {name for name, text in rule_texts().items() if "gpu=1," in text}
 
 
 @pytest.mark.parametrize("text", ["0", "", "-1", "two", "1.5"])
 def test_a_share_that_is_no_number_is_refused(machine: object, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv(gpus.PER_GPU, text)
     with pytest.raises(PatchVAEError, match=f"^{gpus.PER_GPU}: '{text}' is not a whole number from 1 to 999$"):
-        gpus.lease(gpus.visible())
+        gpus.lease()
 
 
 def test_a_folder_that_cannot_be_written_is_named(machine: object, monkeypatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv(gpus.LEASES, str(tmp_path / "file"))
     with pytest.raises(PatchVAEError, match=f"^cannot write {tmp_path}/file, .*{gpus.LEASES}$"):
-        gpus.lease(gpus.visible())
+        gpus.lease()
 
 
 def test_no_lease_is_left_open_by_a_look(machine: object) -> None:
     before = len(os.listdir("/proc/self/fd"))
-    gpus.lease(gpus.visible())
+    gpus.lease()
     for number in gpus._held:
         os.close(number)
     assert len(os.listdir("/proc/self/fd")) == before
@@ -261,7 +258,7 @@ def test_a_job_that_shares_a_gpu_in_turns_says_what_that_costs(
     monkeypatch.setenv(gpus.PER_GPU, "2")
     monkeypatch.setenv(gpus.VISIBLE, "0")
     assert gpu_of(start()) == "0"
-    gpus.lease(gpus.visible(), decided=True)
+    gpus.lease()
     told = [record.getMessage() for record in caplog.records if gpus.TURNS in record.getMessage()]
     assert len(told) == (0 if status == 0 else 1)
     assert "nvidia-cuda-mps-control -d" in gpus.TURNS and "\n" not in gpus.TURNS
@@ -271,5 +268,5 @@ def test_a_job_alone_on_its_gpu_does_not_ask_for_mps(
     mps: Callable[[int], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     mps(1)
-    gpus.lease(gpus.visible())
+    gpus.lease()
     assert gpus.TURNS not in caplog.text and not (tmp_path / "asked").exists()

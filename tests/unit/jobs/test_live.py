@@ -9,12 +9,11 @@ import types
 
 import pytest
 import torch
+from helpers import finetune, pretrain
 
-from patchvae.jobs.live import Live
-from patchvae.jobs.watch import Watcher
+from patchvae.jobs.watch import Live, Watcher
 from patchvae.records import checkpoint
-from patchvae.training.finetune import finetune
-from patchvae.training.pretrain import PretrainTask, pretrain
+from patchvae.training.pretrain import PretrainTask
 
 MODULE = "torch.utils.tensorboard"
 

@@ -16,7 +16,6 @@ from patchvae.cli import main
 from patchvae.data.masks import write_masks
 from patchvae.data.packed import PackedSplit, load_array, write_packed
 from patchvae.files import read_json
-from patchvae.jobs import local_copies
 from patchvae.jobs.local_copies import FOLDER, local_data, local_masks
 
 
@@ -58,7 +57,7 @@ def test_data_and_masks_are_copied_once(data: Path, disk: Path) -> None:
 def test_nothing_is_copied_unasked(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(FOLDER, raising=False)
     masks = data / "masks" / "train.npy"
-    assert (local_data(data), local_masks(masks), local_masks(None)) == (data, masks, None)
+    assert (local_data(data), local_masks(masks)) == (data, masks)
     monkeypatch.setenv(FOLDER, "")
     assert local_data(data) == data
 
@@ -88,7 +87,8 @@ def test_without_room_the_data_are_read_where_they_are(data: Path, disk: Path, m
 
 
 def test_a_disk_that_fills_up_leaves_nothing_behind(data: Path, disk: Path, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(local_copies, "_copy_file", lambda source, target: shutil.copyfile(source, "/dev/full"))
+    copy = shutil.copyfile
+    monkeypatch.setattr(shutil, "copyfile", lambda source, target: copy(source, "/dev/full"))
     assert local_data(data) == data
     assert caplog.messages == [f"{data} is read where it is: no copy in {disk} (No space left on device)"]
     assert not list(disk.glob("*.partial")) and not list(disk.glob("*/"))
@@ -111,22 +111,22 @@ def test_altered_data_are_not_copied(data: Path, disk: Path, caplog) -> None:
 
 def test_jobs_that_begin_together_copy_once(data: Path, disk: Path) -> None:
     code = """
-import sys, time
+import shutil, sys, time
 from pathlib import Path
 from patchvae.jobs import local_copies
-copy = local_copies._copy_file
+copy = shutil.copyfile
 def slow(source, target):
     print("copies", target.name, flush=True)
     time.sleep(0.1)
     return copy(source, target)
-local_copies._copy_file = slow
+shutil.copyfile = slow
 print(local_copies.local_data(Path(sys.argv[1])))
 """
     env = os.environ | {"PYTHONPATH": str(Path(patchvae.__file__).parents[1])}
     command = [sys.executable, "-c", code, str(data)]
     jobs = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     said = [job.communicate(timeout=100)[0].splitlines() for job in jobs]
-    assert sorted(map(len, said)) == [1, 1, 1 + 6]
+    assert sorted(map(len, said)) == [1, 1, 1 + 7]
     assert len({lines[-1] for lines in said}) == 1
 
 

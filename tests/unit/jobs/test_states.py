@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import pretrain
 
 from patchvae.cli import main
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest, read_json
 from patchvae.jobs.execute import execute
-from patchvae.jobs.states import clean, finish, state_path
-from patchvae.params.jobs import check_config
+from patchvae.jobs.states import FINISHED, clean, state_path
+from patchvae.params.configs import check_config
 from patchvae.plan.jobs import read_job
 from patchvae.records import checkpoint
 from patchvae.records.record import Record, job_digest
-from patchvae.training.pretrain import PretrainTask, pretrain
+from patchvae.training.pretrain import PretrainTask
 
 RECORD = Path("results/training.record")
 
@@ -28,7 +29,7 @@ def made(seed: int, record: Path = RECORD, finished: bool = True, **more: Any) -
     path = state_path(Path("scratch"), key, f"training {seed}", record)
     path.write_bytes(b"state")
     if finished:
-        finish(path)
+        path.with_name(FINISHED).touch()
     return path
 
 
@@ -48,11 +49,11 @@ def test_only_the_state_that_the_record_names_goes() -> None:
     broken = made(2)
     (broken.parent / "job.json").write_text("{")
     nothing = made(0, Path("results/nothing.record"), pretrained="a third phi")
-    assert clean(Path("scratch")).removed == []
+    assert clean(Path("scratch"))[0] == []
     recorded(0)
-    cleaned = clean(Path("scratch"))
-    assert cleaned.removed == ["training 0"]
-    assert sorted(cleaned.kept) == sorted([str(broken.parent), "training 0", "training 0", "training 1"])
+    removed, kept = clean(Path("scratch"))
+    assert removed == ["training 0"]
+    assert sorted(kept) == sorted([str(broken.parent), "training 0", "training 0", "training 1"])
     assert [path.exists() for path in (ours, other, unfinished, broken, nothing)] == [False, True, True, True, True]
 
 
@@ -72,7 +73,7 @@ def test_an_edit_that_is_taken_back_costs_no_state() -> None:
     interrupted = made(0, finished=False)
     finished = made(1)
     recorded(1)
-    assert clean(Path("scratch")).removed == ["training 1"] and not finished.exists()
+    assert clean(Path("scratch"))[0] == ["training 1"] and not finished.exists()
     assert made(0, finished=False) == interrupted
 
 
@@ -85,7 +86,7 @@ def test_projects_that_share_a_scratch_have_states_of_their_own(tmp_path: Path, 
         places.append(made(0).resolve())
     assert places[0] != places[1]
     recorded(0)
-    assert clean(Path("scratch")).removed == ["training 0"]
+    assert clean(Path("scratch"))[0] == ["training 0"]
     assert places[0].exists() and not places[1].exists()
     # The first one is there, so the second one begins anew, and finds its own state later.
     assert made(0).resolve() == places[1]
@@ -152,7 +153,7 @@ def test_clean_ends_no_training_at_work_and_knows_the_states_of_all_jobs(
     for path in jobs:
         execute(path, "cpu", 1)
     assert len(list(Path("scratch").iterdir())) >= 4
-    assert clean(Path("scratch")).kept == [] and not list(Path("scratch").iterdir())
+    assert clean(Path("scratch"))[1] == [] and not list(Path("scratch").iterdir())
 
     path = job_file("pretrain", pretrain_config(lr=0.002).given)
     prepare, cleaned = PretrainTask.prepare, []
@@ -168,4 +169,4 @@ def test_clean_ends_no_training_at_work_and_knows_the_states_of_all_jobs(
     ((removed, kept),) = cleaned
     assert removed == [] and kept == ["patchvae squares seed 0"]
     assert checkpoint.load(Path("pretrain.pt"))["config"]["lr"] == 0.002
-    assert len(clean(Path("scratch")).removed) == 1
+    assert len(clean(Path("scratch"))[0]) == 1

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from patchvae.errors import PatchVAEError
 from patchvae.models.bigan import JointDiscriminator
 from patchvae.models.discriminator import Discriminator
 from patchvae.models.factory import build_model, network_of
 from patchvae.models.parameters import networks, write_csv
-from patchvae.models.resnet import Backbone, Classifier, count_parameters
+from patchvae.models.resnet import Backbone, count_parameters, head, initialise
 
 PAPER = Path(__file__).parents[3] / "paper" / "parameter_counts.csv"
 
@@ -32,13 +33,18 @@ def test_every_printed_count_comes_out():
 def test_derived_counts():
     assert count_parameters(Backbone("resnet9")) == 683_072
     assert count_parameters(Discriminator()) == 659_456
-    head = networks(32, 100)["classifier"].head
-    assert count_parameters(head) == 1_100_388
+    _, top = networks(32, 100)["classifier"]
+    assert count_parameters(top) == 1_100_388
 
 
 def beta_vae_of(backbone, image_size, latent_dim):
     options = {"backbone": backbone, "init": "kaiming", "latent_dim": latent_dim, "beta": 1.0}
     return build_model(network_of({"name": "beta-vae", **options}), image_size)
+
+
+def classifier(backbone, image_size, classes, pool="flatten"):
+    phi = Backbone(backbone)
+    return nn.Sequential(phi, head(phi, image_size, classes, 512, True, 0.0, pool))
 
 
 def test_derived_counts_of_imagenets_networks():
@@ -66,15 +72,15 @@ def test_derived_counts_of_imagenets_networks():
         assert count_parameters(patchvae.decoder) == 12_196_736
         assert count_parameters(beta_vae.encoder) == 17_633_984
         assert count_parameters(beta_vae.decoder) == 14_425_088
-        assert count_parameters(Classifier("resnet18", 224, 1000, pool="average", init="torch")) == 11_952_168
-        assert count_parameters(Classifier("resnet18", 224, 1000, pool="flatten", init="torch")) == 24_535_080
+        assert count_parameters(classifier("resnet18", 224, 1000, "average")) == 11_952_168
+        assert count_parameters(classifier("resnet18", 224, 1000)) == 24_535_080
 
 
 def test_resnet18_reconstructs_and_classifies():
     images = torch.randn(2, 3, 64, 64)
     assert Backbone("resnet18")(images).shape == (2, 512, 2, 2)
     assert beta_vae_of("resnet18", 64, 8)(images, 1.0).reconstruction.shape == images.shape
-    assert Classifier("resnet18", 64, 7, pool="average")(images).shape == (2, 7)
+    assert classifier("resnet18", 64, 7, "average")(images).shape == (2, 7)
 
 
 @pytest.mark.parametrize("size", [32, 64])
@@ -83,7 +89,7 @@ def test_shapes(size):
     assert Backbone("resnet9")(images).shape == (2, 128, size // 8, size // 8)
     assert Discriminator()(images).shape == (2,)
     assert JointDiscriminator(96)(images, torch.randn(2, 96)).shape == (2,)
-    assert Classifier("resnet9", size, 7)(images).shape == (2, 7)
+    assert classifier("resnet9", size, 7)(images).shape == (2, 7)
     output = beta_vae_of("resnet9", size, 96)(images, 1.0)
     assert output.reconstruction.shape == images.shape and output.kl["kl"].ndim == 0
 
@@ -97,22 +103,20 @@ def test_the_joint_discriminator_looks_at_the_pairing():
 
 
 def test_kaiming_initialisation_of_convolutions_and_of_fc_layers():
-    net = Classifier("resnet9", 64, 67, init="kaiming")
-    weight = net.backbone.conv4_5[0].conv1.weight  # fan-out 128 * 9
+    backbone, top = net = classifier("resnet9", 64, 67)
+    initialise(net, "kaiming")
+    weight = backbone.conv4_5[0].conv1.weight  # fan-out 128 * 9
     assert weight.std().item() == pytest.approx((2 / (128 * 9)) ** 0.5, rel=0.03)
-    assert net.head[1].weight.std().item() == pytest.approx(0.01, rel=0.03)
-    assert net.head[1].bias.abs().sum() == 0
+    assert top[1].weight.std().item() == pytest.approx(0.01, rel=0.03)
+    assert top[1].bias.abs().sum() == 0
 
 
 def test_dropout_and_relu_of_the_head_are_optional():
-    kinds = [type(layer).__name__ for layer in Classifier("resnet9", 32, 5, relu=False, dropout=0.5).head]
-    assert kinds == ["Flatten", "Dropout", "Linear", "Linear"]
-    assert [type(layer).__name__ for layer in Classifier("resnet9", 32, 5).head] == [
-        "Flatten",
-        "Linear",
-        "ReLU",
-        "Linear",
-    ]
+    def kinds(relu, dropout):
+        return [type(layer).__name__ for layer in head(Backbone("resnet9"), 32, 5, 512, relu, dropout, "flatten")]
+
+    assert kinds(False, 0.5) == ["Flatten", "Dropout", "Linear", "Linear"]
+    assert kinds(True, 0.0) == ["Flatten", "Linear", "ReLU", "Linear"]
 
 
 def test_unknown_model_or_argument_is_one_sentence():

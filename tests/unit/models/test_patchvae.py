@@ -13,7 +13,7 @@ from patchvae.models.patchvae import (
     sample_occurrence,
     temperature_at,
 )
-from patchvae.params.networks import PatchVAENetwork, Temperature
+from patchvae.params.model_kinds import PatchVAENetwork, Temperature
 
 TEMPERATURE = {"start": 1.0, "rate": 3e-5, "floor": 0.1}
 
@@ -33,7 +33,7 @@ def patchvae(**changes):
         "temperature": {"start": 1.0, "rate": 1e-3, "floor": 0.1, "schedule": "exponential", "interval": 1},
         "init": "kaiming",
     }
-    return PatchVAE(PatchVAENetwork.model_validate({**config, **changes}))
+    return PatchVAE(PatchVAENetwork.model_validate({**config, **changes}), 32)
 
 
 def test_pooling_is_a_weighted_mean_of_means_and_of_variances():

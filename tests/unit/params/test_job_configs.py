@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from helpers import OVERLAYS, ROOT
+from job_files import jobs
 
 from patchvae.errors import PatchVAEError
 from patchvae.files import canonical
-from patchvae.params.jobs import check_config
+from patchvae.params.configs import check_config
 from patchvae.params.reading import get, load_params
-from patchvae.plan.layout import jobs
 from patchvae.plan.settings import resolve
 
 Params = dict[str, Any]
@@ -146,7 +146,7 @@ def test_only_a_command_with_a_configuration_waits_for_pydantic() -> None:
 @pytest.mark.parametrize("job", [PRETRAIN, FINETUNE, ("probe", FINETUNE[1]), ("masks", FINETUNE[1])])
 def test_a_configuration_is_checked_without_torch(params: Params, job: tuple[str, Params]) -> None:
     config = canonical(resolve(params, *job))
-    script = "import sys, json; from patchvae.params.jobs import check_config;"
+    script = "import sys, json; from patchvae.params.configs import check_config;"
     script += f"check_config({job[0]!r}, json.loads(sys.argv[1])); sys.exit('torch' in sys.modules)"
     command = [sys.executable, "-c", script, config]
     assert subprocess.run(command, env={"PYTHONPATH": "src"}, cwd=ROOT).returncode == 0

@@ -1,4 +1,4 @@
-"""A whole number is proposed only where it would be taken."""
+"""What a model refuses, in words; a whole number is proposed only where one is wanted."""
 
 from typing import Any
 
@@ -16,8 +16,6 @@ from patchvae.params.parameters import Parameters
         ("variants/patchvae/occurrence_prior", 1.0, None),
         ("variants/patchvae/occurrence_prior", 0.0, None),
         ("reconstruction/temperature", 0.0, None),
-        ("finetune/hidden_dim", 0.0, None),
-        ("pretrain/epoch_images", 0.0, None),
         ("finetune/hidden_dim", 512.0, 512),
         ("pretrain/epoch_images", 2e4, 20000),
         ("variants/labelled/epochs", 90.0, 90),
@@ -34,3 +32,8 @@ def test_a_hint_is_of_use(params: dict[str, Any], key: str, value: Any, hint: in
     if hint is not None:
         assert message.endswith(f"; write {hint}")
         checked(Parameters, changed(params, key, [hint] if isinstance(value, list) else hint), "")
+
+
+def test_a_number_must_be_above_an_open_bound(params: dict[str, Any]) -> None:
+    with pytest.raises(PatchVAEError, match=r"^few_labels\.whitened_variance: 0 is not greater than 0\.0$"):
+        checked(Parameters, changed(params, "few_labels/whitened_variance", 0), "")

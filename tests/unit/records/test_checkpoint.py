@@ -14,7 +14,7 @@ from helpers import ROOT
 
 from patchvae.errors import PatchVAEError
 from patchvae.records import checkpoint
-from patchvae.records.digest import content_digest
+from patchvae.records.record import content_digest
 
 # A content whose equal texts and containers are the same objects, or each its own; argument: the file
 WRITER = """
@@ -110,7 +110,7 @@ def test_a_digest_needs_no_torch_and_reads_the_end_alone(tmp_path: Path) -> None
     code = f"""
 import sys
 from pathlib import Path
-from patchvae.records.digest import content_digest
+from patchvae.records.record import content_digest
 calls = []
 class Stream:
     def __init__(self, stream): self.stream = stream

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from patchvae.errors import PatchVAEError
-from patchvae.params.kinds import modules
+from patchvae.params.model_kinds import modules
 from patchvae.records import provenance
 from patchvae.records.provenance import code_sha256, commit, computes, source_files, statements
 
@@ -37,7 +37,7 @@ def test_what_computes_nothing_is_left_out(root: Path, module: str) -> None:
 
 def test_a_module_computes_by_its_place() -> None:
     assert computes("patchvae.losses") and computes("patchvae.planner.names") and computes("torch.jobs")
-    assert not any(computes(name) for name in ("patchvae", "patchvae.jobs", "patchvae.plan.names", "patchvae.cli"))
+    assert not any(computes(name) for name in ("patchvae", "patchvae.jobs", "patchvae.plan.kinds", "patchvae.cli"))
 
 
 def test_a_kind_of_model_has_files_of_its_own(root: Path) -> None:
@@ -278,7 +278,7 @@ def test_an_edit_of_what_computes_nothing_trains_nothing_anew(tmp_path: Path, fi
     before = fingerprints()
     edit(tmp_path / "training/loop.py", "the loss is NaN or infinite at step", "the loss is broken since step")
     edit(tmp_path / "training/loop.py", "stopped by a signal at step", "stopped at")
-    edit(tmp_path / "training/finetune.py", "%s: features of %.1f GB are not kept in memory", "%s: %.1f GB")
+    edit(tmp_path / "training/finetune.py", "features of %.1f GB are not kept in memory", "%.1f GB")
     edit(tmp_path / "losses.py", "Sum of M (x - x_hat)^2 per image", "The squared error of an image")
     edit(tmp_path / "losses.py", "EPSILON = 1e-7  # E16", "EPSILON = 1e-7  # deviation E16")
     edit(
@@ -302,7 +302,7 @@ def test_an_edit_of_what_computes_nothing_trains_nothing_anew(tmp_path: Path, fi
         ("losses.py", "EPSILON = 1e-7", "EPSILON = 1e-6", [True, False]),
         ("models/patchvae.py", "class PatchVAE(nn.Module):", "class PatchVAE(nn.Module):\n    X = 1", [True, False]),
         ("models/resnet.py", "import torch\n", "import torch\n\nX = 1\n", [True, True]),
-        ("models/weights.py", 'prefix = "encoder.backbone."', 'prefix = "encoder."', [False, True]),
+        ("models/weights.py", 'weights_of("encoder.backbone."', 'weights_of("encoder."', [False, True]),
         ("training/loop.py", "if bad != NO_STEP:", "if bad < NO_STEP:", [True, True]),
         ("training/finetune.py", "TEST_BATCH = 500", "TEST_BATCH = 250", [False, True]),
         ("training/__init__.py", "\n", "X = 1\n", [True, True]),

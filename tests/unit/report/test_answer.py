@@ -17,8 +17,8 @@ from table_files import Content, finetuning
 from patchvae.errors import PatchVAEError
 from patchvae.report.figures import answer
 from patchvae.report.figures.answer import draw_answer
+from patchvae.report.tables.finetunings import collect_accuracies
 from patchvae.report.tables.metrics import read_paper
-from patchvae.report.tables.outcomes import collect_outcomes
 from patchvae.report.tables.table1 import KEYS
 
 CONFIG = {
@@ -66,7 +66,7 @@ def drawn(folder: Path, files: list[Content], paper: str = PAPER, name: str = "a
     pictures = folder / "new" / f"{name}.png", folder / "new" / f"{name}.pdf"
     config = {**CONFIG, **changes}
     numbers = read_paper(folder / "paper.csv", KEYS, ["top1"]).top1
-    draw_answer(config, numbers, collect_outcomes(config, paths), *pictures)
+    draw_answer(config, numbers, collect_accuracies(config, paths), *pictures)
     return pictures
 
 
@@ -242,7 +242,7 @@ def test_same_bytes(tmp_path: Path) -> None:
         ([], PAPER, "no metrics file for random, cifar100, conv1, table12, seed 0"),
         (contents(COLUMN) + contents({"patchvae": [1.0]}), PAPER, r"9\.json: the same cell and seed as .*3\.json"),
         (contents({"patchvea": [1.0]}), PAPER, r"0\.json: model 'patchvea' is not one of this table's models"),
-        (contents({"patchvae": [101.0]}), PAPER, r"0\.json: top1\.last is 101\.0"),
+        (contents({"patchvae": [101.0]}), PAPER, r"0\.json: top1\.last: 101\.0"),
         (contents(COLUMN), "model,top1\n", r"cannot read .*paper\.csv"),
         (contents(COLUMN), PAPER + "patchvae,cifar100,conv1-5,1\n", r"paper\.csv: .*patchvae.* is there twice"),
     ],

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from patchvae.report import comparisons
 from patchvae.report.comparisons import (
     ALPHA,
-    Column,
     Difference,
-    by_model,
+    by_seed,
     judge,
     near_chance,
     of_pairs,
@@ -22,7 +22,7 @@ from patchvae.report.comparisons import (
     over_both,
     over_images,
     overall,
-    spread,
+    row_means,
     verdict,
 )
 
@@ -38,7 +38,7 @@ def cells(values: Values, head: str = "table12") -> pd.DataFrame:
         for model, row in values.items()
         for seed, value in (row.items() if isinstance(row, Mapping) else enumerate(row))
     ]
-    return pd.DataFrame(lines).assign(dataset="cifar100", regime="conv1-5", head=head, num_classes=100)
+    return pd.DataFrame(lines).assign(dataset="cifar100", regime="conv1-5", head=head, num_classes=100, right=None)
 
 
 def claims(pairs: Sequence[tuple[str, str]], effect: float = math.nan, primary: int = 0) -> pd.DataFrame:
@@ -64,7 +64,7 @@ def judged(values: Values, pool: Sequence[str], effect: float = math.nan) -> Any
 def test_two_rows_give_the_paired_t_interval(seeds: int) -> None:
     rng = np.random.default_rng(seeds)
     a, b = 30 + rng.normal(size=(2, seeds)) + rng.normal(size=seeds) * 5
-    found, test = of_pairs(by_model(cells({"a": a, "b": b})), "a", "b"), stats.ttest_rel(a, b)
+    found, test = of_pairs(by_seed(cells({"a": a, "b": b})), "a", "b"), stats.ttest_rel(a, b)
     assert found is not None
     assert found.value == pytest.approx((a - b).mean())
     assert found.p == pytest.approx(test.pvalue)
@@ -103,21 +103,20 @@ def test_a_rows_mean_is_that_of_its_own_seeds() -> None:
         "c": {0: 20.0, 2: 22.0},
         "d": {5: 1.0},
     }
-    column = Column(cells(values))
+    means = row_means(cells(values), 0.95).set_index("model")
+    assert list(means.index) == list(values)
     # Nine trainings, four rows and three differences of seeds
-    half = stats.t.isf(0.025, 2) * math.sqrt(column.fit.ssr / 2)
+    frame = cells(values)
+    design = np.hstack([pd.get_dummies(frame[key], dtype=float) for key in ("model", "seed")])
+    fitted = design @ np.linalg.lstsq(design, frame.value, rcond=None)[0]
+    half = stats.t.isf(0.025, 2) * math.sqrt(((frame.value - fitted) ** 2).sum() / 2)
     for model, row in values.items():
-        value, interval = column.mean(model, 0.95)
-        mean = sum(row.values()) / len(row)
-        assert value == pytest.approx(mean)
-        if model == "d":
-            assert interval is None
-        else:
-            width = half / math.sqrt(len(row))
-            assert interval == pytest.approx((mean - width, mean + width))
+        mean, width = sum(row.values()) / len(row), half / math.sqrt(len(row))
+        ends = (math.nan, math.nan) if model == "d" else (mean - width, mean + width)
+        assert tuple(means.loc[model]) == pytest.approx((len(row), mean, *ends), nan_ok=True)
     # What a seed does to all rows alike is no scatter.
-    alike = Column(cells({"a": [1.0, 2.0, 9.0], "b": [3.0, 4.0, 11.0]}))
-    assert alike.mean("b", 0.95) == (pytest.approx(6), None)
+    alike = row_means(cells({"a": [1.0, 2.0, 9.0], "b": [3.0, 4.0, 11.0]}), 0.95)
+    assert tuple(alike.loc[1]) == pytest.approx(("b", 3, 6, math.nan, math.nan), nan_ok=True)
 
 
 def test_unequal_seeds_are_matched() -> None:
@@ -181,15 +180,16 @@ def random_column(rng: np.random.Generator, means: Sequence[float], seeds: int) 
     return cells({f"m{i}": mean + row for i, (mean, row) in enumerate(zip(means, noise, strict=True))})
 
 
-def test_intervals_hold_what_they_are_of_as_often_as_they_say() -> None:
+def test_intervals_hold_what_they_are_of_as_often_as_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
     """The true difference, and one further pair; with rows of the pool and without, and with trainings missing."""
+    monkeypatch.setattr(comparisons, "ALPHA", 0.1)
     rng, hits, further, froms = np.random.default_rng(0), [], [], set()
     pairs = claims([("m0", "m1"), ("m5", "m2")], primary=2)
     for repeat in range(250):
         results = random_column(rng, [30, 29, 25, 20, 20, 33], 3 + repeat % 3)
         if repeat % 2:
             results = results.drop(index=[0, len(results) - 1]) if repeat % 3 else results.drop(index=4)
-        table = judge(pairs, results, ["table12"], ["m0", "m1", "m2", "m3"], alpha=0.1)
+        table = judge(pairs, results, ["table12"], ["m0", "m1", "m2", "m3"])
         for row, true in zip(table.itertuples(), (1, 8), strict=True):
             if not pd.isna(row.low):
                 hits.append(row.low < true < row.high)
@@ -276,7 +276,7 @@ def test_what_is_beside_a_pair_changes_nothing_of_it() -> None:
     ("interval", "further", "effect", "said"),
     [
         ((0.1, 2.0), (-1, 3), 1.5, "holds"),
-        ((0.1, 2.0), (-1, 3), None, "holds"),
+        ((0.1, 2.0), (-1, 3), math.nan, "holds"),
         ((0.1, 0.9), (-1, 2), 2.1, "holds, smaller than printed"),
         ((0.1, 0.9), (-1, 2), 1.9, "holds"),
         ((2.1, 2.9), (1, 4), 0.9, "holds, larger than printed"),
@@ -284,15 +284,15 @@ def test_what_is_beside_a_pair_changes_nothing_of_it() -> None:
         ((-0.1, 0.9), (-1, 2), 2.1, "undecided, smaller than printed"),
         ((-0.1, 4.9), (1, 4), 0.5, "undecided, larger than printed"),
         ((-0.1, 1.0), (-1, 2), 1.0, "undecided"),
-        ((-0.1, 0.9), (-1, 2), None, "undecided"),
+        ((-0.1, 0.9), (-1, 2), math.nan, "undecided"),
         ((0.0, 2.0), (-1, 3), 1.5, "undecided"),
-        ((-2.0, 0.0), (-3, 1), None, "undecided"),
+        ((-2.0, 0.0), (-3, 1), math.nan, "undecided"),
         ((-2.0, -0.1), (-3, 1), 1.5, "reversed"),
-        ((-2.0, -0.1), (-3, 1), None, "reversed"),
+        ((-2.0, -0.1), (-3, 1), math.nan, "reversed"),
         (None, None, 1.0, "undecided"),
     ],
 )
-def test_verdicts(interval: Any, further: Any, effect: float | None, said: str) -> None:
+def test_verdicts(interval: Any, further: Any, effect: float, said: str) -> None:
     assert verdict(interval, further, effect) == said
 
 
@@ -398,20 +398,26 @@ def test_columns_do_not_mix() -> None:
     assert alone.low.notna().all()
 
 
+def over(ours: Mapping[int, Any], theirs: Mapping[int, Any]) -> Difference | None:
+    """`over_images` of what two rows got right, by seed."""
+    lines = [(model, *one) for model, row in (("a", ours), ("b", theirs)) for one in row.items()]
+    return over_images(pd.DataFrame(lines, columns=["model", "seed", "right"]), "a", "b")
+
+
 def test_over_images_by_hand() -> None:
     a0, b0 = np.array([1, 1, 0, 1], bool), np.array([0, 1, 0, 0], bool)
     a1, b1 = np.array([1, 0, 0, 1], bool), np.array([0, 0, 1, 1], bool)
     # Per image, in percent, over both seeds: 100, 0, -50, 50; their sample deviation over sqrt(4)
     error = math.sqrt((75**2 + 25**2 + 75**2 + 25**2) / 3) / 2
-    found = over_images({0: a0, 1: a1, 7: a1}, {1: b1, 0: b0, 9: b0})
+    found = over({0: a0, 1: a1, 7: a1}, {1: b1, 0: b0, 9: b0})
     assert found is not None
     assert (found.value, found.error, found.df) == pytest.approx((25, error, 3))
     half = stats.t.isf(0.025, 3) * error
     assert found.interval(0.95) == pytest.approx((25 - half, 25 + half))
-    assert over_images({0: a0, 1: None}, {0: b0, 1: b1}) is None
-    assert over_images({0: a0, 1: None}, {0: b0, 2: b1}) is not None
-    assert over_images({0: a0}, {1: b1}) is None
-    assert over_images({}, {}) is None
+    assert over({0: a0, 1: None}, {0: b0, 1: b1}) is None
+    assert over({0: a0, 1: None}, {0: b0, 2: b1}) is not None
+    assert over({0: a0}, {1: b1}) is None
+    assert over({}, {}) is None
 
 
 def test_both_variances_by_hand() -> None:
@@ -441,9 +447,9 @@ def test_over_images_and_over_seeds_stand_side_by_side() -> None:
     row = one(judge(claims([("a", "b")]), pictured, ["table12"], ["a", "b"]))
     middles = [(row[f"{kind}low"] + row[f"{kind}high"]) / 2 for kind in ("", "paired_", "image_", "both_", "next_")]
     assert middles == pytest.approx([row.difference] * 5)
-    images = over_images(dict(enumerate(right["a"])), dict(enumerate(right["b"])))
+    images = over_images(pictured, "a", "b")
     assert images is not None and (row.image_low, row.image_high) == pytest.approx(images.interval(row.level))
-    seeds = of_pool(by_model(results), ["a", "b"])
+    seeds = of_pool(by_seed(results), ["a", "b"])
     assert seeds is not None and seeds.scatter is not None
     both = over_both(Difference(row.difference, 3, seeds.scatter, seeds.df), images, row.level)
     assert both is not None and ((row.both_low, row.both_high), row.both_df) == (pytest.approx(both[0]), both[1])
@@ -453,8 +459,3 @@ def test_over_images_and_over_seeds_stand_side_by_side() -> None:
     assert row.verdict == "undecided" and row.image_low > 0 and pd.isna([row.low, row.both_low]).all()
     row = one(judge(claims([("a", "b")]), results, ["table12"], ["a", "b"]))
     assert pd.isna([row.image_low, row.both_low]).all() and row.low > 0
-
-
-def test_spread() -> None:
-    runs = pd.DataFrame({"dataset": ["a", "b", "a", "a", "c", "c"], "top1": [3.0, 9.0, 1.0, 2.5, 4.0, 4.0]})
-    assert spread(runs).to_dict() == {"a": 2.0, "c": 0.0}

@@ -44,7 +44,15 @@ def lit(cells: list[tuple[int, int, int]]) -> Any:
 
 def seen_with(peak: Any, mean: Any, variance: Any) -> Survey:
     count = peak.shape
-    return Survey(np.arange(len(peak)), peak, np.zeros(count, np.int64), np.zeros(count, np.float32), mean, variance)
+    return Survey(
+        np.zeros(0, np.uint8),
+        np.arange(len(peak)),
+        peak,
+        np.zeros(count, np.int64),
+        np.zeros(count, np.float32),
+        mean,
+        variance,
+    )
 
 
 def test_survey() -> None:
@@ -132,7 +140,7 @@ def test_crops_are_cut_where_the_part_fires() -> None:
     images = lit([(0, 0, 1), (0, 1, 0), (3, 3, 0)])
     seen = survey(Bright(), images, "symmetric", 2)  # type: ignore[arg-type]
     assert seen.places.tolist() == [0, 2]
-    (found,) = crops(images, seen, 0, np.array([1]), 1)
+    (found,) = crops(seen, 0, np.array([1]), 1)
     assert (found[..., 0] == 255).all() and not found[..., 1:].any()
 
 

@@ -20,19 +20,6 @@ CONFIG = {"key": "num_parts", "regime": "conv1-5", "datasets": ["indoor67", "cif
 DIGITS = {**CONFIG, "datasets": ["digits"]}
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Every figure that is saved, without the time it takes to save one."""
-    figures: list[Figure] = []
-
-    def spy(figure: Figure, path: Path, **kwargs: Any) -> None:
-        figures.append(figure)
-        path.touch()
-
-    monkeypatch.setattr(Figure, "savefig", spy)
-    return figures
-
-
 def draw(folder: Path, text: str, config: dict[str, Any] = CONFIG, name: str = "a") -> tuple[Path, Path]:
     (folder / "table.csv").write_text(text)
     files = folder / "new" / f"{name}.png", folder / "new" / f"{name}.pdf"
@@ -108,28 +95,7 @@ def test_small_differences_stay_small(drawn: list[Figure], tmp_path: Path) -> No
     assert np.isclose((high + low) / 2, 80.05)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", r"cannot read .*table\.csv"),
-        ("value,dataset,paper\n4,cifar100,1\n", r"table\.csv: not a table of a sweep: its columns must be value"),
-        (HEADER + "4,cifar100,false,high,,,\n", r"cannot read .*table\.csv: .*high"),
-        (HEADER + "4,cifar100,,1,,,\n", r"table\.csv: stand_in is not true or false"),
-        (HEADER + "4,cifar100,false,,,,\n", r"table\.csv: holds no accuracy to draw"),
-        (HEADER + "4,,false,1,,,\n", r"table\.csv: a row has no value or no data set"),
-        (
-            HEADER + "4,cifar100,false,1,,,\n4,cifar100,false,,2,,1\n",
-            r"table\.csv: the same value and data set appear twice",
-        ),
-    ],
-)
-def test_bad_tables(text: str, message: str, tmp_path: Path) -> None:
-    with pytest.raises(PatchVAEError, match=message):
-        draw(tmp_path, text)
+def test_table_without_an_accuracy(tmp_path: Path) -> None:
+    with pytest.raises(PatchVAEError, match=r"table\.csv: holds no accuracy to draw"):
+        draw(tmp_path, HEADER + "4,cifar100,false,,,,\n")
     assert not (tmp_path / "new").exists()
-
-
-def test_missing_table_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PatchVAEError, match=r"gone\.csv"):
-        draw_sweep(tmp_path / "gone.csv", CONFIG, tmp_path / "a.png", tmp_path / "a.pdf")
-    assert not list(tmp_path.iterdir())

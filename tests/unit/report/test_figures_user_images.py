@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 from PIL import Image
 
 from patchvae import cli
@@ -33,21 +32,6 @@ MODEL = {
     "beta_occ": 1.0,
     "temperature": {"start": 1.0, "rate": 0.0, "floor": 0.1, "schedule": "exponential", "interval": 1},
 }
-
-
-@pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The pictures of every figure that is saved, in drawing order, and its texts."""
-    record: list[Any] = []
-    save = Figure.savefig
-
-    def spy(figure: Figure, *args: Any, **kwargs: Any) -> None:
-        pictures = [np.asarray(image.get_array()) for axes in figure.axes for image in axes.images]
-        record.append((pictures, [text.get_text() for text in figure.texts]))
-        save(figure, *args, **kwargs)
-
-    monkeypatch.setattr(Figure, "savefig", spy)
-    return record
 
 
 @pytest.fixture

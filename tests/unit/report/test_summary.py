@@ -1,15 +1,16 @@
 """The one file of all numbers: what it holds of each table, and which tables it refuses."""
 
+import json
+
 import pytest
 from table_files import finetuning, metrics, write
 
 from patchvae.errors import PatchVAEError
-from patchvae.files import read_json
-from patchvae.report.tables.parts_table import write as write_parts_table
+from patchvae.report.tables.parts_table import report as report_parts_table
 from patchvae.report.tables.summary import means
-from patchvae.report.tables.summary import write as write_summary
-from patchvae.report.tables.sweep import write as write_sweep
-from patchvae.report.tables.table1 import write as write_table1
+from patchvae.report.tables.summary import report as report_summary
+from patchvae.report.tables.sweep import report as report_sweep
+from patchvae.report.tables.table1 import report as report_table1
 
 
 def table(tmp_path, name, text):
@@ -18,13 +19,17 @@ def table(tmp_path, name, text):
     return path
 
 
+def summary(*tables):
+    return json.loads(report_summary({}, tables)["out"])
+
+
 def test_our_means_of_real_tables(tmp_path, root):
     config = {"run": "demo", "seeds": [0, 1], "select": "last"}
     rows = {"datasets": ["cifar100"], "variants": ["patchvae", "random"], "regimes": ["conv1"], "heads": ["table12"]}
     cells = [("patchvae", 0, 40), ("patchvae", 1, 41), ("random", 0, 20), ("random", 1, 20)]
     files = [finetuning(model, "cifar100", "conv1", seed, top1) for model, seed, top1 in cells]
     (tmp_path / "a").mkdir()
-    text, _, _ = write(write_table1, tmp_path / "a", files, config | rows, root / "paper/table1.csv")
+    text, _, _ = write(report_table1, tmp_path / "a", files, config | rows, root / "paper/table1.csv")
     table1 = table(tmp_path, "table1", text)
 
     swept = {"key": "num_parts", "variant": "patchvae", "regime": "conv1", "head": "table12", "datasets": ["cifar100"]}
@@ -35,7 +40,7 @@ def test_our_means_of_real_tables(tmp_path, root):
         for s in (0, 1)
     ]
     (tmp_path / "b").mkdir()
-    text, _, _ = write(write_sweep, tmp_path / "b", files, config | swept)
+    text, _, _ = write(report_sweep, tmp_path / "b", files, config | swept)
     sweep = table(tmp_path, "sweep_num_parts", text)
 
     scores = {"ap_occupied": 0.5, "ap_repeated": 0.25, "nmi": 0.5}
@@ -44,12 +49,11 @@ def test_our_means_of_real_tables(tmp_path, root):
     files = [metrics("parts", "patchvae", "digits", seed, **blocks) for seed in (0, 1)]
     (tmp_path / "c").mkdir()
     parts_config = {"run": "demo", "seeds": [0, 1], "datasets": ["digits"], "variant": "patchvae"}
-    text, _, _ = write(write_parts_table, tmp_path / "c", files, parts_config)
+    text, _, _ = write(report_parts_table, tmp_path / "c", files, parts_config)
     parts = table(tmp_path, "parts", text)
 
-    write_summary({}, [table1, sweep, parts], tmp_path / "summary.json")
     found = {method: {key: value for key, value in block.items() if value} for method, block in blocks.items()}
-    assert read_json(tmp_path / "summary.json") == {
+    assert summary(table1, sweep, parts) == {
         "table1": {"cifar100": {"conv1": {"table12": {"patchvae": 40.5, "random": 20.0}}}},
         "sweep_num_parts": {"cifar100": {"4": 30.5, "base": 30.5}},
         "parts": {"digits": found},
@@ -60,22 +64,19 @@ def test_tables_by_metric_and_keys_in_order(tmp_path):
     text = "model,metric,paper,mean\nvae,psnr,4,18.123456\nvae,fid,,\npatchvae,psnr,,19\n"
     table7 = table(tmp_path, "table7", text)
     table2 = table(tmp_path, "table2", text.replace("psnr", "top1"))
-    write_summary({}, [table7, table2], tmp_path / "summary.json")
-    content = read_json(tmp_path / "summary.json")
+    content = summary(table7, table2)
     assert list(content) == ["table2", "table7"]
     assert content["table7"] == {"psnr": {"patchvae": 19.0, "vae": 18.1235}}
 
 
 def test_a_table_without_numbers_is_left_out(tmp_path):
-    write_summary({}, [table(tmp_path, "table7", "model,metric,mean\nvae,fid,\n")], tmp_path / "summary.json")
-    assert read_json(tmp_path / "summary.json") == {}
+    assert summary(table(tmp_path, "table7", "model,metric,mean\nvae,fid,\n")) == {}
 
 
 def test_a_new_table_is_nested_by_what_stands_before_its_numbers(tmp_path):
     new = table(tmp_path, "new", "model,stand_in,dataset,paper,mean\nvae,false,small,2,1.5\n")
     counts = table(tmp_path, "table8", "network,params\nvae,5\n")
-    write_summary({}, [new, counts, tmp_path / "new.md"], tmp_path / "summary.json")
-    assert read_json(tmp_path / "summary.json") == {"new": {"vae": {"small": 1.5}}}
+    assert summary(new, counts, tmp_path / "new.md") == {"new": {"vae": {"small": 1.5}}}
 
 
 @pytest.mark.parametrize(
@@ -91,8 +92,7 @@ def test_a_new_table_is_nested_by_what_stands_before_its_numbers(tmp_path):
 def test_other_files_are_named(tmp_path, name, text, part):
     path = table(tmp_path, name, text)
     with pytest.raises(PatchVAEError, match=f"{name}.csv.*{part}"):
-        write_summary({}, [path], tmp_path / "summary.json")
-    assert not (tmp_path / "summary.json").exists()
+        summary(path)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from table_files import check_html, epoch, finetuning, pretraining
+from table_files import check_html, epoch, finetuning, pretraining, table
 from table_files import metrics as table_metrics
 
 from patchvae.errors import PatchVAEError
+from patchvae.jobs.work import write_files
+from patchvae.params.messages import checked
 from patchvae.records.metrics_files import KINDS
-from patchvae.records.result import checked_result
 from patchvae.report.tables.sheet import escape
-from patchvae.report.tables.table1 import write as write_table1
+from patchvae.report.tables.table1 import report as report_table1
 from patchvae.report.tables.words import display_name
 
 ROOT = Path(__file__).parents[3]
@@ -66,9 +67,9 @@ def write(config: dict[str, Any], files: Files, folder: Path, paper: Path = PAPE
     paths = [folder / name for name in files]
     if shuffle:
         random.Random(0).shuffle(paths)
-    outputs = [folder / "out" / f"table1.{suffix}" for suffix in ("csv", "md", "tex", "html")]
-    write_table1(config, paper, paths, *outputs)
-    *texts, html = (path.read_text(encoding="utf-8") for path in outputs)
+    outputs = table(folder / "out")
+    write_files(report_table1(config, paper, paths), outputs)
+    *texts, html = (path.read_text(encoding="utf-8") for path in outputs.values())
     check_html(html, texts[1])
     return texts
 
@@ -79,21 +80,21 @@ def rows(text: str) -> dict[tuple[str, str, str], dict[str, str]]:
 
 def test_numbers_by_hand(config: dict[str, Any], tmp_path: Path) -> None:
     text = write(config, all_metrics(config), tmp_path)[0]
-    table = rows(text)
+    cells = rows(text)
     assert text.startswith("model,dataset,regime,head,paper,mean,std,n,")
-    row = table["patchvae", "cifar100", "conv1"]
+    row = cells["patchvae", "cifar100", "conv1"]
     # Sample standard deviation of 40 and 43: 3 / sqrt(2).
     assert (row["paper"], row["mean"], row["std"], row["n"]) == ("43.07", "41.50", "2.12", "2")
     assert (row["last_mean"], row["best_mean"], row["epochs"], row["test_images"]) == ("41.50", "42.00", "2", "10000")
     assert (row["seconds"], row["precision"], row["config_sha256"]) == ("180.00", "bf16", f"{'0' * 12}; {'1' * 12}")
-    assert table["random", "cifar100", "conv1-5"]["paper"] == ""
-    row = table["bigan", "cifar100", "conv1-5"]
+    assert cells["random", "cifar100", "conv1-5"]["paper"] == ""
+    row = cells["bigan", "cifar100", "conv1-5"]
     assert (row["paper"], row["mean"], row["std"], row["n"], row["best_mean"]) == ("31.58", "", "", "0", "")
-    models = list(dict.fromkeys(model for model, _, _ in table))
+    models = list(dict.fromkeys(model for model, _, _ in cells))
     assert models[0] == "beta-vae"
     assert models[-2:] == ["imagenet-pretrained", "random"]
     assert len(models) == 11
-    assert len(table) == 22
+    assert len(cells) == 22
 
 
 def test_best_epoch_and_one_seed(config: dict[str, Any], tmp_path: Path) -> None:
@@ -226,9 +227,9 @@ def test_all_files_or_none(config: dict[str, Any], tmp_path: Path) -> None:
     for name, content in files.items():
         (tmp_path / name).write_text(json.dumps(content))
     (tmp_path / "file").touch()
-    outputs = [tmp_path / f"out/table1.{kind}" for kind in ("csv", "md", "tex")] + [tmp_path / "file/table1.html"]
+    made = report_table1(config, PAPER, [tmp_path / name for name in files])
     with pytest.raises(PatchVAEError, match=r"cannot write .*file/table1\.html"):
-        write_table1(config, PAPER, [tmp_path / name for name in files], *outputs)
+        write_files(made, table(tmp_path / "out") | {"html": tmp_path / "file/table1.html"})
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -257,13 +258,13 @@ def broken(**changes: Any) -> dict[str, Any]:
         (broken(top1={"last": float("nan"), "best": 50}), "top1.last"),
         (broken(top1={"last": "41", "best": 50}), "top1.last"),
         (broken(top1={"last": True, "best": 50}), "top1.last"),
-        (broken(top1={"last": 41}), "top1.best: Field required"),
-        (broken(top1=41), "top1 is 41"),
+        (broken(top1={"last": 41}), "top1.best: missing"),
+        (broken(top1=41), "top1: 41 is not a mapping"),
         (broken(config={"dataset": "cifar100", "variant": "patchvae", "seed": 0}), "'num_classes' is missing"),
-        (broken(config="none"), "config is 'none'"),
+        (broken(config="none"), "config: 'none' is not"),
         (broken(epochs=90), "epochs of fine-tuning on cifar100: 90, but 2 in "),
-        (broken(pretraining={"dataset": "cifar100"}), "pretraining.variant: Field required"),
-        (broken(pretraining=pretraining("cifar100", "patchvae") | {"epochs": -1}), "pretraining.epochs is -1"),
+        (broken(pretraining={"dataset": "cifar100"}), "pretraining.variant: missing"),
+        (broken(pretraining=pretraining("cifar100", "patchvae") | {"epochs": -1}), "pretraining.epochs: -1 is"),
         (
             broken(pretraining=pretraining("cifar100", "patchvae") | {"epochs": 9}),
             "epochs of pretraining on cifar100: 9, but 3 in ",
@@ -287,11 +288,19 @@ def test_a_doubled_cell_is_named(config: dict[str, Any], tmp_path: Path) -> None
         write(config, files | {"copy.json": files["cifar100-random-conv1-0.json"]}, tmp_path)
 
 
-def test_a_missing_cell_is_named(config: dict[str, Any], tmp_path: Path) -> None:
+def test_what_was_not_run_is_empty(config: dict[str, Any], tmp_path: Path) -> None:
     files = all_metrics(config)
-    del files["cifar100-random-conv1-1.json"]
-    with pytest.raises(PatchVAEError, match="random, cifar100, conv1, table12, seed 1"):
-        write(config, files, tmp_path)
+    for name in ("random-conv1-1", "patchvae-conv1-5-0", "patchvae-conv1-5-1"):
+        del files[f"cifar100-{name}.json"]
+    text, markdown, _ = write(config, files, tmp_path)
+    row = rows(text)["random", "cifar100", "conv1"]
+    assert (row["mean"], row["std"], row["n"]) == ("30.00", "", "1")
+    row = rows(text)["patchvae", "cifar100", "conv1-5"]
+    assert (row["paper"], row["mean"], row["n"]) == ("28.72", "", "0")
+    assert "| PatchVAE | **41.50 ± 2.12** (43.07) | — (28.72) |" in markdown
+    assert "| 30.00 [1] |" in markdown and "[n]: of n seeds so far" in markdown
+    with pytest.raises(PatchVAEError, match="no metrics file for random, cifar100, conv1, table12, seed 0"):
+        write(config, {}, tmp_path)
 
 
 def test_other_test_images_are_named(config: dict[str, Any], tmp_path: Path) -> None:
@@ -302,9 +311,8 @@ def test_other_test_images_are_named(config: dict[str, Any], tmp_path: Path) -> 
 
 
 def test_unreadable_files_are_named(config: dict[str, Any], tmp_path: Path) -> None:
-    outputs = [tmp_path / name for name in ("csv", "md", "tex", "html")]
     with pytest.raises(PatchVAEError, match=r"gone\.json"):
-        write_table1(config, PAPER, [tmp_path / "gone.json"], *outputs)
+        report_table1(config, PAPER, [tmp_path / "gone.json"])
     paper = tmp_path / "paper.csv"
     for content in ("model,dataset,top1\n", "model,dataset,regime,top1\na,b,c,many\n", ""):
         paper.write_text(content)
@@ -344,7 +352,7 @@ def pretrain_metrics() -> dict[str, Any]:
 def test_results_of_controls_are_accepted() -> None:
     control = pretrain_metrics() | {"loss": {}, "history": [], "epochs": 0, "seconds": 0.0, "images_per_second": 0.0}
     for content in (metrics("patchvae", "cifar100", "conv1", 0, 40.0), pretrain_metrics(), control):
-        assert checked_result(KINDS[content["rule"]].result, "", content).given == content
+        assert checked(KINDS[content["rule"]].result, content, "").given == content
 
 
 COMMON = [[], ["history", 0], ["versions"], ["data_sha256"], ["history", 0, "epoch"]]
@@ -365,5 +373,5 @@ def test_results_are_closed(rule: str, path: list[Any]) -> None:
     else:
         content["typo"] = 1
     with pytest.raises(PatchVAEError, match="^m.json: .*(typo|history.0.epoch)") as error:
-        checked_result(KINDS[rule].result, "m.json", whole)
+        checked(KINDS[rule].result, whole, "m.json: ")
     assert "\n" not in str(error.value)

@@ -10,7 +10,7 @@ from table_files import finetuning
 
 from patchvae.report.comparisons import judge
 from patchvae.report.tables.brief import brief
-from patchvae.report.tables.outcomes import collect_outcomes
+from patchvae.report.tables.finetunings import collect_accuracies
 
 CONFIG: dict[str, Any] = {
     "seeds": [0, 1],
@@ -42,12 +42,12 @@ def results(tmp_path: Path) -> pd.DataFrame:
         for seed, top1 in enumerate(values):
             paths.append(tmp_path / f"{model}{seed}.json")
             paths[-1].write_text(json.dumps(finetuning(model, "cifar100", "conv1-5", seed, top1)))
-    return collect_outcomes(CONFIG, paths)
+    return collect_accuracies(CONFIG, paths)
 
 
 def text(results: pd.DataFrame, claims: pd.DataFrame = CLAIMS, **changes: Any) -> list[str]:
     paper, config = PAPER.rename_axis(["model", "dataset", "regime"]), {**CONFIG, **changes}
-    return brief(config, paper, results, judge(claims, results, config["heads"], POOL), "../figures/a.png").splitlines()
+    return brief(config, paper, results, judge(claims, results, config["heads"], POOL)).splitlines()
 
 
 def test_sentence_differences_what_is_missing_picture_and_column(results: pd.DataFrame) -> None:
@@ -61,7 +61,7 @@ def test_sentence_differences_what_is_missing_picture_and_column(results: pd.Dat
         " pretraining: not run 1."
     )
     assert missing == "- Not run: 1 of 3 rows (— in the table)."
-    assert picture == "![The paper's Table 1 against ours](../figures/a.png)"
+    assert picture == "![The paper's Table 1 against ours](../figures/answer.png)"
     assert heading.startswith("Top-1 test accuracy (%) on CIFAR-100 Conv[1-5], after the last epoch, 2 seeds")
     assert table == [
         "|Model|paper|Table 12 + ReLU|",
@@ -112,7 +112,7 @@ def test_a_claim_counts_once_however_many_heads_there_are(results: pd.DataFrame)
     every = pd.concat([results, other, random, random.assign(head="wide")])
     config = CONFIG | {"heads": ["table12", "wide"]}
     table = judge(CLAIMS, every, config["heads"], ["patchvae", "beta-vae"])
-    lines = brief(config, PAPER.rename_axis(["model", "dataset", "regime"]), every, table, "a.png").splitlines()
+    lines = brief(config, PAPER.rename_axis(["model", "dataset", "regime"]), every, table).splitlines()
     assert (
         "- [Claims](claims.md) on CIFAR-100. The paper's other claims: depends on the head 1, not run 1; ours, against"
         " φ without pretraining: holds 1." in lines

@@ -16,7 +16,7 @@ from patchvae.errors import PatchVAEError
 from patchvae.evaluation.bits import BY_DIGEST
 from patchvae.params.reading import read_yaml
 from patchvae.report.tables.claims import paper_spread, read_claims
-from patchvae.report.tables.claims import write as write_claims
+from patchvae.report.tables.claims import report as report_claims
 from patchvae.report.tables.claims_file import read_claims_file
 from patchvae.report.tables.metrics import read_paper
 
@@ -121,7 +121,7 @@ def test_the_papers_spread_is_counted(sources: tuple[Path, Path, list[Path]]) ->
 
 
 def test_numbers_by_hand(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
-    text = write(write_claims, tmp_path, contents(), config, *sources)[0]
+    text = write(report_claims, tmp_path, contents(), config, *sources)[0]
     assert text.startswith(
         "name,family,source,added,primary,dataset,regime,head,better,worse,paper_effect,difference,low,high,level,p,df"
     )
@@ -184,7 +184,7 @@ def test_numbers_by_hand(config: dict[str, Any], sources: Any, tmp_path: Path) -
 
 
 def test_the_printed_sheet(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
-    _, markdown, tex = write(write_claims, tmp_path, contents(), config, *sources)
+    _, markdown, tex = write(report_claims, tmp_path, contents(), config, *sources)
     head, first, *rest = lines(markdown)
     assert head[:8] == ["Claim", "Column", "Head", "Paper", "Ours", "Seeds", "p", "Level"]
     assert head[8:] == ["Interval", "Of pairs", "Over images", "Seeds and images", "Verdict"]
@@ -234,7 +234,7 @@ def test_heads_that_disagree(config: dict[str, Any], sources: Any, tmp_path: Pat
     config |= {"heads": ["table12", "dropout"]}
     swapped = {"patchvae": "beta-vae", "beta-vae": "patchvae"}
     other = [{**c, "variant": swapped.get(c["variant"], c["variant"]), "head": "dropout"} for c in contents()]
-    text, markdown, _ = write(write_claims, tmp_path, contents(head="table12") + other, config, *sources)
+    text, markdown, _ = write(report_claims, tmp_path, contents(head="table12") + other, config, *sources)
     table = rows(text, "name", "head")
     assert table[PRIMARY, "table12"]["verdict"] == "holds, larger than printed"
     assert table[PRIMARY, "dropout"]["verdict"] == "reversed"
@@ -246,7 +246,7 @@ def test_heads_that_disagree(config: dict[str, Any], sources: Any, tmp_path: Pat
         ("all", "depends on the head"),
     ]
     # Under one head alone it is not judged yet; of the others the head that was run is printed, once.
-    markdown = write(write_claims, tmp_path, contents(), config, *sources)[1]
+    markdown = write(report_claims, tmp_path, contents(), config, *sources)[1]
     printed = [(row[0], row[2], row[-1]) for row in lines(markdown)]
     assert printed[1:3] == [
         ("**PatchVAE over β-VAE**", "Table 12 + ReLU", "holds, larger than printed"),
@@ -262,7 +262,7 @@ def test_heads_that_disagree(config: dict[str, Any], sources: Any, tmp_path: Pat
 def test_one_seed_decides_nothing(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
     config |= {"seeds": [1]}
     files = [content for content in contents() if content["seed"] == 1]
-    text, markdown, _ = write(write_claims, tmp_path, files, config, *sources)
+    text, markdown, _ = write(report_claims, tmp_path, files, config, *sources)
     run = [row for row in rows(text, "name").values() if row["n"] == "1"]
     assert [row["verdict"] for row in run] == ["undecided"] * 6
     assert {row["low"] + row["high"] + row["df"] for row in run} == {""} and all(row["image_low"] for row in run)
@@ -274,7 +274,7 @@ def test_missing_trainings(config: dict[str, Any], sources: Any, tmp_path: Path)
     """Rows with unequal seeds are judged by those that they share, a row without any is not run."""
     gone = {("patchvae", 0), ("patchvae+lw", 2), *(("random+bn", seed) for seed in range(3))}
     files = [content for content in contents() if (content["variant"], content["seed"]) not in gone]
-    table = rows(write(write_claims, tmp_path, files, config, *sources)[0], "name")
+    table = rows(write(report_claims, tmp_path, files, config, *sources)[0], "name")
     row = table[PRIMARY]
     # The pool is not complete, so that the two pairs stand alone.
     assert (row["n"], row["df"], row["error_from"], row["verdict"]) == ("2", "1", "pair", "holds")
@@ -286,16 +286,16 @@ def test_missing_trainings(config: dict[str, Any], sources: Any, tmp_path: Path)
 
 def test_images_only_of_the_epoch_that_is_reported(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
     files = contents()
-    best = rows(write(write_claims, tmp_path, files, config | {"select": "best"}, *sources)[0], "name")[PRIMARY]
+    best = rows(write(report_claims, tmp_path, files, config | {"select": "best"}, *sources)[0], "name")[PRIMARY]
     assert (best["image_low"], best["verdict"]) == ("", "holds, larger than printed")
     # The first files do not tell which images were right.
     del files[0]["right"]
-    table = rows(write(write_claims, tmp_path, files, config, *sources)[0], "name")
+    table = rows(write(report_claims, tmp_path, files, config, *sources)[0], "name")
     assert (table[PRIMARY]["image_low"], table[PRIMARY]["verdict"]) == ("", "holds, larger than printed")
     assert table["cifar100-conv1-5-patchvae+lw-over-patchvae"]["image_low"] != ""
     for content in files:
         content.pop("right", None)
-    table = rows(write(write_claims, tmp_path, files, config, *sources)[0], "name")
+    table = rows(write(report_claims, tmp_path, files, config, *sources)[0], "name")
     assert {row["image_low"] for row in table.values()} == {""}
     assert table[PRIMARY]["verdict"] == "holds, larger than printed"
 
@@ -305,26 +305,26 @@ def test_pairs_stay_pairs_where_a_row_was_measured_in_another_order(
 ) -> None:
     sets = {"set_sha256": {"train": "d" * 64, "test": "e" * 64}}
     files = contents(**sets)
-    first = write(write_claims, tmp_path, files, config, *sources)
+    first = write(report_claims, tmp_path, files, config, *sources)
     other = {
         "data_sha256": {"train": "1" * 64, "test": "2" * 64},
         "order_sha256": {"train": "3" * 64, "test": "4" * 64},
     }
     moved = [content | (other if content["variant"] == "patchvae" else {}) for content in files]
-    assert write(write_claims, tmp_path, moved, config, *sources) == first
+    assert write(report_claims, tmp_path, moved, config, *sources) == first
     assert rows(first[0], "name")[PRIMARY]["image_low"] != ""
     # Bits in the order in which the images lay are of no known images.
-    for order, message in (({}, "right: without right_order"), ({"right_order": "as packed"}, "right_order is")):
+    for order, message in (({}, "right: without right_order"), ({"right_order": "as packed"}, "right_order: ")):
         kept = {key: value for key, value in moved[0].items() if key != "right_order"}
         with pytest.raises(PatchVAEError, match=rf"0\.json: {message}"):
-            write(write_claims, tmp_path, [kept | order, *moved[1:]], config, *sources)
+            write(report_claims, tmp_path, [kept | order, *moved[1:]], config, *sources)
 
 
 def test_no_number_of_the_paper_stands_beside_a_stand_in(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
     files = contents()
     for content in files:
         content["config"]["stand_in"] = True
-    text, markdown, _ = write(write_claims, tmp_path, files, config, *sources)
+    text, markdown, _ = write(report_claims, tmp_path, files, config, *sources)
     table = rows(text, "name")
     assert {row["paper_effect"] + row["paper_spread"] for row in table.values() if row["dataset"] == "cifar100"} == {""}
     assert table["indoor67-conv1-5-patchvae-over-beta-vae"]["paper_effect"] == "0.3700"
@@ -335,7 +335,7 @@ def test_no_number_of_the_paper_stands_beside_a_stand_in(config: dict[str, Any],
 
 def test_a_run_of_which_no_claim_is(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
     config |= {"datasets": ["digits"]}
-    text, markdown, tex = write(write_claims, tmp_path, contents(dataset="digits"), config, *sources)
+    text, markdown, tex = write(report_claims, tmp_path, contents(dataset="digits"), config, *sources)
     assert {row["verdict"] for row in rows(text, "name").values()} == {"not run"}
     assert len(lines(markdown)) == 1 and "No claim is about the data sets of this run." in markdown
     assert tex.count(r"\begin{table*}") == 1
@@ -351,7 +351,7 @@ def test_a_claim_of_ones_own(config: dict[str, Any], sources: Any, tmp_path: Pat
         for model, row in correct.items()
         for seed, n in enumerate(row)
     ]
-    text, markdown, _ = write(write_claims, tmp_path, files, config, tmp_path / "claims.yaml", *sources[1:])
+    text, markdown, _ = write(report_claims, tmp_path, files, config, tmp_path / "claims.yaml", *sources[1:])
     row = rows(text, "name")["mine"]
     assert (row["verdict"], row["df"], row["paper_effect"]) == ("holds", "2", "")
     assert lines(markdown)[1][:2] == ["my_own over PatchVAE", "digits (demo) Conv1"]
@@ -361,7 +361,7 @@ def test_a_claim_is_printed_with_its_family(config: dict[str, Any], sources: Any
     place = tmp_path / "claims.yaml"
     last = "{name: last, dataset: cifar100, regime: conv1, better: patchvae-gan, worse: random"
     place.write_text(f"{sources[0].read_text()}  - {last}, family: patchvae-vs-beta-vae}}\n")
-    markdown = write(write_claims, tmp_path, contents(), config, place, *sources[1:])[1]
+    markdown = write(report_claims, tmp_path, contents(), config, place, *sources[1:])[1]
     names = [row[0] for row in lines(markdown)]
     assert names[5:8] == [
         "β-VAE-GAN + L_w over PatchVAE-GAN + L_w",
@@ -373,8 +373,8 @@ def test_a_claim_is_printed_with_its_family(config: dict[str, Any], sources: Any
 def test_bytes_do_not_depend_on_the_order_of_files(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    first = write(write_claims, tmp_path / "a", contents(), config, *sources)
-    assert write(write_claims, tmp_path / "b", contents()[::-1], config, *sources) == first
+    first = write(report_claims, tmp_path / "a", contents(), config, *sources)
+    assert write(report_claims, tmp_path / "b", contents()[::-1], config, *sources) == first
 
 
 BITS = base64.b64encode(bytes(COUNT // 8)).decode()
@@ -383,10 +383,10 @@ BITS = base64.b64encode(bytes(COUNT // 8)).decode()
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"right": BITS}, "right holds 0 images, but top1.last says 560"),
+        ({"right": BITS}, "right holds 0 images, but its top-1 accuracy says 560"),
         ({"right": BITS[4:]}, "247 bytes in base64 are not those of 2000 bits"),
         ({"right": "?" * 300}, "base64"),
-        ({"right": 7}, "right is 7"),
+        ({"right": 7}, "right: 7 is not"),
         ({"head": "wide"}, "head 'wide' is not one of this table's heads"),
         ({"variant": "patch-vae"}, "model 'patch-vae' is not one"),
         ({"seed": 9}, "seed 9 is not one"),
@@ -406,14 +406,14 @@ def test_a_wrong_metrics_file_is_named(
     if changes.get("variant") == "patchvae":
         files[-1]["seed"] = 0
     with pytest.raises(PatchVAEError, match=r"\d+\.json") as error:
-        write(write_claims, tmp_path, files, config, *sources)
+        write(report_claims, tmp_path, files, config, *sources)
     assert said in str(error.value) and "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
 
 
 def test_without_any_metrics_file(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
     with pytest.raises(PatchVAEError, match="no metrics file"):
-        write(write_claims, tmp_path, [], config, *sources)
+        write(report_claims, tmp_path, [], config, *sources)
 
 
 def edited(path: Path, place: Path, change: Callable[[Any], None]) -> Path:
@@ -447,7 +447,7 @@ def test_a_wrong_claim_is_named(
         sources[0], tmp_path / "mine.yaml", lambda content: content["claims"][0].update({"name": "first"} | changes)
     )
     with pytest.raises(PatchVAEError, match=r"mine\.yaml: ") as error:
-        write(write_claims, tmp_path, contents(), config, place, *sources[1:])
+        write(report_claims, tmp_path, contents(), config, place, *sources[1:])
     assert said in str(error.value) and "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
 
@@ -474,20 +474,21 @@ def test_a_wrong_file_of_claims_is_named(sources: Any, tmp_path: Path, change: A
 
 def test_unreadable_files_are_named(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
     claims, paper, sweeps = sources
-    broken = tmp_path / "broken.csv"
+    broken = tmp_path / "sweep_part_dim.csv"
     for text in ("", "name,dataset\n", "pool: [a, b]\n", "claims: {"):
         broken.write_text(text)
-        with pytest.raises(PatchVAEError, match=r"broken\.csv"):
-            write(write_claims, tmp_path, contents(), config, broken, paper, sweeps)
+        with pytest.raises(PatchVAEError, match=r"sweep_part_dim\.csv"):
+            write(report_claims, tmp_path, contents(), config, broken, paper, sweeps)
     for text in ("", "prior,dataset,top1\n0.1,cifar100,1\n", "d_p,dataset,top1\n3,cifar100,1\n", "d_p,dataset\n6,a\n"):
         broken.write_text(text)
-        with pytest.raises(PatchVAEError, match=r"broken\.csv"):
-            write(write_claims, tmp_path, contents(), config, claims, paper, [*sweeps, broken])
+        with pytest.raises(PatchVAEError, match=r"sweep_part_dim\.csv"):
+            write(report_claims, tmp_path, contents(), config, claims, paper, [*sweeps, broken])
     for place in range(3):
         files: list[Any] = [claims, paper, sweeps]
-        files[place] = [tmp_path / "none.csv"] if place == 2 else tmp_path / "none.csv"
-        with pytest.raises(PatchVAEError, match=r"none\.csv"):
-            write(write_claims, tmp_path, contents(), config, *files)
+        gone = tmp_path / "gone/sweep_part_dim.csv"
+        files[place] = [gone] if place == 2 else gone
+        with pytest.raises(PatchVAEError, match=r"gone/sweep_part_dim\.csv"):
+            write(report_claims, tmp_path, contents(), config, *files)
 
 
 def test_near_chance_stands_a_dash(config: dict[str, Any], sources: Any, tmp_path: Path) -> None:
@@ -495,7 +496,7 @@ def test_near_chance_stands_a_dash(config: dict[str, Any], sources: Any, tmp_pat
     config |= {"heads": ["table12", "rate"]}
     low = [outcome("beta-vae", seed, 60 + seed) | {"head": "rate"} for seed in range(3)]
     high = [outcome("patchvae", seed, 300 + seed) | {"head": "rate"} for seed in range(3)]
-    text, markdown, _ = write(write_claims, tmp_path, [*contents(), *low, *high], config, *sources)
+    text, markdown, _ = write(report_claims, tmp_path, [*contents(), *low, *high], config, *sources)
     row = rows(text, "name", "head")[PRIMARY, "rate"]
     assert (row["verdict"], row["difference"] + row["low"] + row["image_low"], row["n"]) == ("near chance", "", "3")
     assert row["overall"] == "depends on the head"

@@ -19,7 +19,7 @@ from patchvae.params.reading import load_params, read_yaml
 from patchvae.plan.settings import resolve
 from patchvae.report.tables.claims_file import Decision, read_claims_file
 from patchvae.report.tables.decision import decide, sentence
-from patchvae.report.tables.decision import write as write_decision
+from patchvae.report.tables.decision import report as report_decision
 
 NAMES = ["standardised", "standardised + dropout", "tuned rate", "linear probe"]
 HEADS = ["standardised", "standardised-dropout", "tuned", "probe"]
@@ -194,7 +194,7 @@ def metrics_files(seeds: Sequence[int], better: int, worse: int) -> list[Content
 
 
 def written(folder: Path, files: list[Content], config: dict[str, Any], claims: Path) -> tuple[str, str, str]:
-    return write(lambda paths, *outputs: write_decision(config, claims, paths, [], *outputs), folder, files)
+    return write(lambda paths: report_decision(config, claims, paths, []), folder, files)
 
 
 def test_undecided_on_the_shipped_rule(config: dict[str, Any], claims: Path, tmp_path: Path) -> None:
@@ -233,12 +233,11 @@ def test_decided_on_the_shipped_rule(config: dict[str, Any], claims: Path, tmp_p
 
 
 def test_without_any_file_nothing_is_decided(config: dict[str, Any], claims: Path, tmp_path: Path) -> None:
-    outputs = [tmp_path / f"table.{suffix}" for suffix in ("csv", "md", "tex", "html", "answer")]
-    write_decision(config, claims, [], [], *outputs)
-    text = outputs[-1].read_text()
+    made = report_decision(config, claims, [], [])
+    text = made["answer"]
     assert text.startswith("**Under classifiers that do not depend on the scale") and text.count("\n") == 1
     assert "not decided (seeds 3 to 9 not run)" in text and "Other seeds" not in text
-    assert {row["verdict"] for row in rows(outputs[0].read_text(), "role", "head").values()} == {
+    assert {row["verdict"] for row in rows(made["csv"], "role", "head").values()} == {
         "not decided: not run",
         "",
     }

@@ -8,7 +8,7 @@ import pytest
 from table_files import Content, lines, metrics, probing, rows, write
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.tables.few_labels_table import write as write_few_labels_table
+from patchvae.report.tables.few_labels_table import report as report_few_labels_table
 
 # Accuracies of the draws with one label, and with all
 TOP1 = {
@@ -50,7 +50,7 @@ def contents() -> list[Content]:
 
 
 def test_numbers_by_hand(config: dict[str, Any], tmp_path: Path) -> None:
-    text, markdown, tex = write(write_few_labels_table, tmp_path, contents(), config)
+    text, markdown, tex = write(report_few_labels_table, tmp_path, contents(), config)
     assert text.startswith("model,dataset,per_class,mean,std,n,low,high,images,lambdas,at_edge,test_images,device,")
     table = rows(text, "model", "per_class")
     half = T2 / math.sqrt(3)  # the deviation is 1
@@ -84,7 +84,7 @@ def test_what_was_not_run_is_empty(config: dict[str, Any], tmp_path: Path) -> No
     files = [content for content in contents() if content["variant"] not in ("beta-vae", "pixels-whitened")]
     for content in files:
         content["fits"] = content["fits"][:3]
-    text, markdown, _ = write(write_few_labels_table, tmp_path, files, config)
+    text, markdown, _ = write(report_few_labels_table, tmp_path, files, config)
     table = rows(text, "model", "per_class")
     for cell in (("beta-vae", "1"), ("patchvae", "all"), ("patchvae minus beta-vae", "1")):
         assert (table[cell]["n"], table[cell]["mean"] + table[cell]["low"] + table[cell]["at_edge"]) == ("0", "")
@@ -95,7 +95,7 @@ def test_what_was_not_run_is_empty(config: dict[str, Any], tmp_path: Path) -> No
 def test_only_draws_that_both_have_are_paired(config: dict[str, Any], tmp_path: Path) -> None:
     files = contents()
     files[1]["fits"] = files[1]["fits"][1:]
-    text, _, _ = write(write_few_labels_table, tmp_path, files, config)
+    text, _, _ = write(report_few_labels_table, tmp_path, files, config)
     row = rows(text, "model", "per_class")["patchvae minus beta-vae", "1"]
     assert (row["mean"], row["n"]) == ("0.65", "2")
 
@@ -103,15 +103,15 @@ def test_only_draws_that_both_have_are_paired(config: dict[str, Any], tmp_path: 
 def test_without_the_pair_there_is_no_difference(config: dict[str, Any], tmp_path: Path) -> None:
     config |= {"variants": ["patchvae", "random"]}
     files = [content for content in contents() if content["variant"] != "beta-vae"]
-    _, markdown, _ = write(write_few_labels_table, tmp_path, files, config)
+    _, markdown, _ = write(report_few_labels_table, tmp_path, files, config)
     assert [row[0] for row in lines(markdown)[1:3]] == ["PatchVAE", "Random φ (control)"] and "−" not in markdown
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"fits": [fit(1, 0, 101.0)]}, r"0\.json: fits\.0\.top1 is 101\.0"),
-        ({"fits": [fit(1, 0, 1.0) | {"at_edge": "no"}]}, r"0\.json: fits\.0\.at_edge is 'no'"),
+        ({"fits": [fit(1, 0, 101.0)]}, r"0\.json: fits\.0\.top1: 101\.0"),
+        ({"fits": [fit(1, 0, 1.0) | {"at_edge": "no"}]}, r"0\.json: fits\.0\.at_edge: 'no'"),
         ({"seed": 1}, r"0\.json: seed 1 is not one"),
         ({"variant": "patch"}, r"0\.json: model 'patch' is not one of this table's models"),
         ({"data_sha256": {"train": "c" * 64, "test": "b" * 64}}, r"0\.json: training images of cifar100, by which"),
@@ -122,5 +122,5 @@ def test_a_wrong_file_is_named(config: dict[str, Any], tmp_path: Path, changes: 
     files = contents()
     files[0] |= changes
     with pytest.raises(PatchVAEError, match=said):
-        write(write_few_labels_table, tmp_path, files, config)
+        write(report_few_labels_table, tmp_path, files, config)
     assert not (tmp_path / "out").exists()

@@ -12,9 +12,9 @@ from table_files import images as images_of
 
 from patchvae.data.packed import PackedSplit, write_packed
 from patchvae.errors import PatchVAEError
-from patchvae.params.jobs import check_config
+from patchvae.params.configs import check_config
 from patchvae.report.figures import real_parts as figure
-from patchvae.report.tables.real_parts_table import write as write_real_parts_table
+from patchvae.report.tables.real_parts_table import report as report_real_parts_table
 
 SPACES = ("pretrained", "random")
 
@@ -64,7 +64,7 @@ def content(seed: int, **changes: Any) -> Content:
 
 
 def test_numbers_by_hand(config: dict[str, Any], tmp_path: Path) -> None:
-    text, markdown, _ = write(write_real_parts_table, tmp_path, [content(0), content(1)], config)
+    text, markdown, _ = write(report_real_parts_table, tmp_path, [content(0), content(1)], config)
     table = rows(text, "method", "seed", "part")
     assert len(table) == 4 * 2 * 3
     assert table["trained", "1", "0"]["class_bits"] == "0.40000"
@@ -81,7 +81,7 @@ def test_numbers_by_hand(config: dict[str, Any], tmp_path: Path) -> None:
 
 
 def test_a_seed_that_was_not_run(config: dict[str, Any], tmp_path: Path) -> None:
-    text, markdown, _ = write(write_real_parts_table, tmp_path, [content(1)], config)
+    text, markdown, _ = write(report_real_parts_table, tmp_path, [content(1)], config)
     assert {seed for _, seed in rows(text, "part", "seed")} == {"1"}
     printed = {row[0]: row[1:] for row in lines(markdown)[1:]}
     assert printed["PatchVAE"][0] == "1 [1]" and printed["PatchVAE"][3] == "0.400 [1]"
@@ -94,7 +94,7 @@ def test_a_data_set_without_superclasses(config: dict[str, Any], tmp_path: Path)
         for block in file[name]["parts"]:
             del block["superclass"]
         file[name]["mean"] = {of: means and {"class": means["class"]} for of, means in file[name]["mean"].items()}
-    text, markdown, _ = write(write_real_parts_table, tmp_path, [file], config | {"seeds": [0]})
+    text, markdown, _ = write(report_real_parts_table, tmp_path, [file], config | {"seeds": [0]})
     assert "superclass" not in text.splitlines()[0] and "superclass" not in markdown
     assert len(lines(markdown)[0]) == 1 + 1 + 3 + 4
 
@@ -103,10 +103,10 @@ def test_a_data_set_without_superclasses(config: dict[str, Any], tmp_path: Path)
     ("change", "said"),
     [
         ({"rule": "parts"}, r"1\.json: not the metrics \(schema 1\) of parts on photographs"),
-        ({"kmeans": {"mean": {"live": None}}}, r"1\.json: kmeans\.parts: Field required"),
-        ({"trained": method(part(float("inf"), 1))}, r"1\.json: trained\.parts\.0\.class\.bits is inf"),
-        ({"trained": method(part(0.1, -1))}, r"1\.json: trained\.parts\.0\.distance\.pretrained\.euclidean is -1"),
-        ({"trained": method(part(0.1, 1) | {"share": 2})}, r"1\.json: trained\.parts\.0\.share is 2"),
+        ({"kmeans": {"mean": {"live": None}}}, r"1\.json: kmeans\.parts: missing"),
+        ({"trained": method(part(float("inf"), 1))}, r"1\.json: trained\.parts\.0\.class\.bits: inf"),
+        ({"trained": method(part(0.1, -1))}, r"1\.json: trained\.parts\.0\.distance\.pretrained\.euclidean: -1"),
+        ({"trained": method(part(0.1, 1) | {"share": 2})}, r"1\.json: trained\.parts\.0\.share: 2"),
         ({"seed": 3}, r"1\.json: seed 3 is not one of this table's seeds"),
         ({"seed": 0}, r"1\.json: the same cell and seed as .*0\.json"),
         ({"variant": "patchvae+lw"}, r"1\.json: model 'patchvae\+lw' is not one"),
@@ -115,14 +115,14 @@ def test_a_data_set_without_superclasses(config: dict[str, Any], tmp_path: Path)
 def test_a_wrong_file_is_named(config: dict[str, Any], tmp_path: Path, change: Content, said: str) -> None:
     files = [content(0), content(1) | change]
     with pytest.raises(PatchVAEError, match=said):
-        write(write_real_parts_table, tmp_path, files, config)
+        write(report_real_parts_table, tmp_path, files, config)
     assert not (tmp_path / "out").exists()
 
 
 def test_seeds_with_other_settings(config: dict[str, Any], tmp_path: Path) -> None:
     files = [content(0), content(1, config=content(1)["config"] | {"bins": 4})]
     with pytest.raises(PatchVAEError, match="bins: "):
-        write(write_real_parts_table, tmp_path, files, config)
+        write(report_real_parts_table, tmp_path, files, config)
 
 
 # ---- the figure
@@ -173,7 +173,7 @@ def test_the_crops_that_the_metrics_name(drawing: Any, monkeypatch: pytest.Monke
     ("changes", "said"),
     [
         ({"rule": "parts"}, r"metrics\.json: not the metrics \(schema 1\) of parts on photographs"),
-        ({"trained": {}}, r"metrics\.json: trained\.parts: Field required"),
+        ({"trained": {}}, r"metrics\.json: trained\.parts: missing"),
         (
             {"data_sha256": images_of("d" * 64)},
             r"metrics\.json was measured on other images than .*data holds",

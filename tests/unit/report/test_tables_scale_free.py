@@ -8,7 +8,7 @@ import pytest
 from table_files import Content, epoch, finetuning, lines, metrics, rows
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.tables.scale_free import write as write_scale_free
+from patchvae.report.tables.scale_free import report as report_scale_free
 
 TRIED = {
     "patchvae": {0.003: 30.0, 0.01: 31.5, 0.03: 31.0},
@@ -62,9 +62,8 @@ def table(config: dict[str, Any], folder: Path, tuned: list[Content], searched: 
         for number, content in enumerate(found):
             files[kind].append(folder / f"{kind}{number}.json")
             files[kind][-1].write_text(json.dumps(content))
-    outputs = [folder / f"table.{suffix}" for suffix in ("csv", "md", "tex", "html")]
-    write_scale_free(config, files["tuned"], files["searched"], *outputs)
-    return outputs[0].read_text(encoding="utf-8"), outputs[1].read_text(encoding="utf-8")
+    made = report_scale_free(config, files["tuned"], files["searched"])
+    return made["csv"], made["md"]
 
 
 def test_numbers_by_hand(config: dict[str, Any], tmp_path: Path) -> None:
@@ -97,13 +96,12 @@ def test_without_a_search(config: dict[str, Any], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"count": 1000}, "held-out images"),
-        ({"epochs": 10}, "epochs of each rate"),
-        ({"lr": "x"}, "lr is 'x'"),
+        ({"count": 1000}, "images of cifar100: 1000, but 5000"),
+        ({"epochs": 10}, "epochs of fine-tuning on cifar100: 10, but 30"),
+        ({"lr": "x"}, "lr: 'x' is not a number"),
         ({"rule": "finetune"}, "not the metrics"),
     ],
 )
 def test_wrong_searches(config: dict[str, Any], tmp_path: Path, changed: dict[str, Any], message: str) -> None:
     with pytest.raises(PatchVAEError, match=message):
         table(config, tmp_path / "wrong", contents(), [search("patchvae"), search("random", **changed)])
-    assert not list((tmp_path / "wrong").glob("table.*"))

@@ -7,7 +7,7 @@ import pytest
 from table_files import Content, finetuning, lines, rows, write
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.tables.table2 import write as write_table2
+from patchvae.report.tables.table2 import report as report_table2
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def contents(dataset: str = "imagenet") -> list[Content]:
 
 
 def test_numbers_by_hand(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
-    text, markdown, tex = write(write_table2, tmp_path, contents(), config, root / "paper/table2.csv")
+    text, markdown, tex = write(report_table2, tmp_path, contents(), config, root / "paper/table2.csv")
     assert text.startswith("model,dataset,regime,metric,paper,mean,std,n,")
     table = rows(text, "model", "metric")
     row = table["patchvae", "top5"]
@@ -68,14 +68,14 @@ def test_a_stand_in_for_imagenet_has_no_number_of_the_paper(config: dict[str, An
     files = contents("imagenet")
     for content in files:
         content["config"]["stand_in"] = True
-    text, markdown, _ = write(write_table2, tmp_path, files, config, root / "paper/table2.csv")
+    text, markdown, _ = write(report_table2, tmp_path, files, config, root / "paper/table2.csv")
     assert {row["paper"] for row in rows(text, "model", "metric").values()} == {""}
     assert "61.37" not in markdown and "DEMO on stand-in data" in markdown
 
 
 def test_another_data_set_has_no_number_of_the_paper(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
     paper = root / "paper/table2.csv"
-    text, markdown, tex = write(write_table2, tmp_path, contents("digits"), config | {"dataset": "digits"}, paper)
+    text, markdown, tex = write(report_table2, tmp_path, contents("digits"), config | {"dataset": "digits"}, paper)
     assert {row["paper"] for row in rows(text, "model", "metric").values()} == {""}
     assert [row[0] for row in lines(markdown)] == ["Model", "PatchVAE", "Supervised", "Random φ (control)"]
     assert lines(markdown)[0][1:] == ["Top-1 (%) ours", "Top-5 (%) ours"]
@@ -87,8 +87,8 @@ def test_another_data_set_has_no_number_of_the_paper(config: dict[str, Any], roo
 @pytest.mark.parametrize(
     ("index", "change", "said"),
     [
-        (0, {"top5": {"last": 101, "best": 102}}, r"0\.json: top5\.last is 101"),
-        (0, {"top5": 50}, r"0\.json: top5 is 50"),
+        (0, {"top5": {"last": 101, "best": 102}}, r"0\.json: top5\.last: 101"),
+        (0, {"top5": 50}, r"0\.json: top5: 50"),
         (0, {"regime": "none"}, r"0\.json: patchvae, imagenet, none, table12, seed 0 is not a cell"),
         (4, {"regime": "conv1-5"}, r"4\.json: the same cell and seed as .*2\.json"),
         (5, {"epochs": 9}, r"5\.json: epochs of fine-tuning on imagenet: 9, but 2 in "),
@@ -100,18 +100,18 @@ def test_a_wrong_file_is_named(
     files = contents()
     files[index] |= change
     with pytest.raises(PatchVAEError, match=said):
-        write(write_table2, tmp_path, files, config, root / "paper/table2.csv")
+        write(report_table2, tmp_path, files, config, root / "paper/table2.csv")
     assert not (tmp_path / "out").exists()
 
 
 def test_what_is_missing_is_named(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
     paper = root / "paper/table2.csv"
     with pytest.raises(PatchVAEError, match="no metrics file for random, imagenet, none, table12, seed 1"):
-        write(write_table2, tmp_path, contents()[:-1], config, paper)
+        write(report_table2, tmp_path, contents()[:-1], config, paper)
     broken = tmp_path / "paper.csv"
     for content in ("model,top1\npatchvae,1\n", "model,top1,top5\npatchvae,1,2\npatchvae,1,2\n"):
         broken.write_text(content)
         with pytest.raises(PatchVAEError, match=r"paper\.csv"):
-            write(write_table2, tmp_path, contents(), config, broken)
+            write(report_table2, tmp_path, contents(), config, broken)
     with pytest.raises(PatchVAEError, match=r"table2\.regime"):
-        write(write_table2, tmp_path, contents(), config | {"regime": "none"}, paper)
+        write(report_table2, tmp_path, contents(), config | {"regime": "none"}, paper)

@@ -7,7 +7,7 @@ import pytest
 from table_files import Content, images, lines, metrics, pretraining, rows, write
 
 from patchvae.errors import PatchVAEError
-from patchvae.report.tables.table7 import write as write_table7
+from patchvae.report.tables.table7 import report as report_table7
 
 VALUES = {"beta-vae": (18.0, 20.0, 4.5, 0.31), "patchvae": (17.0, 17.5, 4.0, 0.22)}
 WHY = "the weights of\nInception are not here."
@@ -41,7 +41,7 @@ def contents(dataset: str = "imagenet", missing: tuple[tuple[str, int], ...] = (
 
 def test_numbers_by_hand(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
     missing = (("patchvae", 0), ("patchvae", 1))
-    text, markdown, tex = write(write_table7, tmp_path, contents(missing=missing), config, root / "paper/table7.csv")
+    text, markdown, tex = write(report_table7, tmp_path, contents(missing=missing), config, root / "paper/table7.csv")
     assert text.startswith("model,dataset,metric,paper,mean,std,n,")
     table = rows(text, "model", "metric")
     row = table["beta-vae", "psnr"]  # its number of the paper is of the other kind
@@ -79,7 +79,7 @@ def test_numbers_by_hand(config: dict[str, Any], root: Path, tmp_path: Path) -> 
 def test_the_caption_says_what_psnr_is_a_mean_of_and_how_latents_were_drawn(
     config: dict[str, Any], root: Path, tmp_path: Path, settings: Content, said: str
 ) -> None:
-    markdown = write(write_table7, tmp_path, contents(), config | settings, root / "paper/table7.csv")[1]
+    markdown = write(report_table7, tmp_path, contents(), config | settings, root / "paper/table7.csv")[1]
     assert "PSNR and SSIM are means over images of each image's own, not of the pooled error. " + said in markdown
     assert markdown.count("Latents are") == 1
 
@@ -89,7 +89,7 @@ def test_fewer_is_better_for_the_fid_alone(config: dict[str, Any], root: Path, t
     for content in files:
         if content["rule"] == "fid" and content["variant"] == "patchvae":
             content |= {"fid": 90.0, "count": 5000}
-    markdown = write(write_table7, tmp_path, files, config, root / "paper/table7.csv")[1]
+    markdown = write(report_table7, tmp_path, files, config, root / "paper/table7.csv")[1]
     assert lines(markdown)[2][4] == "**90.000 ± 0.000**"
     assert lines(markdown)[1][4] == "105.000 ± 7.071"
     assert "No FID" not in markdown
@@ -97,12 +97,12 @@ def test_fewer_is_better_for_the_fid_alone(config: dict[str, Any], root: Path, t
 
 def test_an_fid_of_some_seeds(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
     files = contents(missing=(("beta-vae", 1), ("patchvae", 0), ("patchvae", 1)))
-    text, markdown, _ = write(write_table7, tmp_path, files, config, root / "paper/table7.csv")
+    text, markdown, _ = write(report_table7, tmp_path, files, config, root / "paper/table7.csv")
     row = rows(text, "model", "metric")["beta-vae", "fid"]
     assert (row["mean"], row["std"], row["n"]) == ("100.000", "", "1")
     assert "No FID of β-VAE (seed 1) and PatchVAE: the weights" in markdown
     markdown = write(
-        write_table7,
+        report_table7,
         tmp_path,
         contents(missing=tuple((v, s) for v in VALUES for s in (0, 1))),
         config,
@@ -113,7 +113,7 @@ def test_an_fid_of_some_seeds(config: dict[str, Any], root: Path, tmp_path: Path
 
 def test_another_data_set_has_no_number_of_the_paper(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
     config |= {"dataset": "digits"}
-    text, markdown, _ = write(write_table7, tmp_path, contents("digits"), config, root / "paper/table7.csv")
+    text, markdown, _ = write(report_table7, tmp_path, contents("digits"), config, root / "paper/table7.csv")
     assert {row["paper"] for row in rows(text, "model", "metric").values()} == {""}
     assert not [name for name in lines(markdown)[0] if "paper" in name]
     assert markdown.startswith("> **DEMO on stand-in data")
@@ -124,10 +124,10 @@ def test_another_data_set_has_no_number_of_the_paper(config: dict[str, Any], roo
     ("index", "change", "said"),
     [
         (0, {"rule": "finetune"}, r"0\.json: not the metrics \(schema 1\) of reconstructions or an FID"),
-        (0, {"ssim": 1.5}, r"0\.json: ssim is 1\.5"),
-        (0, {"psnr": float("inf")}, r"0\.json: psnr is inf"),
-        (0, {"psnr": None}, r"0\.json: psnr is None"),
-        (1, {"fid": -1}, r"1\.json: fid is -1"),
+        (0, {"ssim": 1.5}, r"0\.json: ssim: 1\.5"),
+        (0, {"psnr": float("inf")}, r"0\.json: psnr: inf"),
+        (0, {"psnr": None}, r"0\.json: psnr: None"),
+        (1, {"fid": -1}, r"1\.json: fid: -1"),
         (1, {"fid": None}, r"1\.json: .*'why' is missing"),
         (1, {"variant": "bigan"}, r"1\.json: model 'bigan'"),
         (3, {"set_sha256": images("d" * 64)}, r"3\.json: tested on other images of imagenet"),
@@ -141,7 +141,7 @@ def test_a_wrong_file_is_named(
     files = contents()
     files[index] |= change
     with pytest.raises(PatchVAEError, match=said):
-        write(write_table7, tmp_path, files, config, root / "paper/table7.csv")
+        write(report_table7, tmp_path, files, config, root / "paper/table7.csv")
     assert not (tmp_path / "out").exists()
 
 
@@ -149,10 +149,10 @@ def test_files_that_do_not_tell_the_pretraining(config: dict[str, Any], root: Pa
     files = contents()
     for content in files:
         del content["pretraining"]
-    markdown = write(write_table7, tmp_path, files, config, root / "paper/table7.csv")[1]
+    markdown = write(report_table7, tmp_path, files, config, root / "paper/table7.csv")[1]
     assert "reconstructions of 10,000 test images of ImageNet, 2 seeds" in markdown
 
 
 def test_a_missing_file_is_named(config: dict[str, Any], root: Path, tmp_path: Path) -> None:
     with pytest.raises(PatchVAEError, match="no metrics file for fid, patchvae, imagenet, seed 1"):
-        write(write_table7, tmp_path, contents()[:-1], config, root / "paper/table7.csv")
+        write(report_table7, tmp_path, contents()[:-1], config, root / "paper/table7.csv")

@@ -12,9 +12,9 @@ CPU = torch.device("cpu")
 def test_a_pass_takes_every_image_once_and_only_those_asked_for():
     images = torch.tensor([3, 5, 8, 13, 21, 34])
     order = Order(images, 2, "dataset", flip=False, seed=0)
-    taken = torch.cat([order.batch(step)[0] for step in range(3)])
+    taken = torch.cat([order.drawn(step)[0] for step in range(3)])
     assert sorted(taken.tolist()) == images.tolist()
-    again = torch.cat([order.batch(step)[0] for step in range(3, 6)])
+    again = torch.cat([order.drawn(step)[0] for step in range(3, 6)])
     assert sorted(again.tolist()) == images.tolist() and again.tolist() != taken.tolist()
 
 
@@ -27,7 +27,7 @@ def test_rows_are_those_of_the_order_in_any_order_of_steps(last_batch, monkeypat
     ahead = Feed(orders[1], [images, labels], CPU)  # as if the images were too large for the device
     assert plain.reader is None and ahead.reader is not None
     for step in (0, 1, 2, 3, 7, 8, 3):
-        index, coins = orders[2].batch(step)
+        index, coins = orders[2].drawn(step)
         for feed in (plain, ahead):
             (found, of), flips = feed(step)
             assert torch.equal(found, images[index]) and torch.equal(of, index) and torch.equal(flips, coins)

@@ -3,31 +3,36 @@
 import os
 import shutil
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from helpers import do_step
+from helpers import do_step, finetune, pretrain
 
-from patchvae.data.packed import write_manifest
+from patchvae.data.packed import load_manifest, write_manifest
 from patchvae.errors import PatchVAEError
 from patchvae.evaluation.bits import unpacked_bits
 from patchvae.files import file_digest
-from patchvae.jobs.run import start
+from patchvae.hardware import Place
+from patchvae.jobs.run import Run
+from patchvae.models.weights import backbone_weights
 from patchvae.records import checkpoint
 from patchvae.records.digests import DIGESTS
 from patchvae.records.metrics_files import read_metrics
 from patchvae.records.provenance import config_sha256
 from patchvae.training import finetune as finetuning
-from patchvae.training.finetune import FinetuneTask, chosen_images, finetune
-from patchvae.training.pretrain import pretrain
+from patchvae.training.finetune import FinetuneTask
+from patchvae.training.labelled import of_each_class
 
+CPU = torch.device("cpu")
 OWN = {"dataset": "squares", "variant": "patchvae", "snapshot": None}
 
 
 def task_of(config, data, weights):
-    run = start("finetune", "patchvae.training.finetune", config, data, "cpu", 1)
-    return FinetuneTask(run, config, checkpoint.load(weights))
+    phi = backbone_weights(checkpoint.load(weights), config.pretrained.snapshot)
+    data = Run("finetune", config, data, Path("none.json"), "cpu", 1).open()
+    return FinetuneTask(config, phi, data, Place(CPU, "fp32"))
 
 
 def run(config, packed, weights, out):
@@ -160,10 +165,10 @@ def test_images_without_a_label_are_left_out(packed, weights, finetune_config, t
     labels = np.load(part / "train_labels.npy")
     labels[10:] = -1
     np.save(part / "train_labels.npy", labels)
-    write_manifest(part, "squares", "digit-scenes", [f"class {number}" for number in range(3)], {})
+    write_manifest(part, load_manifest(data))
     task = task_of(finetune_config(), part, weights)
     assert task.steps_per_epoch == 1
-    used = {int(index) for step in range(5) for index in task.order.batch(step)[0]}
+    used = {int(index) for step in range(5) for index in task.order.drawn(step)[0]}
     assert used == set(range(10))
     assert torch.isfinite(do_step(task, 0)["loss"])
 
@@ -172,12 +177,16 @@ def test_so_many_labels_per_class(packed, weights, finetune_config):
     data, _ = packed
     labels = torch.from_numpy(np.load(data / "train_labels.npy"))
     task = task_of(finetune_config(labels_per_class=4, batch_size=6), data, weights)
-    used = torch.cat([task.order.batch(step)[0] for step in range(task.order.steps_per_pass)])
+    used = torch.cat([task.order.drawn(step)[0] for step in range(task.order.steps_per_pass)])
     assert sorted(labels[used].tolist()) == [0] * 4 + [1] * 4 + [2] * 4
-    assert torch.equal(chosen_images(labels, 4, 0), chosen_images(labels, 4, 0))
-    assert not torch.equal(chosen_images(labels, 4, 0), chosen_images(labels, 4, 1))
     with pytest.raises(PatchVAEError, match="labels_per_class: 14, but class 1 has 13 images"):
-        chosen_images(labels, 14, 0)
+        task_of(finetune_config(labels_per_class=14), data, weights)
+
+
+def test_images_of_each_class_are_drawn_from_the_seed():
+    labels = torch.arange(90) % 4 - 1
+    first, again, other = (of_each_class(labels, 4, 3, "key", seed, "purpose") for seed in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)
 
 
 def test_standardised_features(packed, weights, finetune_config):

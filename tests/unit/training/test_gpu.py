@@ -13,16 +13,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import finetune, pretrain, weighted
 
 import patchvae
 from patchvae.data import tensors
 from patchvae.records import checkpoint
 from patchvae.training import finetune as finetuning
 from patchvae.training import pretrain as pretraining
-from patchvae.training.finetune import finetune
 from patchvae.training.graphs import record
 from patchvae.training.loop import train
-from patchvae.training.pretrain import pretrain, weighted
 
 pytestmark = pytest.mark.gpu
 GAN = {"weight": 1.0, "generator_step": "joint", "lr": 1e-4, "adam_betas": [0.5, 0.999]}
@@ -45,7 +44,8 @@ HEADS = [
 # A job in a process of its own, which a signal stops before step STOP
 JOB = """
 import json, os, pathlib, signal, sys
-from patchvae.params.jobs import check_config
+from patchvae.params.configs import check_config
+from patchvae.jobs.computing import compute
 from patchvae.training import finetune as f, pretrain as p
 rule, config, data, more, out, stop = sys.argv[1:]
 config, data, out, stop = check_config(rule, json.loads(config)), pathlib.Path(data), pathlib.Path(out), int(stop)
@@ -56,11 +56,10 @@ def stopping(self, step):
         os.kill(os.getpid(), signal.SIGTERM)
     return prepare(self, step)
 task.prepare = stopping
-more = pathlib.Path(more) if more else None
-if rule == "pretrain":
-    p.pretrain(config, data, more, out / "model.pt", out / "metrics.json", out / "scratch", "cuda", 1)
-else:
-    f.finetune(config, data, more, out / "metrics.json", out / "scratch", "cuda", 1)
+files = {"checkpoint": out / "model.pt"} if rule == "pretrain" else {}
+if more:
+    files["masks" if rule == "pretrain" else "pretrained"] = pathlib.Path(more)
+compute(rule, config, data, out / "metrics.json", "cuda", 1, out / "scratch", **files)
 """
 
 
@@ -112,7 +111,7 @@ def trained(packed, request, tmp_path, monkeypatch):
             weights = request.getfixturevalue("weights")
             finetune(config, data, weights, out / "metrics.json", out / "scratch", "cuda", 1)
         else:
-            paths = {"output": out / "model.pt", "metrics": out / "metrics.json", "scratch": out / "scratch"}
+            paths = {"checkpoint": out / "model.pt", "metrics": out / "metrics.json", "scratch": out / "scratch"}
             pretrain(config, data, masks if weighted(config) else None, **paths, device="cuda", threads=1)
         return out, len(recordings)
 

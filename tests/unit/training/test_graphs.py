@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from helpers import finetune, pretrain, weighted
 from tape import Tape
 
 from patchvae.records import checkpoint
@@ -16,10 +17,9 @@ from patchvae.records.metrics_files import read_metrics
 from patchvae.training import finetune as finetuning
 from patchvae.training import graphs
 from patchvae.training import pretrain as pretraining
-from patchvae.training.finetune import finetune
 from patchvae.training.graphs import WARM_UP, Repeated
 from patchvae.training.loop import train
-from patchvae.training.pretrain import PretrainTask, pretrain, weighted
+from patchvae.training.pretrain import PretrainTask
 
 CPU = torch.device("cpu")
 GAN = {"weight": 1.0, "generator_step": "joint", "lr": 1e-4, "adam_betas": [0.5, 0.999]}
@@ -28,7 +28,7 @@ GAN = {"weight": 1.0, "generator_step": "joint", "lr": 1e-4, "adam_betas": [0.5,
 def run(config, packed, out):
     """The checkpoint and the metrics of a pretraining."""
     data, masks = packed
-    paths = {"output": out / "model.pt", "metrics": out / "metrics.json", "scratch": out / "scratch"}
+    paths = {"checkpoint": out / "model.pt", "metrics": out / "metrics.json", "scratch": out / "scratch"}
     pretrain(config, data, masks if weighted(config) else None, **paths, device="cpu", threads=1)
     return checkpoint.load(out / "model.pt"), read_metrics(out / "metrics.json")
 
@@ -38,7 +38,7 @@ def test_plain_calls_come_first_then_one_recording_for_each_shape():
 
     def recorder(work):
         recorded.append(len(done))
-        return SimpleNamespace(replay=lambda: done.append("replayed"))
+        return lambda: done.append("replayed")
 
     repeated = Repeated(lambda: done.append("plain"), CPU, told.append, recorder)
     for shape in (4, 4, 2, 4, 4, 2, 4, 2, 2, 2):
@@ -68,7 +68,7 @@ def test_after_a_failed_recording_no_earlier_one_is_used():
     def recorder(work):
         if len(done) > 6:
             raise RuntimeError("out of memory")
-        return SimpleNamespace(replay=lambda: done.append("replayed"))
+        return lambda: done.append("replayed")
 
     repeated = Repeated(lambda: done.append("plain"), CPU, told.append, recorder)
     for shape in (4, 4, 4, 4, 2, 2, 2, 2, 4):
@@ -107,7 +107,7 @@ def fake_gpu(monkeypatch):
         "default_generators": [generator],
         "current_device": lambda: 0,
         "current_stream": lambda: "a stream",
-        "CUDAGraph": SimpleNamespace,
+        "CUDAGraph": lambda: SimpleNamespace(replay=print),
         "graph": graph,
     }.items():
         monkeypatch.setattr(torch.cuda, name, value)
@@ -117,7 +117,7 @@ def fake_gpu(monkeypatch):
 
 def test_a_recording_calls_the_work_once_and_leaves_the_generator_alone(fake_gpu):
     calls = []
-    assert graphs.record(lambda: calls.append(1)) is not None
+    assert graphs.record(lambda: calls.append(1)) is print
     assert calls == [1] and fake_gpu.restored == [] and gc.isenabled()
 
 
@@ -153,7 +153,7 @@ def test_the_host_is_never_far_ahead_of_the_gpu(monkeypatch):
             finished.append(self.number)
 
     monkeypatch.setattr(torch.cuda, "Event", Event)
-    repeated = Repeated(lambda: None, torch.device("cuda"), print, lambda work: SimpleNamespace(replay=work))
+    repeated = Repeated(lambda: None, torch.device("cuda"), print, lambda work: work)
     for number in range(1, 50):
         repeated()
         assert len(started) == number and len(finished) == max(0, number - graphs.AHEAD)
@@ -166,7 +166,7 @@ def recorded(monkeypatch):
 
     def recorder(work):
         tapes.append(Tape(work))
-        return tapes[-1]
+        return tapes[-1].replay
 
     for module in (pretraining, finetuning):
         monkeypatch.setattr(module, "train", functools.partial(train, recorder=recorder))

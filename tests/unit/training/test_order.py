@@ -6,22 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from helpers import finetune, pretrain
 
 from patchvae.data.digits import read_digit_scenes
 from patchvae.data.masks import write_masks
 from patchvae.data.packed import SPLITS, PackedSplit, load_manifest, write_packed
 from patchvae.errors import PatchVAEError
-from patchvae.evaluation.bits import recorded_bits, unpacked_bits
-from patchvae.evaluation.probe import probe
-from patchvae.jobs.run import start
-from patchvae.params.jobs import check_config
+from patchvae.evaluation.bits import unpacked_bits
+from patchvae.jobs.computing import compute
+from patchvae.jobs.run import Run, recorded_bits
+from patchvae.params.configs import check_config
 from patchvae.records.digests import check_masks
 from patchvae.records.metrics_files import read_metrics
-from patchvae.report.comparisons import over_images
-from patchvae.training.finetune import finetune
-from patchvae.training.pretrain import pretrain
+from patchvae.report.comparisons import Difference, over_images
 
 TRAIN, TEST = 2000, 1000
 TOLERANCE = 3.0  # points of top-1 on these scenes, stated in docs/data-sets.md: another order makes other batches
@@ -106,7 +106,7 @@ def test_digests_of_the_set_and_of_the_order(packed: Packed) -> None:
 
 def test_the_same_predictions_make_the_same_bits_and_intervals(packed: Packed, head: Any) -> None:
     def run(name: str) -> Any:
-        return start("finetune", "patchvae.training.finetune", head, packed[name], "cpu", 1)
+        return Run("finetune", head, packed[name], Path("m.json"), "cpu", 1, packed[name] / "scratch")
 
     def predicted(name: str, divisor: int) -> torch.Tensor:
         """Right or wrong by the pixels alone, in the packed order."""
@@ -120,14 +120,18 @@ def test_the_same_predictions_make_the_same_bits_and_intervals(packed: Packed, h
     bits.append(recorded_bits(other, packed["drawn"]))
     ours, theirs, beside = (unpacked_bits(found["right"], TEST) for found in bits)
     assert ours.sum() == first.sum()
-    interval = over_images({0: ours}, {0: beside})
-    assert interval == over_images({0: theirs}, {0: beside})
-    plain = over_images({0: first.numpy()}, {0: other.numpy()})
+
+    def over(one: np.ndarray, another: np.ndarray) -> Difference | None:
+        return over_images(
+            pd.DataFrame({"model": ["one", "another"], "seed": 0, "right": [one, another]}), "one", "another"
+        )
+
+    interval = over(ours, beside)
+    assert interval == over(theirs, beside)
+    plain = over(first.numpy(), other.numpy())
     assert interval is not None and plain is not None and interval.interval(0.95) == pytest.approx(plain.interval(0.95))
     # A state of one order is not found by the other.
-    places = {
-        run(name).state_path(packed[name] / "scratch", Path("m.json")).parent.name for name in ("drawn", "reordered")
-    }
+    places = {run(name).store().path.parent.name for name in ("drawn", "reordered")}
     assert len(places) == 2
 
 
@@ -139,7 +143,7 @@ def test_a_head_on_the_same_phi(
     for name in ("drawn", "reordered"):
         with caplog.at_level(logging.WARNING):
             heads[name] = tuned(head, packed[name], phi, tmp_path / name)
-            probe(ridge, packed[name], phi, tmp_path / f"{name}.json", "cpu", 1)
+            compute("probe", ridge, packed[name], tmp_path / f"{name}.json", "cpu", 1, pretrained=phi)
         probes[name] = read_metrics(tmp_path / f"{name}.json")
         assert caplog.text.count("was pretrained on the data set's images in another order") == 2 * (name != "drawn")
     assert heads["drawn"]["pretraining"] == heads["reordered"]["pretraining"]

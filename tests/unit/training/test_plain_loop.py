@@ -3,24 +3,28 @@
 Batches, flips, temperatures and rates are chosen by the host there. The bits must be equal.
 """
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import weighted
 from torch import nn
 
 from patchvae.data.tensors import open_array
-from patchvae.jobs.run import start
+from patchvae.jobs.computing import open_masks_or_labels
+from patchvae.jobs.run import Run
 from patchvae.losses import fake_loss, real_loss, squared_error
 from patchvae.models.bigan import JointDiscriminator
 from patchvae.models.discriminator import Discriminator
 from patchvae.models.factory import build_model
-from patchvae.models.resnet import Classifier, initialise
+from patchvae.models.resnet import Backbone, head, initialise
 from patchvae.models.weights import backbone_weights
 from patchvae.records import checkpoint
 from patchvae.seeding import seed_for
 from patchvae.training.finetune import FinetuneTask
 from patchvae.training.loop import train
-from patchvae.training.pretrain import PretrainTask, open_masks_or_labels, weighted
+from patchvae.training.pretrain import PretrainTask
 
 CPU = torch.device("cpu")
 GAN = {"weight": 0.5, "generator_step": "joint", "lr": 1e-4, "adam_betas": [0.5, 0.999]}
@@ -132,13 +136,14 @@ def same(found, expected):
         ("supervised", {}),
     ],
 )
-def test_a_pretraining_equals_the_plain_loop(name, changes, packed, pretrain_config, tmp_path):
+def test_a_pretraining_equals_the_plain_loop(name, changes, packed, pretrain_config):
     config = pretrain_config(name, **changes)
     data, masks = packed
     pixels = open_array(data / "train_images.npy", CPU)
-    more = open_masks_or_labels(data, masks if weighted(config) else None, config, pixels, CPU)
-    task = PretrainTask(config, pixels, more, CPU, "fp32")
-    train(task, tmp_path / "state.pt", CPU, name, {})
+    run = Run("pretrain", config, data, Path("none.json"), "cpu", 1)
+    more = open_masks_or_labels(run, config, masks if weighted(config) else None, pixels)
+    task = PretrainTask(config, pixels, more, run.on)
+    train(task, CPU, name)
     expected = plain_pretraining(config, pixels, more)
     assert task.objective.networks.keys() == expected.keys()
     for key, network in expected.items():
@@ -148,14 +153,17 @@ def test_a_pretraining_equals_the_plain_loop(name, changes, packed, pretrain_con
 def plain_finetuning(config, data, phi):
     """Frozen and trained parts of the classifier after all epochs of a fine-tuning."""
     torch.manual_seed(seed_for(config.seed, "classifier"))
-    sizes = (config.hidden_dim, config.head_relu, config.head_dropout, config.head_pool, config.init)
-    network = Classifier(config.backbone, config.image_size, config.num_classes, *sizes)
-    network.backbone.load_state_dict(phi)
+    sizes = (config.image_size, config.num_classes, config.hidden_dim)
+    backbone = Backbone(config.backbone)
+    top = head(backbone, *sizes, config.head_relu, config.head_dropout, config.head_pool)
+    network = nn.Sequential(backbone, top)
+    initialise(network, config.init)
+    backbone.load_state_dict(phi)
     network.to(memory_format=torch.channels_last)
     cut = {"none": 0, "conv1": 1, "conv1-3": 2, "conv1-5": 3}[config.regime]
-    stages = list(network.backbone.stages())
+    stages = list(backbone)
     frozen = nn.Sequential(*stages[:cut]).requires_grad_(False).eval()
-    trained = nn.Sequential(*stages[cut:], network.head).train()
+    trained = nn.Sequential(*stages[cut:], top).train()
     options = {"momentum": config.momentum, "weight_decay": config.weight_decay}
     optimizer = torch.optim.SGD(trained.parameters(), lr=config.lr, **options, fused=True)
     pixels = open_array(data / "train_images.npy", CPU)
@@ -176,11 +184,12 @@ def plain_finetuning(config, data, phi):
     ("regime", "changes"),
     [("none", {}), ("conv1", {"head_dropout": 0.5}), ("conv1-3", {"flip": True}), ("conv1-5", {"decay_every": 1})],
 )
-def test_a_finetuning_equals_the_plain_loop(regime, changes, packed, weights, finetune_config, tmp_path):
+def test_a_finetuning_equals_the_plain_loop(regime, changes, packed, weights, finetune_config):
     config = finetune_config(regime=regime, **changes)
-    data, content = packed[0], checkpoint.load(weights)
-    task = FinetuneTask(start("finetune", "patchvae.training.finetune", config, data, "cpu", 1), config, content)
-    train(task, tmp_path / "state.pt", CPU, regime, {})
-    frozen, trained = plain_finetuning(config, data, backbone_weights(content))
+    data, phi = packed[0], backbone_weights(checkpoint.load(weights))
+    run = Run("finetune", config, data, Path("none.json"), "cpu", 1)
+    task = FinetuneTask(config, phi, run.open(), run.on)
+    train(task, CPU, regime)
+    frozen, trained = plain_finetuning(config, data, phi)
     same(task.frozen, frozen)
     same(task.trained, trained)

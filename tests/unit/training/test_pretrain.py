@@ -9,29 +9,33 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import do_step
+from helpers import do_step, pretrain, weighted
 
 import patchvae
 from patchvae.data.tensors import open_array
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
+from patchvae.hardware import Place
+from patchvae.jobs.computing import open_masks_or_labels
+from patchvae.jobs.run import Run
 from patchvae.jobs.watch import Watcher
 from patchvae.losses import squared_error
 from patchvae.models.weights import backbone_weights
-from patchvae.params.kinds import modules
+from patchvae.params.model_kinds import modules
 from patchvae.records import checkpoint
 from patchvae.records.metrics_files import read_metrics
 from patchvae.records.provenance import code_sha256
 from patchvae.training import loop
-from patchvae.training.pretrain import PretrainTask, open_masks_or_labels, pretrain, shuffled, weighted
+from patchvae.training.pretrain import PretrainTask, shuffled
 
 GAN = {"weight": 1.0, "generator_step": "joint", "lr": 1e-4, "adam_betas": [0.5, 0.999]}
 CPU = torch.device("cpu")
+ON = Place(CPU, "fp32")
 
 
 def run(config, packed, out, **changes):
     data, masks = packed
-    paths = {"output": out / "model.pt", "metrics": out / "metrics.json", "scratch": out / "scratch"}
+    paths = {"checkpoint": out / "model.pt", "metrics": out / "metrics.json", "scratch": out / "scratch"}
     masks = masks if weighted(config) else None
     pretrain(config, data, masks, **paths, device="cpu", threads=1, **changes)
     return checkpoint.load(out / "model.pt"), read_metrics(out / "metrics.json")
@@ -75,7 +79,7 @@ def test_phi_starts_alike_in_every_variant_and_the_control_keeps_its_weights(pac
     images = open_array(data / "train_images.npy", CPU)
     control = backbone_weights(random)
     for name in ("patchvae", "beta-vae", "bigan"):
-        task = PretrainTask(pretrain_config(name), images, None, CPU, "fp32")
+        task = PretrainTask(pretrain_config(name), images, None, ON)
         phi = dict(task.objective.networks["model"].encoder.backbone.named_parameters())
         assert phi
         assert all(torch.equal(phi[key], control[key]) for key in phi), name
@@ -101,7 +105,8 @@ def first_step(config, packed):
     """The terms of a training's first step."""
     data, masks = packed
     images = open_array(data / "train_images.npy", CPU)
-    task = PretrainTask(config, images, open_masks_or_labels(data, masks, config, images, CPU), CPU, "fp32")
+    run = Run("pretrain", config, data, Path("none.json"), "cpu", 1)
+    task = PretrainTask(config, images, open_masks_or_labels(run, config, masks, images), ON)
     return {name: float(value.detach()) for name, value in do_step(task, 0).items()}
 
 
@@ -121,7 +126,7 @@ def test_an_epoch_tells_the_maximum_of_every_term(packed, pretrain_config, tmp_p
     _, metrics = run(pretrain_config("beta-vae", epochs=1), packed, tmp_path)
     data, _ = packed
     images = open_array(data / "train_images.npy", CPU)
-    task = PretrainTask(pretrain_config("beta-vae", epochs=1), images, None, CPU, "fp32")
+    task = PretrainTask(pretrain_config("beta-vae", epochs=1), images, None, ON)
     steps = [float(do_step(task, step)["kl"]) for step in range(task.steps_per_epoch)]
     (epoch,) = metrics["history"]
     assert epoch["kl_max"] == pytest.approx(max(steps), rel=1e-5) and epoch["kl_max"] > epoch["kl"]
@@ -188,7 +193,7 @@ def test_a_new_discriminator_tells_whether_the_game_is_dead(packed, pretrain_con
 def test_bigans_game_lives(packed, pretrain_config):
     images = open_array(packed[0] / "train_images.npy", CPU)
     config = pretrain_config("bigan", batch_size=20, adam_betas=[0.5, 0.999])
-    task = PretrainTask(config, images, None, CPU, "fp32")
+    task = PretrainTask(config, images, None, ON)
     model, real = task.objective.networks["model"], task.scaling(images)
 
     @torch.no_grad()
@@ -207,7 +212,7 @@ def test_bigans_game_lives(packed, pretrain_config):
 
 def test_bigans_latents_are_standardised_like_the_prior(packed, pretrain_config):
     images = open_array(packed[0] / "train_images.npy", CPU)
-    task = PretrainTask(pretrain_config("bigan"), images, None, CPU, "fp32")
+    task = PretrainTask(pretrain_config("bigan"), images, None, ON)
     (_, latents), (_, prior) = task.objective.pairs(task.scaling(images), torch.tensor(0))
     assert latents.shape == prior.shape == (40, 8)
     torch.testing.assert_close(latents.mean(0), torch.zeros(8), rtol=0, atol=1e-3)
@@ -218,7 +223,7 @@ def test_the_gradient_penalty_flattens_bigans_discriminator(packed, pretrain_con
     images = open_array(packed[0] / "train_images.npy", CPU)
     slopes = []
     for penalty in (0.0, 100.0):
-        task = PretrainTask(pretrain_config("bigan", gradient_penalty=penalty), images, None, CPU, "fp32")
+        task = PretrainTask(pretrain_config("bigan", gradient_penalty=penalty), images, None, ON)
         for step in range(5):
             do_step(task, step)
         (real, latents), _ = task.objective.pairs(task.scaling(images), torch.tensor(0))
@@ -262,9 +267,10 @@ def test_kill_minus_nine_loses_at_most_what_came_after_the_last_state(packed, pr
     code = f"""
 import os, signal
 from pathlib import Path
+from patchvae.jobs.computing import compute
 from patchvae.training import loop, pretrain as p
 import functools, json
-from patchvae.params.jobs import check_config
+from patchvae.params.configs import check_config
 p.train = functools.partial(loop.train, save_every=0.0)
 prepare = p.PretrainTask.prepare
 def stopping(self, number):
@@ -274,7 +280,8 @@ def stopping(self, number):
 p.PretrainTask.prepare = stopping
 out = Path({str(tmp_path / "cut")!r})
 config = check_config("pretrain", json.loads({json.dumps(config.given)!r}))
-p.pretrain(config, Path({str(data)!r}), None, out / "model.pt", out / "metrics.json", out / "scratch", "cpu", 1)
+here = ("cpu", 1, out / "scratch")
+compute("pretrain", config, Path({str(data)!r}), out / "metrics.json", *here, checkpoint=out / "model.pt")
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(patchvae.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
@@ -319,14 +326,13 @@ def test_real_divergence_is_caught(packed, pretrain_config, tmp_path):
         run(pretrain_config().model_copy(update={"lr": 1e30}), packed, tmp_path)
 
 
-def test_weighted_variant_without_fitting_masks_is_refused(packed, pretrain_config):
+def test_masks_that_do_not_fit_are_refused(packed, pretrain_config):
     data, masks = packed
     config = pretrain_config(weighted_loss=True)
     images = open_array(data / "train_images.npy", CPU)
-    with pytest.raises(PatchVAEError, match="--masks"):
-        open_masks_or_labels(data, None, config, images, CPU)
+    run = Run("pretrain", config, data, Path("none.json"), "cpu", 1)
     with pytest.raises(PatchVAEError, match="do not fit"):
-        open_masks_or_labels(data, masks, config, images[:5], CPU)
+        open_masks_or_labels(run, config, masks, images[:5])
 
 
 def moving(monkeypatch, stop_at):
@@ -352,7 +358,7 @@ def test_a_training_goes_on_on_another_machine(packed, pretrain_config, tmp_path
     seen = moving(monkeypatch, stop_at=None)
     monkeypatch.setattr("patchvae.jobs.run.describe", lambda device: "New CPU (64 cores)")
     data, _ = packed
-    paths = {"output": tmp_path / "model.pt", "metrics": tmp_path / "metrics.json", "scratch": tmp_path / "scratch"}
+    paths = {"checkpoint": tmp_path / "model.pt", "metrics": tmp_path / "metrics.json", "scratch": tmp_path / "scratch"}
     pretrain(pretrain_config(), data, None, **paths, device="cpu", threads=2)
     assert seen == [7, 8, 9]
     metrics = read_metrics(tmp_path / "metrics.json")

@@ -1,19 +1,20 @@
 """Learning rates chosen on training images."""
 
-import json
 import shutil
 
 import numpy as np
 import pytest
 import torch
+from helpers import finetune
 
-from patchvae.data.packed import write_manifest
+from patchvae.data.packed import load_manifest, write_manifest
 from patchvae.errors import PatchVAEError
-from patchvae.params.jobs import check_config
+from patchvae.jobs.computing import compute
+from patchvae.params.configs import check_config
 from patchvae.records.metrics_files import read_metrics
 from patchvae.training.batches import Order
-from patchvae.training.finetune import finetune, parted
-from patchvae.training.rates import best, choose_rate, next_rate, scale_of
+from patchvae.training.labelled import parted
+from patchvae.training.rates import best, next_rate, scale_of
 
 GRID = [0.001, 0.003, 0.01, 0.03, 0.1]
 
@@ -30,7 +31,7 @@ def search(finetune_config):
 
 
 def chosen(config, data, weights, out):
-    choose_rate(config, data, weights, out / "rates.json", out / "scratch", "cpu", 1)
+    compute("rates", config, data, out / "rates.json", "cpu", 1, out / "scratch", pretrained=weights)
     return read_metrics(out / "rates.json")
 
 
@@ -53,11 +54,13 @@ def test_the_grid_goes_on_where_an_end_wins(accuracies, following):
 
 def test_the_held_out_images_are_drawn_and_not_trained_on():
     images = torch.arange(100, 200)
-    trained, held_out = parted(images, 30, 0)
+    trained, held_out = parted(images, 30, 0, "held out")
     assert sorted([*trained.tolist(), *held_out.tolist()]) == images.tolist() and len(held_out) == 30
-    assert parted(images, 30, 0)[1].equal(held_out) and not parted(images, 30, 1)[1].equal(held_out)
+    assert parted(images, 30, 0, "held out")[1].equal(held_out) and not parted(images, 30, 1, "held out")[1].equal(
+        held_out
+    )
     with pytest.raises(PatchVAEError, match="held_out: 100"):
-        parted(images, 100, 0)
+        parted(images, 100, 0, "held out")
 
 
 def test_the_rate_does_not_depend_on_test_images(packed, weights, search, tmp_path):
@@ -68,8 +71,7 @@ def test_the_rate_does_not_depend_on_test_images(packed, weights, search, tmp_pa
     labels = np.load(other / "test_labels.npy")
     np.save(other / "test_labels.npy", np.roll(labels, 1))
     np.save(other / "test_images.npy", 255 - np.load(other / "test_images.npy"))
-    manifest = json.loads((other / "manifest.json").read_text())
-    write_manifest(other, manifest["dataset"], manifest["format"], manifest["classes"], manifest["source"])
+    write_manifest(other, load_manifest(other))
     second = chosen(search(), other, weights, tmp_path / "b")
     assert first["rates"] == second["rates"] and first["lr"] == second["lr"]
     assert first["split"] == "train" and first["count"] == 8
@@ -98,11 +100,9 @@ def test_a_fine_tuning_takes_the_chosen_rate(packed, weights, search, finetune_c
     by_hand = tuned(finetune_config(lr=found["lr"]), "given")
     assert by_file["history"] == by_hand["history"]
     assert by_file["lr"] == found["lr"] and by_file["config"]["lr"] == "chosen"
-    with pytest.raises(PatchVAEError, match="--rates"):
-        tuned(finetune_config(lr="chosen"), "none")
     with pytest.raises(PatchVAEError, match="its head_dropout is 0.0, not 0.5"):
         tuned(finetune_config(lr="chosen", head_dropout=0.5), "wrong", tmp_path / "rates.json")
-    with pytest.raises(PatchVAEError, match="not the metrics of a job"):
+    with pytest.raises(PatchVAEError, match=r"given: not the metrics \(schema 1\) of a search for a rate"):
         tuned(finetune_config(lr="chosen"), "wrong", tmp_path / "given")
 
 
@@ -110,10 +110,10 @@ def test_a_last_batch_that_is_kept():
     images = torch.arange(10)
     dropped, kept = (Order(images, 4, "dataset", False, 0, last_batch) for last_batch in ("drop", "keep"))
     assert (dropped.steps_per_epoch, kept.steps_per_epoch) == (2, 3)
-    seen = torch.cat([kept.batch(step)[0] for step in range(3)])
-    assert sorted(seen.tolist()) == images.tolist() and len(kept.batch(2)[0]) == 2
-    assert kept.batch(3)[0].tolist() != kept.batch(0)[0].tolist()  # the next pass
-    assert [len(dropped.batch(step)[0]) for step in range(4)] == [4] * 4
+    seen = torch.cat([kept.drawn(step)[0] for step in range(3)])
+    assert sorted(seen.tolist()) == images.tolist() and len(kept.drawn(2)[0]) == 2
+    assert kept.drawn(3)[0].tolist() != kept.drawn(0)[0].tolist()  # the next pass
+    assert [len(dropped.drawn(step)[0]) for step in range(4)] == [4] * 4
 
 
 def test_the_scale_of_features():

@@ -3,21 +3,17 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from patchvae.data.packed import load_split
-from patchvae.errors import PatchVAEError
 from patchvae.models.patchvae import PatchVAE, patch_code
 from patchvae.models.scaling import Scaling
-from patchvae.params.drawing import FigureParts
-from patchvae.pretrained import load_model
-from patchvae.report.figures.canvas import COLUMN, EDGE, LINE, STYLE, Canvas
-from patchvae.report.figures.survey import Survey, informative_parts, network_input, sigmoid, survey
+from patchvae.params.measuring import FigureParts
+from patchvae.report.figures.canvas import COLUMN, EDGE, LINE, Canvas, Images, Ints, styled
+from patchvae.report.figures.survey import Survey, informative_parts, network_input, sigmoid, survey_of
 
 TARGETS = 3  # rows of Fig. 5
 PARTS = 6  # informative parts that are tried
@@ -27,7 +23,7 @@ POOL = 12  # images per part that are tried as sources and as targets
 class Coded(NamedTuple):
     """Images and their codes, without noise."""
 
-    images: npt.NDArray[np.uint8]  # (n, S, S, 3)
+    images: Images  # (n, S, S, 3)
     occurrence: Tensor  # (n, N, h, w), probabilities
     appearance: Tensor  # (n, N, d_p), posterior means
 
@@ -41,7 +37,7 @@ class Swap(NamedTuple):
 
 
 @torch.no_grad()
-def encode(model: PatchVAE, images: npt.NDArray[np.uint8], input_scaling: str) -> Coded:
+def encode(model: PatchVAE, images: Images, input_scaling: str) -> Coded:
     """Occurrence probabilities and appearance means of images (n, S, S, 3)."""
     posterior = model.encoder(network_input(images, input_scaling))
     return Coded(images, torch.sigmoid(posterior.occurrence_logits), posterior.mean)
@@ -57,9 +53,7 @@ def decoded(model: PatchVAE, occurrence: Tensor, appearance: Tensor, input_scali
 
 def with_appearance(appearance: Tensor, part: int, of: Tensor) -> Tensor:
     """z_app (n, N, d_p) with one part's vector replaced by `of` (d_p,) everywhere."""
-    swapped = appearance.clone()
-    swapped[:, part] = of
-    return swapped
+    return appearance.select_scatter(of.expand(len(appearance), -1), dim=1, index=part)
 
 
 def effect(before: Tensor, after: Tensor, maps: Tensor) -> Tensor:
@@ -73,7 +67,7 @@ def effect(before: Tensor, after: Tensor, maps: Tensor) -> Tensor:
     return average(lit) - average(1 - lit)
 
 
-def local_images(seen: Survey, part: int) -> npt.NDArray[np.int64]:
+def local_images(seen: Survey, part: int) -> Ints:
     """The POOL images of a split in which a part fires strongly, but in few cells."""
     contrast = sigmoid(seen.peak[:, part]) - seen.coverage[:, part]
     return seen.places[np.argsort(-contrast, kind="stable")[:POOL]]
@@ -93,53 +87,42 @@ def strongest_swap(model: PatchVAE, coded: Coded, part: int, input_scaling: str)
     return best
 
 
-def draw_swap(
-    coded: Coded, swap: Swap, before: npt.NDArray[Any], after: npt.NDArray[Any], png: Path | str, pdf: Path | str
-) -> None:
-    """Draw Fig. 5; before, after: reconstructions (targets, S, S, 3) in [0, 1]. Raises PatchVAEError on a full disk."""
+def draw_swap(coded: Coded, swap: Swap, before: npt.NDArray[Any], after: npt.NDArray[Any]) -> Canvas:
+    """Fig. 5; before, after: reconstructions (targets, S, S, 3) in [0, 1]."""
     near, far = 0.03, 0.1
     side = (COLUMN - 2 * EDGE - 3 * near - 2 * far) / 6
     columns = np.cumsum([0, *[side + gap for gap in (near, far, near, far, near)]])
     rows = [LINE + row * (side + near) for row in range(len(swap.targets))]
+    middle = rows[0] + (rows[-1] - rows[0]) / 2
     maps = coded.occurrence[:, swap.part].numpy()
     part = f"part {swap.part}"
-    headings = ("source", part, "target", part, "before", "after")
-    with matplotlib.rc_context(STYLE):
-        canvas = Canvas(0, COLUMN - 2 * EDGE, rows[-1] + side)
-        middle = rows[0] + (rows[-1] - rows[0]) / 2
-        for column, (x, text) in enumerate(zip(columns, headings, strict=True)):
-            canvas.heading(text, x, middle if column < 2 else rows[0], side)
-        canvas.picture(coded.images[swap.source], columns[0], middle, side)
-        canvas.picture(maps[swap.source], columns[1], middle, side)
-        for row, (y, target) in enumerate(zip(rows, swap.targets, strict=True)):
-            for x, pixels in zip(
-                columns[2:], (coded.images[target], maps[target], before[row], after[row]), strict=True
-            ):
-                canvas.picture(pixels, x, y, side)
-        canvas.save(png, pdf)
+    canvas = Canvas(0, COLUMN - 2 * EDGE, rows[-1] + side)
+    for column, text in enumerate(("source", part, "target", part, "before", "after")):
+        canvas.heading(text, columns[column], middle if column < 2 else rows[0], side)
+    canvas.picture(coded.images[swap.source], columns[0], middle, side)
+    canvas.picture(maps[swap.source], columns[1], middle, side)
+    for row, target in enumerate(swap.targets):
+        for column, pixels in enumerate((coded.images[target], maps[target], before[row], after[row]), 2):
+            canvas.picture(pixels, columns[column], rows[row], side)
+    return canvas
 
 
+@styled
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
-    """Draw Fig. 5 for one checkpoint, from test images.
+    """Draw Fig. 5 for one checkpoint, from test images; raises PatchVAEError as `survey_of`.
 
     The part, the source and the targets are those whose pictures change most where the part is lit, among PARTS
-    informative parts and POOL images each. Raises PatchVAEError for a checkpoint of another model, files that cannot be
-    used, and fewer than two images.
+    informative parts and POOL images each.
     """
-    model, _ = load_model(path, config, ["patchvae"], "cpu")
+    model, seen = survey_of(config, data, path, "test")
     scaling = config.input_scaling
-    images = load_split(data, "test").images
-    if min(len(images), config.max_images) < 2:
-        raise PatchVAEError(f"{data}: an appearance swap needs at least two test images")
-    seen = survey(model, images, scaling, config.max_images)
     found = []
     for part in informative_parts(seen.mean, seen.variance, PARTS):
-        coded = encode(model, np.array(images[local_images(seen, part)]), scaling)
+        coded = encode(model, np.array(seen.images[local_images(seen, part)]), scaling)
         found.append((*strongest_swap(model, coded, part, scaling), coded))
     _, swap, coded = max(found, key=lambda candidate: candidate[0])
     occurrence, appearance = coded.occurrence[swap.targets], coded.appearance[swap.targets]
     swapped = with_appearance(appearance, swap.part, coded.appearance[swap.source, swap.part])
-    before, after = (
-        decoded(model, occurrence, code, scaling).permute(0, 2, 3, 1).numpy() for code in (appearance, swapped)
-    )
-    draw_swap(coded, swap, before, after, png, pdf)
+    pictures = (decoded(model, occurrence, code, scaling) for code in (appearance, swapped))
+    before, after = (pixels.permute(0, 2, 3, 1).numpy() for pixels in pictures)
+    draw_swap(coded, swap, before, after).save(png, pdf)

@@ -4,11 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
+import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from patchvae.files import atomic
+
+Images = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
 
 COLUMN, PAGE = 3.3, 6.9  # inches: one column of a two-column page, and both
 CELL = 0.435  # inches; six pictures and the labels make a column
@@ -16,7 +22,16 @@ GAP = 0.03
 STEP = CELL + GAP
 LINE = 0.13  # height of a line of text
 EDGE = 0.01  # keeps the outermost frames whole
-STYLE: Any = {"font.size": 7, "font.family": "sans-serif", "pdf.fonttype": 42, "axes.linewidth": 0.4}
+STYLE: Any = {"font.size": 7, "font.family": "sans-serif", "pdf.fonttype": 42}
+STYLE |= {"axes.linewidth": 0.4, "axes.titlesize": 7, "axes.titlepad": 3, "figure.labelsize": 7, "grid.linewidth": 0.3}
+STYLE |= {"xtick.major.size": 2, "xtick.major.width": 0.4, "xtick.major.pad": 2}
+STYLE |= {"ytick.major.size": 2, "ytick.major.width": 0.4, "ytick.major.pad": 2}
+STYLE |= {"lines.linewidth": 0.9, "lines.markeredgewidth": 0.8, "errorbar.capsize": 1.5}
+STYLE |= {"legend.frameon": False, "legend.borderaxespad": 0}
+styled = matplotlib.rc_context(STYLE)  # decorates what draws a figure and saves it
+
+# Okabe and Ito's, which colour-blind readers can tell apart
+BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
 
 FORMATS: dict[str, Any] = {
     "png": {"dpi": 200, "metadata": {"Software": None}},
@@ -25,16 +40,12 @@ FORMATS: dict[str, Any] = {
 }
 
 
-def write(figure: Figure, path: Path | str, kind: str) -> None:
-    """Write a figure as `png` or `pdf`, the same bytes every time."""
-    with atomic(path) as partial:
-        figure.savefig(partial, format=kind, **FORMATS[kind])
-
-
-def save(figure: Figure, png: Path | str, pdf: Path | str) -> None:
-    """Write both formats."""
-    write(figure, png, "png")
-    write(figure, pdf, "pdf")
+def save(figure: Figure, *paths: Path) -> None:
+    """Write a figure to files in the formats that their endings name, the same bytes every time."""
+    for path in paths:
+        kind = path.suffix.lower()[1:]
+        with atomic(path) as partial:
+            figure.savefig(partial, format=kind, **FORMATS[kind])
 
 
 class Canvas:
@@ -55,9 +66,7 @@ class Canvas:
         axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
         axes.set(xticks=[], yticks=[])
 
-    def pictures(
-        self, crops: Sequence[npt.NDArray[Any]], columns: int, x: float, y: float, side: float, gap: float
-    ) -> None:
+    def pictures(self, crops: Sequence[Any], columns: int, x: float, y: float, side: float, gap: float) -> None:
         """Show pictures (s, s, 3) in rows of `columns`."""
         for place, crop in enumerate(crops):
             row, column = divmod(place, columns)
@@ -75,6 +84,6 @@ class Canvas:
         place = ((self.left + x) / self.width, 1 - (EDGE + y) / self.height)
         self.figure.text(*place, text, linespacing=1.1, **alignment)
 
-    def save(self, png: Path | str, pdf: Path | str) -> None:
-        """Write both formats."""
-        save(self.figure, png, pdf)
+    def save(self, *paths: Path) -> None:
+        """Write the figure as `save` does."""
+        save(self.figure, *paths)

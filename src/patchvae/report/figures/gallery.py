@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-import numpy.typing as npt
 
 from patchvae.data.packed import load_manifest, load_split
-from patchvae.params.drawing import FigureParts
-from patchvae.pretrained import load_model
-from patchvae.report.figures.canvas import EDGE, LINE, PAGE, STYLE, Canvas
-from patchvae.report.figures.survey import Survey, crops, distinct_parts, ranked, survey
+from patchvae.params.measuring import FigureParts
+from patchvae.report.figures.canvas import EDGE, LINE, PAGE, Canvas, Floats, Ints, styled
+from patchvae.report.figures.survey import Survey, crops, distinct_parts, ranked, survey_of
 
 CLASSES = 7  # per part
 SIDE = 2  # crops along a side of a class's contact sheet
@@ -25,9 +22,7 @@ def class_heading(name: str) -> str:
     return name if len(name) <= NAME else name[: NAME - 1].rstrip() + "…"
 
 
-def strongest_classes(
-    peak: npt.NDArray[np.float32], coverage: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]
-) -> list[tuple[int, npt.NDArray[np.int64]]]:
+def strongest_classes(peak: Floats, coverage: Floats, labels: Ints) -> list[tuple[int, Ints]]:
     """The CLASSES classes in which a part fires most strongly, best first, each with its strongest images.
 
     peak, coverage, labels: (n,), of one part; images without a label (-1) are skipped. Classes are ranked by the
@@ -42,43 +37,26 @@ def strongest_classes(
     return [(label, rows) for _, _, label, rows in sorted(candidates, key=lambda found: found[:3])[:CLASSES]]
 
 
-def draw_gallery(
-    images: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.int64],
-    classes: Sequence[str],
-    seen: Survey,
-    parts: Sequence[int],
-    crop_cells: float,
-    png: Path | str,
-    pdf: Path | str,
-) -> None:
-    """Draw Fig. 4, one part per row: images (n, S, S, 3) and labels (n,) are those the survey went through.
-
-    Raises PatchVAEError for a full disk.
-    """
+def draw_gallery(seen: Survey, labels: Ints, classes: Sequence[str], parts: Sequence[int], crop_cells: float) -> Canvas:
+    """Fig. 4, one part per row; labels: (m,), of all images of the split."""
     width = PAGE - 2 * EDGE - LABEL
     block = (width - (CLASSES - 1) * BETWEEN) / CLASSES
     side, step = (block - (SIDE - 1) * GAP) / SIDE, LINE + block + 0.06
-    with matplotlib.rc_context(STYLE):
-        canvas = Canvas(LABEL, width, len(parts) * step - 0.06)
-        for row, part in enumerate(parts):
-            y = row * step + LINE
-            canvas.label(f"part\n{part}", y, block)
-            found = strongest_classes(seen.peak[:, part], seen.coverage[:, part], labels[seen.places])
-            for column, (label, rows) in enumerate(found):
-                x = column * (block + BETWEEN)
-                canvas.heading(class_heading(classes[label]), x, y, block)
-                canvas.pictures(crops(images, seen, part, rows, crop_cells), SIDE, x, y, side, GAP)
-        canvas.save(png, pdf)
+    canvas = Canvas(LABEL, width, len(parts) * step - 0.06)
+    for row, part in enumerate(parts):
+        y = row * step + LINE
+        canvas.label(f"part\n{part}", y, block)
+        found = strongest_classes(seen.peak[:, part], seen.coverage[:, part], labels[seen.places])
+        for column, (label, rows) in enumerate(found):
+            x = column * (block + BETWEEN)
+            canvas.heading(class_heading(classes[label]), x, y, block)
+            canvas.pictures(crops(seen, part, rows, crop_cells), SIDE, x, y, side, GAP)
+    return canvas
 
 
+@styled
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
-    """Draw Fig. 4 for one checkpoint, from its training images.
-
-    Raises PatchVAEError for a checkpoint of another model, and files that cannot be used.
-    """
-    model, _ = load_model(path, config, ["patchvae"], "cpu")
-    split, classes = load_split(data, "train"), load_manifest(data)["classes"]
-    seen = survey(model, split.images, config.input_scaling, config.max_images)
-    parts = distinct_parts(seen, config.rows)
-    draw_gallery(split.images, split.labels, classes, seen, parts, config.crop_cells, png, pdf)
+    """Draw Fig. 4 for one checkpoint, from its training images; raises PatchVAEError as `survey_of`."""
+    _, seen = survey_of(config, data, path, "train")
+    labels, classes = load_split(data, "train").labels, load_manifest(data)["classes"]
+    draw_gallery(seen, labels, classes, distinct_parts(seen, config.rows), config.crop_cells).save(png, pdf)

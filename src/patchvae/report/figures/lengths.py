@@ -1,21 +1,19 @@
 """Accuracy against the length of pretraining, under every classifier and the linear probe."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from patchvae.errors import PatchVAEError
-from patchvae.report.figures.canvas import STYLE, save
+from patchvae.report.figures import canvas
+from patchvae.report.figures.canvas import save, styled
 from patchvae.report.figures.sweep import finish_panel, label_of_means, panels_of, read_points
 from patchvae.report.tables.words import CONTROL, PLAIN_CONTROL, PROBE_HEAD, head_name, short_name
 
-# Okabe and Ito's, which colour-blind readers can tell apart; controls are black and grey
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+COLOURS = (canvas.BLUE, canvas.VERMILION, canvas.GREEN, canvas.PURPLE, canvas.SKY, canvas.ORANGE)
 CONTROLS = {CONTROL: "black", PLAIN_CONTROL: "0.6"}
 HEADS: tuple[Any, ...] = (
     {"marker": "o", "linestyle": "-"},
@@ -24,22 +22,9 @@ HEADS: tuple[Any, ...] = (
     {"marker": "v", "linestyle": (0, (5, 1, 1, 1, 1, 1))},
 )
 PROBE: Any = {"marker": "D", "linestyle": ":", "markerfacecolor": "white"}
-LINE: Any = {"linewidth": 0.9, "markersize": 3.3, "markeredgewidth": 0.8}
-BARS: Any = {"elinewidth": 0.8, "capsize": 1.5}
+SIZE: Any = {"markersize": 3.3}
 HEIGHT = 2.5  # inches
 ASIDE = 0.1  # steps of the axis between two variants' points, so that bars do not hide each other
-
-
-def styles(names: Sequence[str]) -> dict[str, Any]:
-    """Marker and line of every head by name."""
-    tuned = [name for name in names if name != PROBE_HEAD]
-    return {name: HEADS[place % len(HEADS)] for place, name in enumerate(tuned)} | {PROBE_HEAD: PROBE}
-
-
-def colours(names: Sequence[str]) -> dict[str, str]:
-    """The colour of every variant and control by name."""
-    variants = [name for name in names if name not in CONTROLS]
-    return {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(variants)} | CONTROLS
 
 
 def draw_panel(axes: Axes, rows: pd.DataFrame, hues: Mapping[str, str], looks: Mapping[str, Any]) -> None:
@@ -56,13 +41,12 @@ def draw_panel(axes: Axes, rows: pd.DataFrame, hues: Mapping[str, str], looks: M
         later = line["epochs"] > 0
         shift = ASIDE * (variants.index(variant) - (len(variants) - 1) / 2)
         line = line.assign(place=line["place"] + shift * later)
-        look = LINE | looks[head]
-        axes.plot(line["place"], line["mean"], color=hues[variant], **(look | {"marker": "none"}))
-        mark(axes, line[later], hues[variant], look)
+        axes.plot(line["place"], line["mean"], color=hues[variant], **(looks[head] | {"marker": "none"}))
+        mark(axes, line[later], hues[variant], looks[head])
     starts = rows[rows["epochs"] == 0]
     starts = starts.assign(control=starts["variant"].where(starts["variant"] == PLAIN_CONTROL, CONTROL))
     for (head, control), start in starts.drop_duplicates(["head", "control"]).groupby(["head", "control"]):
-        mark(axes, start, hues[control], LINE | looks[head])
+        mark(axes, start, hues[control], looks[head])
     axes.set_xticks(range(len(lengths)), labels=[str(epochs) for epochs in lengths])
     finish_panel(axes)
 
@@ -70,32 +54,34 @@ def draw_panel(axes: Axes, rows: pd.DataFrame, hues: Mapping[str, str], looks: M
 def mark(axes: Axes, rows: pd.DataFrame, colour: str, look: Mapping[str, Any]) -> None:
     """Markers above all lines, each with a bar of one standard deviation where there are several seeds."""
     if len(rows):
-        style = {**look, "linestyle": "none"}
-        axes.errorbar(rows["place"], rows["mean"], rows["bar"], color=colour, zorder=3, **BARS, **style)
+        style = {**look, "linestyle": "none", "elinewidth": 0.8}
+        axes.errorbar(rows["place"], rows["mean"], rows["bar"], color=colour, zorder=3, **style)
 
 
-def draw_lengths(path: Path | str, config: Mapping[str, Any], png: Path | str, pdf: Path | str) -> None:
+@styled
+def draw_lengths(path: Path, config: Mapping[str, Any], png: Path, pdf: Path) -> None:
     """Draw accuracy against the epochs of pretraining, a panel per data set, a line per variant and head.
 
     path: CSV of epochs, dataset, variant, head, stand_in, mean, std (%), n; config: `datasets` in the order of the
-    panels. Raises PatchVAEError as `read_points` does, for epochs that are no whole number, and for a full disk.
+    panels. Raises PatchVAEError for a table without any accuracy, and for a full disk.
     """
-    names = ["epochs", "dataset", "variant", "head"]
-    frame = read_points(path, "lengths", names, ["mean"])
-    for text in frame["epochs"][~frame["epochs"].str.fullmatch("[0-9]+")]:
-        raise PatchVAEError(f"{path}: epochs {text} is not a whole number")
-    frame = frame.assign(epochs=frame["epochs"].astype(int))
-    hues, looks = colours(list(dict.fromkeys(frame["variant"]))), styles(list(dict.fromkeys(frame["head"])))
-    with matplotlib.rc_context(STYLE):
-        figure, panels = panels_of(frame, config["datasets"], HEIGHT)
-        for dataset, axes in panels.items():
-            draw_panel(axes, frame[frame["dataset"] == dataset], hues, looks)
-        next(iter(panels.values())).set_ylabel(label_of_means("top-1 (%)", frame["n"]))
-        figure.supxlabel("epochs of pretraining", fontsize=7)
-        columns = legend(frame, hues, looks)
-        place: Any = {"loc": "outside upper center", "ncols": len(columns)}
-        figure.legend(handles=filled(columns), frameon=False, borderaxespad=0, handlelength=1.8, **place)
-        save(figure, png, pdf)
+    frame = read_points(path, ["mean"]).astype({"epochs": int})
+    variants, heads = list(dict.fromkeys(frame["variant"])), list(dict.fromkeys(frame["head"]))
+    coloured = [name for name in variants if name not in CONTROLS]
+    hues = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(coloured)} | CONTROLS
+    tuned = [name for name in heads if name != PROBE_HEAD]
+    looks = {name: SIZE | HEADS[place % len(HEADS)] for place, name in enumerate(tuned)} | {PROBE_HEAD: SIZE | PROBE}
+    figure, panels = panels_of(frame, config["datasets"], HEIGHT)
+    for dataset, axes in panels.items():
+        draw_panel(axes, frame[frame["dataset"] == dataset], hues, looks)
+    next(iter(panels.values())).set_ylabel(label_of_means("top-1 (%)", frame["n"]))
+    figure.supxlabel("epochs of pretraining")
+    columns = legend(frame, hues, looks)
+    # A legend takes its entries column by column, so blanks stand under shorter ones.
+    height, blank = max(map(len, columns)), Line2D([], [], linestyle="none", label=" ")
+    handles = [entry for column in columns for entry in column + [blank] * (height - len(column))]
+    figure.legend(handles=handles, handlelength=1.8, loc="outside upper center", ncols=len(columns))
+    save(figure, png, pdf)
 
 
 def legend(frame: pd.DataFrame, hues: Mapping[str, str], looks: Mapping[str, Any]) -> list[list[Line2D]]:
@@ -108,12 +94,5 @@ def legend(frame: pd.DataFrame, hues: Mapping[str, str], looks: Mapping[str, Any
         label = short_name(name).replace("L_w", "$L_w$")
         columns[name in CONTROLS].append(Line2D([], [], color=hues[name], linewidth=2, label=label))
     heads = [head for head in looks if head in set(frame["head"])]
-    columns.append([Line2D([], [], color="0.3", label=head_name(head), **(LINE | looks[head])) for head in heads])
+    columns.append([Line2D([], [], color="0.3", label=head_name(head), **looks[head]) for head in heads])
     return [column for column in columns if column]
-
-
-def filled(columns: Sequence[list[Line2D]]) -> list[Line2D]:
-    """The entries column by column, as a legend takes them, with blanks under shorter columns."""
-    height = max(map(len, columns))
-    blank = Line2D([], [], linestyle="none", label=" ")
-    return [entry for column in columns for entry in column + [blank] * (height - len(column))]

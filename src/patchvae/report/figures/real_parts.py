@@ -5,17 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy as np
-import numpy.typing as npt
 
 from patchvae.data.crops import crop
-from patchvae.data.packed import load_split
+from patchvae.data.packed import load_manifest, load_split
 from patchvae.errors import PatchVAEError
-from patchvae.files import read_json
-from patchvae.params.drawing import FigureRealParts
+from patchvae.params.measuring import FigureRealParts
 from patchvae.records.digests import AGAIN
 from patchvae.records.metrics_files import read_metrics
-from patchvae.report.figures.canvas import EDGE, GAP, LINE, PAGE, STYLE, Canvas
+from patchvae.report.figures.canvas import EDGE, GAP, LINE, PAGE, STYLE, Canvas, Images
 
 HEADINGS = {"trained": "trained", "untrained": "untrained: initial weights"}
 LABEL, BETWEEN = 0.62, 0.1  # inches
@@ -31,12 +28,10 @@ def label(part: int, block: Mapping[str, Any]) -> str:
     return f"part {part}{', dead' if block['dead'] else ''}\n{block['class']['bits']:.3f} bits"
 
 
-def draw_parts(
-    images: npt.NDArray[np.uint8], content: Mapping[str, Any], crop_cells: float, png: Path | str, pdf: Path | str
-) -> None:
-    """Draw the strongest crops of every part, one part per row: trained to the left, untrained to the right.
+def draw_parts(images: Images, content: Mapping[str, Any], crop_cells: float) -> Canvas:
+    """The strongest crops of every part, one part per row: trained to the left, untrained to the right.
 
-    images: the test images (n, S, S, 3) that were measured; content: the metrics. Raises PatchVAEError for a full disk.
+    images: the test images (n, S, S, 3) that were measured; content: the metrics.
     """
     grid = (content["grid"][0], content["grid"][1])
     shown = len(content["trained"]["parts"][0]["strongest"])
@@ -44,20 +39,20 @@ def draw_parts(
     side = (block - (shown - 1) * GAP) / shown
     step = side + 2 * GAP
     rows = len(content["trained"]["parts"])
-    with matplotlib.rc_context(STYLE | {"font.size": 6}):
-        canvas = Canvas(LABEL, PAGE - 2 * EDGE - LABEL, LINE + rows * step - 2 * GAP)
-        for column, (name, heading) in enumerate(HEADINGS.items()):
-            x, parts = column * (block + BETWEEN + LABEL), content[name]["parts"]
-            canvas.heading(heading, x, LINE, block)
-            for row, part in enumerate(in_order(parts)):
-                y = LINE + row * step
-                canvas.label(label(part, parts[part]), y, side, x)
-                places = (divmod(place, grid[0] * grid[1]) for place in parts[part]["strongest"])
-                crops = [crop(images[image], cell, grid, crop_cells) for image, cell in places]
-                canvas.pictures(crops, shown, x, y, side, GAP)
-        canvas.save(png, pdf)
+    canvas = Canvas(LABEL, PAGE - 2 * EDGE - LABEL, LINE + rows * step - 2 * GAP)
+    for column, (name, heading) in enumerate(HEADINGS.items()):
+        x, parts = column * (block + BETWEEN + LABEL), content[name]["parts"]
+        canvas.heading(heading, x, LINE, block)
+        for row, part in enumerate(in_order(parts)):
+            y = LINE + row * step
+            canvas.label(label(part, parts[part]), y, side, x)
+            places = (divmod(place, grid[0] * grid[1]) for place in parts[part]["strongest"])
+            crops = [crop(images[image], cell, grid, crop_cells) for image, cell in places]
+            canvas.pictures(crops, shown, x, y, side, GAP)
+    return canvas
 
 
+@matplotlib.rc_context(STYLE | {"font.size": 6})
 def draw(config: FigureRealParts, data: Path, measured: Path, png: Path, pdf: Path) -> None:
     """Draw the crops that a metrics file of rule "real_parts" names.
 
@@ -65,9 +60,9 @@ def draw(config: FigureRealParts, data: Path, measured: Path, png: Path, pdf: Pa
     another size of crops than the measured ones.
     """
     content, split = read_metrics(measured, "real_parts"), load_split(data, "test")
-    digest = read_json(data / "manifest.json")["splits"]["test"]["sha256"]
+    digest = load_manifest(data)["splits"]["test"]["sha256"]
     if content["data_sha256"]["test"] != digest:
         raise PatchVAEError(f"{measured} was measured on other images than {data} holds: {AGAIN}")
     if content["config"].get("crop_cells") != config.crop_cells:
         raise PatchVAEError(f"{measured} was measured on crops of another size: {AGAIN}")
-    draw_parts(split.images, content, config.crop_cells, png, pdf)
+    draw_parts(split.images, content, config.crop_cells).save(png, pdf)

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
 
 from patchvae.data.masks import laplacian, weight_masks
 from patchvae.data.packed import load_array
-from patchvae.report.figures.canvas import GAP, STEP, STYLE, Canvas
+from patchvae.report.figures.canvas import GAP, STEP, Canvas, styled
 
 
 def stretch(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -21,17 +20,18 @@ def stretch(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return scaled
 
 
-def draw_weight_masks(images_path: Path | str, config: Mapping[str, Any], png: Path | str, pdf: Path | str) -> None:
+@styled
+def draw_weight_masks(images_path: Path, config: Mapping[str, Any], png: Path, pdf: Path) -> None:
     """Draw images, their Laplacian, weight mask and mask x image, as Fig. 6.
 
     images_path: .npy, uint8 (n, H, W, 3); config: masks block of params.yaml and `rows`, the number of images, which
     are evenly spaced in the file. Everything but the images is scaled to fill [0, 1], each picture by itself.
-    Raises PatchVAEError for a file that cannot be read or written, or masks that do not fit the images.
+    Raises PatchVAEError for a file that cannot be read or written.
     """
     stored = load_array(images_path)
     chosen = np.linspace(0, len(stored) - 1, min(config["rows"], len(stored))).round().astype(int)
     images = np.array(stored[chosen])
-    masks = weight_masks(images, config["patch_size"], config["per_channel"], config["normalise"]).astype(np.float32)
+    masks = weight_masks(images, config).astype(np.float32)
     edges = laplacian(images)
     if not config["per_channel"]:
         edges = edges.mean(axis=-1, keepdims=True)
@@ -42,10 +42,9 @@ def draw_weight_masks(images_path: Path | str, config: Mapping[str, Any], png: P
         "weight\nmask": stretch(upsampled),
         "mask ×\nimage": stretch(upsampled * images),
     }
-    with matplotlib.rc_context(STYLE):
-        canvas = Canvas(0.51, len(images) * STEP - GAP, len(rows) * STEP - GAP)
-        for row, (label, pictures) in enumerate(rows.items()):
-            canvas.label(label, row * STEP)
-            for column, pixels in enumerate(np.broadcast_to(pictures, images.shape)):
-                canvas.picture(pixels, column * STEP, row * STEP)
-        canvas.save(png, pdf)
+    canvas = Canvas(0.51, len(images) * STEP - GAP, len(rows) * STEP - GAP)
+    for row, (label, pictures) in enumerate(rows.items()):
+        canvas.label(label, row * STEP)
+        for column, pixels in enumerate(np.broadcast_to(pictures, images.shape)):
+            canvas.picture(pixels, column * STEP, row * STEP)
+    canvas.save(png, pdf)

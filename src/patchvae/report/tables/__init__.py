@@ -1,1 +1,1 @@
-"""The tables, from metrics files and the paper's CSVs alone; `write` of a module does one job."""
+"""The tables, from metrics files and the paper's CSVs alone; `report` of a module makes the files of one job."""

@@ -1,8 +1,7 @@
 """Accuracy against the length of pretraining."""
 
 import itertools
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -11,65 +10,48 @@ from patchvae.errors import PatchVAEError
 from patchvae.params.types import Epochs, Name, Regime, RowName, Some
 from patchvae.params.variants import shortened
 from patchvae.report.figures.lengths import draw_lengths
-from patchvae.report.tables.config import Selected
+from patchvae.report.tables import words
+from patchvae.report.tables.config import Files, Selected, Settings
 from patchvae.report.tables.finetunings import CELL, accuracies, schedules
-from patchvae.report.tables.metrics import agreed, collect, stand_ins_of, summarise
-from patchvae.report.tables.probe_table import REGIME, method, probes
-from patchvae.report.tables.sheet import EMPTY, Sheet, fewer, ours, texts_of, write_texts
-from patchvae.report.tables.words import (
-    CONTROL,
-    PLAIN_CONTROL,
-    PROBE_HEAD,
-    WHEN,
-    dataset_name,
-    demo_line,
-    display_name,
-    head_name,
-    head_notes,
-    in_order,
-    measured,
-    regime_name,
-    seeds,
-)
+from patchvae.report.tables.metrics import agreed, cells_of, collect, stand_ins_of, summarise
+from patchvae.report.tables.probe_table import REGIME, method, probes, with_probe
+from patchvae.report.tables.sheet import EMPTY, fewer, ours, sheet_of, texts_of
 
 UNKNOWN = "all"  # heads the column of a whole pretraining of unknown length
 
 
-class Lengths(Selected):
+class Config(Selected):
     datasets: Some[Name]
     variants: Some[RowName]
     regime: Regime
     heads: Some[Name]
-    epochs: Some[Epochs]
+    epochs: Some[Epochs]  # of the snapshots
 
 
-def collect_lengths(config: Mapping[str, Any], files: Sequence[Path | str]) -> pd.DataFrame:
+def collect_lengths(config: Settings, files: Files) -> pd.DataFrame:
     """Every fine-tuning and probe that was run of the controls, the snapshots and the whole pretrainings.
 
-    Raises PatchVAEError for a wrong or doubled file, without any file, for a phi whose epochs are not those of its
-    name, and for files of one data set with different test images or numbers of epochs.
+    Raises PatchVAEError as `collect` does, and for a phi whose epochs are not those of its name.
     """
-    snapshots = {shortened(v, epoch): epoch for v, epoch in itertools.product(config["variants"], config["epochs"])}
-    models = [CONTROL, PLAIN_CONTROL, *snapshots, *config["variants"]]
-    heads = [*((config["regime"], head) for head in config["heads"]), (REGIME, PROBE_HEAD)]
-    cells = itertools.product(models, config["datasets"], heads, config["seeds"])
-    expected = [(model, dataset, *head, seed) for model, dataset, head, seed in cells]
-    readers = {"finetune": accuracies(["top1"], config["select"], None), "probe": probes}
-    wanted = {cell[:-1] for cell in expected}
-    # Table 1 and the probes have other rows too, which are skipped.
-    frame = collect(
-        files, readers, CELL, expected, lambda row: tuple(row[key] for key in CELL[:-1]) not in wanted, True
+    known = {words.CONTROL: 0, words.PLAIN_CONTROL: 0}
+    known |= {shortened(v, epoch): epoch for v, epoch in itertools.product(config["variants"], config["epochs"])}
+    cells = cells_of(
+        model=[*known, *config["variants"]],
+        dataset=config["datasets"],
+        regime=[config["regime"], REGIME],
+        head=[*config["heads"], words.PROBE_HEAD],
+        seed=config["seeds"],
     )
-    for dataset, rows in frame[frame.rule == "finetune"].groupby("dataset"):
-        agreed(rows.astype({"epochs": int}), "epochs", f"epochs of fine-tuning on {dataset}")
-    known = {CONTROL: 0, PLAIN_CONTROL: 0, **snapshots}
+    # Table 1 and the probes have other rows, too.
+    readers = {"finetune": accuracies(config["select"]), "probe": probes}
+    frame = collect(files, readers, with_probe(cells), others=CELL[:-1])
     for row in frame[frame.model.isin(list(known))].itertuples():
         if row.pretrain_epochs != known[row.model]:
             raise PatchVAEError(f"{row.file}: {row.pretrain_epochs} epochs of pretraining in {row.model}")
     return frame
 
 
-def whole_length(config: Mapping[str, Any], results: pd.DataFrame, dataset: str) -> int | None:
+def whole_length(config: Settings, results: pd.DataFrame, dataset: str) -> int | None:
     """The epochs of the whole pretrainings on a data set; None where none was measured.
 
     Raises PatchVAEError naming a file that differs from the others or has no more epochs than the snapshots.
@@ -81,98 +63,73 @@ def whole_length(config: Mapping[str, Any], results: pd.DataFrame, dataset: str)
     return None if epochs is None else int(epochs)
 
 
-def places(config: Mapping[str, Any], lengths: Mapping[str, int | None]) -> pd.DataFrame:
+def places(config: Settings, lengths: Mapping[str, int | None]) -> pd.DataFrame:
     """The cells of the table in order: dataset, head, variant, epochs, and the model that fills them.
 
     lengths: data set -> epochs of the whole pretraining.
     """
     found: list[tuple[Any, ...]] = []
-    for dataset, head in itertools.product(config["datasets"], [*config["heads"], PROBE_HEAD]):
-        for variant in in_order([], config["variants"]):
-            found.append((dataset, head, variant, 0, CONTROL))
+    for dataset, head in itertools.product(config["datasets"], [*config["heads"], words.PROBE_HEAD]):
+        for variant in words.in_order([], config["variants"]):
+            found.append((dataset, head, variant, 0, words.CONTROL))
             found += [(dataset, head, variant, epoch, shortened(variant, epoch)) for epoch in sorted(config["epochs"])]
             found.append((dataset, head, variant, lengths[dataset], variant))
-        found.append((dataset, head, PLAIN_CONTROL, 0, PLAIN_CONTROL))
+        found.append((dataset, head, words.PLAIN_CONTROL, 0, words.PLAIN_CONTROL))
     frame = pd.DataFrame(found, columns=["dataset", "head", "variant", "epochs", "model"])
     return frame.astype({"epochs": "Int64"})
 
 
-def layout(config: Mapping[str, Any], table: pd.DataFrame) -> list[list[str]]:
+def layout(config: Settings, table: pd.DataFrame) -> list[list[str]]:
     """Rows of texts: name and head, then `mean ± std` per data set and length. A head without any number is left out.
 
     The control has one length, and dashes for the others.
     """
     texts: dict[tuple[str, str], list[str]] = {}
-    width = len(config["epochs"]) + 2
-    run = set(table["head"][table.n > 0])
-    for (_, head, variant), cells in table.assign(best=False).groupby(["dataset", "head", "variant"], sort=False):
-        if head in run:
-            row = texts.setdefault((head, variant), [f"{display_name(variant)}, {head_name(head)}"])
-            numbers = [ours(cell, 2, len(config["seeds"])) for cell in cells.itertuples()]
-            row += numbers + [EMPTY] * (width - len(numbers))
+    width, seeds = len(config["epochs"]) + 2, len(config["seeds"])
+    run = table["head"].isin(table["head"][table.n > 0])
+    for (_, head, variant), cells in table[run].groupby(["dataset", "head", "variant"], sort=False):
+        row = texts.setdefault((head, variant), [f"{words.display_name(variant)}, {words.head_name(head)}"])
+        numbers = [ours(cell, 2, seeds) for cell in cells.assign(best=False).itertuples()]
+        row += numbers + [EMPTY] * (width - len(numbers))
     return list(texts.values())
 
 
-def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
-    """The protocol behind the numbers, in plain sentences."""
-    regime, tuned = regime_name(config["regime"]), results[results.rule == "finetune"]
-    text = [
-        f"Run {config['run']}: top-1 test accuracy (%) against the length of pretraining, {seeds(config)}; columns:"
-        f" epochs of pretraining. Classifiers at {regime}, {WHEN[config['select']]}.",
-        *head_notes(config["heads"]),
-        f"0 epochs: {display_name(CONTROL)}. The lengths between are snapshots of one training per seed.",
+def caption(config: Settings, results: pd.DataFrame) -> list[str]:
+    probed, tuned = results[results.rule == "probe"], results[results.rule == "finetune"]
+    return [
+        f"Run {config['run']}: top-1 test accuracy (%) against the length of pretraining, {words.seeds(config)};"
+        f" columns: epochs of pretraining. Classifiers at {words.regime_name(config['regime'])},"
+        f" {words.WHEN[config['select']]}.",
+        *words.head_notes(config["heads"]),
+        f"0 epochs: {words.display_name(words.CONTROL)}. The lengths between are snapshots of one training per seed.",
+        *([method(probed)] if len(probed) else []),
+        # The columns name the epochs of pretraining.
+        *schedules(tuned.assign(pretrain_epochs=0), config["datasets"]),
+        "The paper has no such table.",
     ]
-    if len(tuned) < len(results):
-        text.append(method(results[results.rule == "probe"]))
-    # The columns name the epochs of pretraining.
-    untold = tuned.assign(pretrain_epochs=0)
-    text += schedules(untold, config["datasets"])
-    return " ".join([*text, "The paper has no such table.", measured(results, "fine-tuning and probing")])
 
 
-def write(
-    config: Mapping[str, Any],
-    finetune_files: Sequence[Path | str],
-    probe_files: Sequence[Path | str],
-    csv: Path | str,
-    md: Path | str,
-    tex: Path | str,
-    html: Path | str,
-    png: Path | str | None = None,
-    pdf: Path | str | None = None,
-) -> None:
-    """Write the accuracies against the length of pretraining as tidy CSV, Markdown, LaTeX and HTML, and as a figure.
+def report(config: Settings, finetune_files: Files, probe_files: Files) -> dict[str, Any]:
+    """The table and the figure of accuracies against the length of pretraining.
 
-    config: run, seeds, select, datasets, variants, regime, heads, epochs (of the snapshots); finetune_files: at most
-    one fine-tuning per (model, data set, head, seed) at that regime, in any order, the models being the two controls,
-    the variants, and VARIANT.epochs=EPOCH of each; probe_files: at most one probe per (model, data set, seed).
-    In the CSV, `model` fills the cell: at 0 epochs a control. `epochs` is empty for a whole pretraining of unknown
-    length. Raises PatchVAEError naming the file that is wrong, and without any file; then
-    nothing is written.
+    finetune_files, probe_files: of the two controls, the variants, and VARIANT.epochs=EPOCH of each. In the CSV,
+    `model` fills the cell: at 0 epochs a control. `epochs` is empty for a whole pretraining of unknown length.
     """
     datasets = config["datasets"]
     results = collect_lengths(config, [*finetune_files, *probe_files])
     stand_ins = stand_ins_of(results)
     where = places(config, {dataset: whole_length(config, results, dataset) for dataset in datasets})
     cells = {key: list(dict.fromkeys(where[key])) for key in ("dataset", "head", "model")}
-    numbers = summarise(results, None, cells, train_mean=("train_top1", "mean")).drop(columns="paper")
+    numbers = summarise(results, cells, train_mean=("train_top1", "mean"))
     table = where.merge(numbers, on=list(cells), how="left")
-    table.insert(1, "stand_in", table.dataset.isin(stand_ins).map({True: "true", False: "false"}))
+    table.insert(1, "stand_in", table.dataset.isin(stand_ins))
     columns = where[where.variant == config["variants"][0]].drop_duplicates(["dataset", "model"])
-    groups = [
-        (dataset_name(dataset, stand_ins), [UNKNOWN if pd.isna(epochs) else str(epochs) for epochs in rows.epochs])
-        for dataset, rows in columns.groupby("dataset", sort=False)
-    ]
-    sheet = Sheet(
-        label="lengths",
-        warning=demo_line(datasets, stand_ins),
-        caption=caption(config, results),
-        corner="Model, classifier",
-        groups=groups,
-        rows=layout(config, table),
-        notes=fewer(table, len(config["seeds"])),
-        wide=True,
-    )
-    write_texts(texts_of(table, 2, sheet, csv, md, tex, html))
-    if png is not None and pdf is not None:
-        draw_lengths(csv, config, png, pdf)
+    columns["epochs"] = columns.epochs.astype("string").fillna(UNKNOWN)
+    groups = [(words.dataset_name(name, stand_ins), [*columns.epochs[columns.dataset == name]]) for name in datasets]
+    rows, notes = layout(config, table), fewer(table, len(config["seeds"]))
+    parts: Any = {"label": "lengths", "corner": "Model, classifier", "groups": groups, "rows": rows, "notes": notes}
+    text = caption(config, results)
+    sheet = sheet_of(results, datasets, text, "fine-tuning and probing", scheduled=False, wide=True, **parts)
+    return texts_of(table, 2, sheet) | {
+        "figure": lambda files: draw_lengths(files["csv"], config, files["png"], files["pdf"])
+    }

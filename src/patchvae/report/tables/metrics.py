@@ -1,7 +1,6 @@
 """Metrics files as rows, and rows as means over seeds beside the paper's numbers."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,31 +8,33 @@ import pandas as pd
 from patchvae.errors import PatchVAEError
 from patchvae.files import file_digest
 from patchvae.records.metrics_files import read_metrics
+from patchvae.report.tables.config import File, Files
 from patchvae.report.tables.words import LABELLED
 
 Row = dict[str, Any]
 Readers = Mapping[str, Callable[[Row], Iterable[Row]]]
-SUMMARY = ["paper", "mean", "std", "n"]
 ORIGIN = ["test_images", "seconds", "device", "precision", "config_sha256", "metrics_sha256"]
 
 
-def read(path: Path | str, readers: Readers) -> list[Row]:
+def read(path: File, readers: Readers) -> list[Row]:
     """The rows of one metrics file: what the reader of its rule finds, and what all metrics files hold.
 
     readers: rule -> function from the file's content to rows with at least `metric`, `value` and `test_images`; it may
     raise KeyError and ValueError. Raises PatchVAEError naming a file without such metrics.
     """
     metrics = read_metrics(path, *readers)
+    pretraining = metrics.get("pretraining") or {"dataset": None, "epochs": 0, "stand_in": False}
     try:
         common = {
             "rule": metrics["rule"],
             "model": metrics["variant"],
-            **{key: metrics[key] for key in ("dataset", "seed", "device", "precision", "seconds")},
-            "commit": metrics["commit"],
+            **{key: metrics[key] for key in ("dataset", "seed", "device", "precision", "seconds", "commit")},
             "config_sha256": metrics["config_sha256"][:12],
             "test_sha256": metrics["set_sha256"]["test"],
             "stand_in": bool(metrics["config"].get("stand_in", False)),
-            **pretraining_columns(metrics.get("pretraining")),
+            "pretrained_on": pretraining["dataset"],
+            "pretrain_epochs": pretraining["epochs"],
+            "pretrained_stand_in": pretraining["stand_in"],
             "file": str(path),
             "metrics_sha256": file_digest(path)[:12],
         }
@@ -44,53 +45,47 @@ def read(path: Path | str, readers: Readers) -> list[Row]:
         raise PatchVAEError(f"{path}: {error}") from error
 
 
-def pretraining_columns(block: Row | None) -> Row:
-    """The columns on the pretraining behind a metrics file, if there is one."""
-    if block is None:
-        return {"pretrained_on": None, "pretrain_epochs": 0, "pretrained_stand_in": False}
-    return {
-        "pretrained_on": block["dataset"],
-        "pretrain_epochs": block["epochs"],
-        "pretrained_stand_in": block["stand_in"],
-    }
+def cells_of(**values: Sequence[Any]) -> pd.MultiIndex:
+    """Every combination of values, by the names of their columns."""
+    return pd.MultiIndex.from_product(values.values(), names=values.keys())
 
 
 def collect(
-    files: Sequence[Path | str],
-    readers: Readers,
-    keys: Sequence[str],
-    expected: Sequence[tuple[Any, ...]],
-    aside: Callable[[Row], bool] = lambda row: False,
-    partial: bool = False,
+    files: Files, readers: Readers, cells: pd.MultiIndex, whole: bool = False, others: Collection[str] = ()
 ) -> pd.DataFrame:
-    """The rows of all metrics files, in the order of `expected`: one file per combination of `keys`, `seed` last.
+    """The rows of all metrics files, in the order of `cells`, of which each is a file; their last column is `seed`.
 
-    aside: whether to skip a file, by its first row; partial: files may be missing, but not all of them.
-    Raises PatchVAEError for a wrong, doubled or missing file, and for files of one data set with other test images.
+    whole: whether no cell may be missing, else some must be there; others: columns of `cells` with other values in
+    files that only other tables read, which are passed over. Raises PatchVAEError for a wrong, doubled or missing file,
+    and for files of one data set with other test images or another number of epochs.
     """
-    known = dict(zip(keys, map(dict.fromkeys, zip(*expected, strict=True)), strict=True))
     found: dict[tuple[Any, ...], list[Row]] = {}
     for path in sorted(files, key=str):
         rows = read(path, readers)
-        if aside(rows[0]):
+        cell = tuple(rows[0][key] for key in cells.names)
+        new = [key for key in cells.names if rows[0][key] not in cells.get_level_values(key)]
+        if cell not in cells and others and not {*new} - {*others}:
             continue
-        cell = tuple(rows[0][key] for key in keys)
-        for key, value in zip(keys, cell, strict=True):
-            if value not in list(known[key]):
-                raise PatchVAEError(f"{path}: {key} {value!r} is not one of this table's {key}s")
-        if cell not in expected:
-            raise PatchVAEError(f"{path}: {describe(cell)} is not a cell of this table")
+        for key in new:
+            raise PatchVAEError(f"{path}: {key} {rows[0][key]!r} is not one of this table's {key}s")
+        if cell not in cells:
+            raise PatchVAEError(f"{path}: {described(cell)} is not a cell of this table")
         if cell in found:
             raise PatchVAEError(f"{path}: the same cell and seed as {found[cell][0]['file']}")
         found[cell] = rows
-    for cell in expected:
-        if cell not in found and not (partial and found):
-            raise PatchVAEError(f"no metrics file for {describe(cell)}")
-    frame = pd.DataFrame([row for cell in expected for row in found.get(cell, [])])
-    for dataset, cells in frame.groupby("dataset"):
-        other = cells[cells.test_sha256 != cells.test_sha256.iloc[0]]
+    for cell in cells:
+        if cell not in found and (whole or not found):
+            raise PatchVAEError(f"no metrics file for {described(cell)}")
+    frame = pd.DataFrame([row for cell in cells for row in found.get(cell, [])])
+    for dataset, rows in frame.groupby("dataset"):
+        other = rows[rows.test_sha256 != rows.test_sha256.iloc[0]]
         if len(other):
-            raise PatchVAEError(f"{other.file.iloc[0]}: tested on other images of {dataset} than {cells.file.iloc[0]}")
+            raise PatchVAEError(f"{other.file.iloc[0]}: tested on other images of {dataset} than {rows.file.iloc[0]}")
+    # An FID may be of fewer images.
+    for (_, dataset), rows in frame[frame.rule != "fid"].groupby(["rule", "dataset"]):
+        for column, what in (("epochs", "epochs of fine-tuning on"), ("test_images", "test images of")):
+            if column in rows:
+                agreed(rows.dropna(subset=column).astype({column: int}), column, f"{what} {dataset}")
     return frame
 
 
@@ -103,10 +98,8 @@ def agreed(rows: pd.DataFrame, column: str, what: str) -> Any:
         return None
     usual = rows[column].value_counts(sort=False).idxmax()
     other, same = rows[rows[column] != usual], rows[rows[column] == usual]
-    if len(other):
-        raise PatchVAEError(
-            f"{other.file.iloc[0]}: {what}: {other[column].iloc[0]}, but {usual} in {same.file.iloc[0]}"
-        )
+    for row in other.itertuples():
+        raise PatchVAEError(f"{row.file}: {what}: {getattr(row, column)}, but {usual} in {same.file.iloc[0]}")
     return usual
 
 
@@ -126,13 +119,12 @@ def stand_ins_of(results: pd.DataFrame) -> set[str]:
     return {*results.dataset[results.stand_in], *results.pretrained_on[results.pretrained_stand_in]}
 
 
-def describe(cell: tuple[Any, ...]) -> str:
+def described(cell: tuple[Any, ...]) -> str:
     """A cell in words, its seed last."""
-    *names, seed = cell
-    return ", ".join([*map(str, names), f"seed {seed}"])
+    return f"{', '.join(map(str, cell[:-1]))}, seed {cell[-1]}"
 
 
-def read_paper(path: Path | str, keys: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
+def read_paper(path: File, keys: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
     """The paper's numbers (float) by `keys` (text); raises PatchVAEError naming a broken file."""
     try:
         frame = pd.read_csv(path, dtype=dict.fromkeys(keys, str))[[*keys, *numbers]]
@@ -151,26 +143,24 @@ def comparable(paper: pd.Series, stand_ins: Collection[str]) -> pd.Series:
     return paper[~paper.index.isin(list(stand_ins), level="dataset")]
 
 
-def read_paper_by_metric(path: Path | str, columns: Mapping[str, str]) -> pd.Series:
-    """The paper's numbers by (model, metric), from a column per metric; columns: metric -> its column."""
+def read_paper_by_metric(path: File, columns: Mapping[str, str], comparable: bool) -> pd.Series:
+    """The paper's numbers by (model, metric), or none unless comparable; columns: metric -> its column of the file."""
     wide = read_paper(path, ["model"], list(columns.values()))
     wide = wide.rename(columns={column: metric for metric, column in columns.items()})
-    return wide.melt(var_name="metric", ignore_index=False).set_index("metric", append=True)["value"]
+    paper = wide.melt(var_name="metric", ignore_index=False).set_index("metric", append=True)["value"]
+    return paper if comparable else paper.iloc[:0]
 
 
 def summarise(
-    results: pd.DataFrame, paper: pd.Series | None, cells: Mapping[str, Sequence[Any]], **more: tuple[str, str]
+    results: pd.DataFrame, cells: Mapping[str, Sequence[Any]], paper: pd.Series | None = None, **more: tuple[str, Any]
 ) -> pd.DataFrame:
-    """One row per cell: mean and sample std of `value` over seeds beside the paper's number, then `more` and ORIGIN.
+    """One row per cell: mean and sample std of `value` over seeds, beside the paper's number, then `more` and ORIGIN.
 
-    paper: indexed like the cells, None where it has no such table; cells: key -> values, whose product is the table;
-    more: column -> (column of `results`, aggregation). A cell that was not run has n = 0; NaN is not counted.
+    cells: key -> values, whose product is the table; paper: indexed like the cells, None for a table that the paper
+    lacks; more: column -> (column of `results`, aggregation). A cell that was not run has n = 0; NaN is not counted.
     """
     keys = list(cells)
-    if paper is None:
-        paper = pd.Series([], index=pd.MultiIndex.from_arrays([[]] * len(keys), names=keys), dtype=float)
-    by_seed = results.groupby(keys)
-    found = by_seed.agg(
+    table = results.groupby(keys).agg(
         mean=("value", "mean"),
         std=("value", "std"),
         n=("value", "count"),
@@ -179,10 +169,12 @@ def summarise(
         seconds=("seconds", "sum"),
         **{key: (key, distinct) for key in ("device", "precision", "config_sha256", "metrics_sha256")},
     )
-    index = pd.MultiIndex.from_product(list(cells.values()), names=keys)
-    table = found.join(paper.rename("paper"), how="outer").reindex(index).reset_index()
+    if paper is not None:
+        table = table.join(paper.rename("paper"), how="outer")
+    table = table.reindex(pd.MultiIndex.from_product(cells.values(), names=keys)).reset_index()
     whole = {column: "Int64" for column in ("n", "epochs", "test_images") if column in table}
-    return table.fillna({"n": 0}).astype(whole)[[*keys, *SUMMARY, *more, *ORIGIN]]
+    printed = [] if paper is None else ["paper"]
+    return table.fillna({"n": 0}).astype(whole)[[*keys, *printed, "mean", "std", "n", *more, *ORIGIN]]
 
 
 def distinct(values: pd.Series) -> str:

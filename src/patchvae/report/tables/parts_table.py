@@ -1,26 +1,15 @@
 """How well parts find objects without labels: occurrence maps against the truth."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
-
-import pandas as pd
 
 from patchvae.data.digits import BLOCK, CELL, DISTRACTORS, REPEATS
 from patchvae.params.types import Name, RowName, Some
-from patchvae.report.tables.config import Report
-from patchvae.report.tables.metrics import (
-    ORIGIN,
-    Row,
-    best,
-    collect,
-    pretrain_epochs,
-    stand_ins_of,
-    summarise,
-)
-from patchvae.report.tables.sheet import Sheet, ours, texts_of, write_texts
-from patchvae.report.tables.words import dataset_name, demo_line, display_name, measured, plural, seeds
+from patchvae.report.tables import words
+from patchvae.report.tables.config import Files, Report, Settings
+from patchvae.report.tables.metrics import Row, best, cells_of, collect, summarise
+from patchvae.report.tables.sheet import lines_of, ours, sheet_of, texts_of
 
 METHODS = {
     "trained": "{}",
@@ -41,18 +30,17 @@ def scores(content: Row) -> Iterator[Row]:
         yield {"method": method, "metric": metric, "value": value, "test_images": content["count"]}
 
 
-class PartsTable(Report):
+class Config(Report):
     datasets: Some[Name]
     variant: RowName
 
 
-def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
-    """The protocol behind the numbers, in plain sentences."""
+def caption(config: Settings) -> list[str]:
     cells, occupied = (BLOCK // CELL) ** 2, REPEATS + DISTRACTORS
-    text = [
-        f"Run {config['run']}: how well parts of {display_name(config['variant'])} find what is in test images,"
-        f" {seeds(config)}; all scores go from 0 to 1, more is better; bold: the best per column, unless a trivial"
-        " score beats it.",
+    return [
+        f"Run {config['run']}: how well parts of {words.display_name(config['variant'])} find what is in test images,"
+        f" {words.seeds(config)}; all scores go from 0 to 1, more is better; bold: the best per column, unless a"
+        " trivial score beats it.",
         "AP: average precision of the best part's occurrence map, for cells that are occupied and for those of the"
         " repeated digit; NMI: normalised mutual information of parts and digits.",
         f"Of {cells} cells {occupied} are occupied and {REPEATS} hold the repeated digit, so by chance AP is"
@@ -62,51 +50,19 @@ def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
         " knows which cells are occupied and no digit.",
         "The paper has no such table.",
     ]
-    for dataset in config["datasets"]:
-        images = plural(int(results.test_images[results.dataset == dataset].iloc[0]), "test image")
-        epochs = pretrain_epochs(results, dataset)
-        trained = "" if epochs is None else f"{plural(epochs, 'epoch')} of pretraining, "
-        text.append(f"{dataset_name(dataset, stand_ins_of(results))}: {trained}{images}.")
-    return " ".join([*text, measured(results, "evaluation")])
 
 
-def best_method(table: pd.DataFrame) -> pd.Series:
-    """Which cells are the best of their column; none where a trivial score is best."""
-    return best(table, ["dataset", "metric"], 3) & ~table.method.isin(TRIVIAL)
-
-
-def write(
-    config: Mapping[str, Any],
-    metrics_files: Sequence[Path | str],
-    csv: Path | str,
-    md: Path | str,
-    tex: Path | str,
-    html: Path | str,
-) -> None:
-    """Write the table of part discovery as tidy CSV, Markdown, LaTeX and HTML.
-
-    config: run, seeds, datasets, variant; metrics_files: one file of rule "parts" per data set and seed, in any order,
-    with blocks trained, untrained and kmeans of ap_occupied, ap_repeated and nmi.
-    Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
-    """
-    datasets = config["datasets"]
-    wanted = list(itertools.product([config["variant"]], datasets, config["seeds"]))
-    results = collect(metrics_files, {"parts": scores}, ["model", "dataset", "seed"], wanted)
-    stand_ins = stand_ins_of(results)
-    cells = {"method": list(METHODS), "dataset": datasets, "metric": list(METRICS)}
-    table = summarise(results, None, cells)[[*cells, "mean", "std", "n", *ORIGIN]]
-    table.insert(0, "model", config["variant"])
-    texts: dict[str, list[str]] = {}
-    for row in table.assign(best=best_method(table)).itertuples():
-        name = METHODS[row.method].format(display_name(config["variant"]))
-        texts.setdefault(name, [name]).append(ours(row, 3))
-    sheet = Sheet(
-        label="parts",
-        warning=demo_line(datasets, stand_ins),
-        caption=caption(config, results),
-        corner="Parts of",
-        groups=[(dataset_name(dataset, stand_ins), list(METRICS.values())) for dataset in datasets],
-        rows=list(texts.values()),
-        wide=len(datasets) > 1,
-    )
-    write_texts(texts_of(table, 3, sheet, csv, md, tex, html))
+def report(config: Settings, metrics_files: Files) -> dict[str, str]:
+    """The table of part discovery, from a file per data set and seed, with a block of scores for each of METHODS."""
+    datasets, variant = config["datasets"], config["variant"]
+    cells = cells_of(model=[variant], dataset=datasets, seed=config["seeds"])
+    results = collect(metrics_files, {"parts": scores}, cells, whole=True)
+    table = summarise(results, {"method": list(METHODS), "dataset": datasets, "metric": list(METRICS)})
+    table.insert(0, "model", variant)
+    # None is the best of its column where a trivial score is.
+    bold = best(table, ["dataset", "metric"], 3) & ~table.method.isin(TRIVIAL)
+    names = {method: name.format(words.display_name(variant)) for method, name in METHODS.items()}
+    rows = lines_of(table.assign(best=bold), "method", names.__getitem__, lambda row: [ours(row, 3)])
+    parts: Any = {"label": "parts", "corner": "Parts of", "columns": [*METRICS.values()], "rows": rows}
+    sheet = sheet_of(results, datasets, caption(config), "evaluation", wide=len(datasets) > 1, **parts)
+    return texts_of(table, 3, sheet)

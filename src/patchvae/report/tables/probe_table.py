@@ -1,29 +1,17 @@
 """The linear probe: ridge regression on the features of every frozen phi."""
 
-import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
 from patchvae.params.types import Name, RowName, Some
-from patchvae.params.variants import EPOCHS
-from patchvae.report.tables.config import Report
-from patchvae.report.tables.finetunings import pretrained_with_labels, schedules
-from patchvae.report.tables.metrics import Row, agreed, best, collect, distinct, stand_ins_of, summarise
-from patchvae.report.tables.sheet import EMPTY, Sheet, fewer, ours, texts_of, write_texts
-from patchvae.report.tables.words import (
-    PROBE_HEAD,
-    bold,
-    dataset_name,
-    demo_line,
-    display_name,
-    in_order,
-    measured,
-    seeds,
-)
+from patchvae.report.tables import words
+from patchvae.report.tables.config import Files, Report, Settings
+from patchvae.report.tables.finetunings import right_images
+from patchvae.report.tables.metrics import Row, agreed, best, cells_of, collect, distinct, summarise
+from patchvae.report.tables.sheet import EMPTY, fewer, lines_of, ours, sheet_of, texts_of
 
 REGIME = "frozen"  # of a probe, among the regimes of fine-tunings
 AT_EDGE = "‡: in some seed the best λ is the last that was tried, so a better one may lie beyond."
@@ -36,7 +24,7 @@ FITTED: dict[str, tuple[str, Any]] = {
 }
 
 
-class ProbeTable(Report):
+class Config(Report):
     datasets: Some[Name]
     variants: Some[RowName]
 
@@ -48,14 +36,19 @@ def probes(content: Row) -> Iterator[Row]:
         "value": content["top1"],
         **{key: content[key] for key in ("top1", "top5", "train_top1", "at_edge")},
         "regime": REGIME,
-        "head": PROBE_HEAD,
+        "head": words.PROBE_HEAD,
         "epochs": math.nan,
         "lambda": f"{content['lambda']:g}",
-        "pool": content["config"]["pool"],
-        "holdout": content["config"]["holdout"],
-        "num_classes": content["config"]["num_classes"],
+        **{key: content["config"][key] for key in ("pool", "holdout", "num_classes")},
         "test_images": content["count"],
+        "right": right_images(content, content["top1"]),
     }
+
+
+def with_probe(cells: pd.MultiIndex) -> pd.MultiIndex:
+    """Of cells with REGIME and other regimes, with the probe and other heads, those of the probe at REGIME alone."""
+    probed = cells.get_level_values("head") == words.PROBE_HEAD
+    return cells[probed == (cells.get_level_values("regime") == REGIME)]
 
 
 def method(results: pd.DataFrame) -> str:
@@ -68,61 +61,36 @@ def method(results: pd.DataFrame) -> str:
     )
 
 
-def layout(table: pd.DataFrame, seeds: int) -> list[list[str]]:
-    """Rows of texts: name, then test and training accuracy per data set; seeds: of a whole cell."""
-    texts: dict[str, list[str]] = {}
-    for row in table.assign(best=best(table, ["dataset"], 2)).itertuples():
-        mark, train = ("‡" if row.at_edge == "true" else ""), EMPTY if not row.n else f"{row.train_mean:.2f}"
-        texts.setdefault(row.model, [display_name(row.model)]).extend([ours(row, 2, seeds) + mark, train])
-    return list(texts.values())
-
-
-def caption(config: Mapping[str, Any], results: pd.DataFrame) -> str:
-    """The protocol behind the numbers, in plain sentences."""
-    run = [dataset for dataset in config["datasets"] if dataset in set(results.dataset)]
-    text = [
-        f"Run {config['run']}: top-1 accuracy (%) of a linear probe on test and training images, {seeds(config)};"
-        f" {bold(results.model, 'data set')}.",
+def caption(config: Settings, results: pd.DataFrame) -> list[str]:
+    return [
+        f"Run {config['run']}: top-1 accuracy (%) of a linear probe on test and training images,"
+        f" {words.seeds(config)}; {words.bold(results.model, 'data set')}.",
         method(results),
         "The λ are in the CSV. The paper has no such table.",
-        *schedules(results, run),
-        *pretrained_with_labels(results),
     ]
-    return " ".join([*text, measured(results, "probing")])
 
 
-def write(
-    config: Mapping[str, Any],
-    metrics_files: Sequence[Path | str],
-    csv: Path | str,
-    md: Path | str,
-    tex: Path | str,
-    html: Path | str,
-) -> None:
-    """Write the table of linear probes as tidy CSV, Markdown, LaTeX and HTML.
+def report(config: Settings, metrics_files: Files) -> dict[str, str]:
+    """The table of linear probes, with test and training accuracy per data set.
 
-    config: run, seeds, datasets, variants; metrics_files: at most one file of rule "probe" per (variant, data set,
-    seed), in any order. In the CSV, `mean`, `std` and `top5_mean` are of test images, `train_mean` and `train_std` of
-    training images (top-1), `lambdas` the different strengths in the order of the seeds, and `at_edge` whether any of
-    them ends the range that was tried.
-    Raises PatchVAEError naming the file that is wrong, and without any file; then nothing is written.
+    In the CSV, `mean`, `std` and `top5_mean` are of test images, `train_mean` and `train_std` of training images
+    (top-1), `lambdas` the different strengths in the order of the seeds, and `at_edge` whether any of them ends the
+    range that was tried.
     """
-    datasets, models = config["datasets"], in_order([], config["variants"])
-    wanted = list(itertools.product(models, datasets, config["seeds"]))
-    keys = ["model", "dataset", "seed"]
+    datasets, models, seeds = config["datasets"], words.in_order([], config["variants"]), len(config["seeds"])
     # Probes of shorter pretrainings are in the table of lengths.
-    results = collect(metrics_files, {"probe": probes}, keys, wanted, lambda row: EPOCHS in row["model"], partial=True)
-    stand_ins = stand_ins_of(results)
-    table = summarise(results, None, {"model": models, "dataset": datasets}, **FITTED).drop(columns="paper")
-    table["at_edge"] = table.at_edge.map({True: "true", False: "false"})
-    sheet = Sheet(
-        label="probe",
-        warning=demo_line(datasets, stand_ins),
-        caption=caption(config, results),
-        corner="Model",
-        groups=[(dataset_name(dataset, stand_ins), ["test", "training"]) for dataset in datasets],
-        rows=layout(table, len(config["seeds"])),
-        notes=[*([AT_EDGE] if (table.at_edge == "true").any() else []), *fewer(table, len(config["seeds"]))],
-        wide=len(datasets) > 1,
-    )
-    write_texts(texts_of(table, 2, sheet, csv, md, tex, html))
+    cells = cells_of(model=models, dataset=datasets, seed=config["seeds"])
+    results = collect(metrics_files, {"probe": probes}, cells, others=["model"])
+    table = summarise(results, {"model": models, "dataset": datasets}, **FITTED)
+    edge = table.at_edge.eq(True)
+
+    def cell(row: Any) -> list[str]:
+        mark, train = "‡" if row.edge else "", f"{row.train_mean:.2f}" if row.n else EMPTY
+        return [ours(row, 2, seeds) + mark, train]
+
+    by_model = table.assign(best=best(table, ["dataset"], 2), edge=edge)
+    rows = lines_of(by_model, "model", words.display_name, cell)
+    notes = [*([AT_EDGE] if edge.any() else []), *fewer(table, seeds)]
+    parts: Any = {"label": "probe", "corner": "Model", "columns": ["test", "training"], "rows": rows, "notes": notes}
+    sheet = sheet_of(results, datasets, caption(config, results), "probing", wide=len(datasets) > 1, **parts)
+    return texts_of(table, 2, sheet)

@@ -1,17 +1,18 @@
-"""A table as Markdown, LaTeX and HTML, and the files that hold it."""
+"""A table as CSV, Markdown, LaTeX and HTML."""
 
-import contextlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape as escape_html
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from patchvae.files import atomic
+from patchvae.report.tables.finetunings import schedules
+from patchvae.report.tables.metrics import best, stand_ins_of
+from patchvae.report.tables.words import dataset_name, demo_line, measured
 
 EMPTY = "—"
 FEWER = "[n]: of n seeds so far, where others have more."
@@ -77,6 +78,16 @@ class Sheet:
     notes: Sequence[str] = ()
     wide: bool = False
 
+    @property
+    def names(self) -> list[str]:
+        """Of all columns, that of the rows' names first."""
+        return [self.corner, *(name for _, names in self.groups for name in names)]
+
+    @property
+    def grouped(self) -> bool:
+        """Whether there are headings over columns."""
+        return any(heading for heading, _ in self.groups)
+
     def markdown(self) -> str:
         """As Markdown, the caption above it."""
         columns = [f"{heading} {name}".strip() for heading, names in self.groups for name in names]
@@ -89,8 +100,12 @@ class Sheet:
 
     def latex(self) -> str:
         """As a LaTeX float for `\\input`, shrunk to the page's width; needs booktabs and graphicx."""
-        names = [name for _, columns in self.groups for name in columns]
         warning = rf"\textbf{{{escape(self.warning)}}} " if self.warning else ""
+        heads, rules, first = [], [], 2
+        for heading, names in self.groups:
+            heads.append(rf"\multicolumn{{{len(names)}}}{{c}}{{{escape(heading)}}}")
+            rules.append(rf"\cmidrule(lr){{{first}-{first + len(names) - 1}}}")
+            first += len(names)
         rows = [" & ".join(map(escape, row)) + r" \\" for row in self.rows]
         float_name = "table*" if self.wide else "table"
         notes = [rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {escape(' '.join(self.notes))}}}"]
@@ -101,10 +116,10 @@ class Sheet:
             rf"\caption{{{warning}{escape(self.caption)}}}",
             rf"\label{{tab:{self.label}}}",
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-            rf"\begin{{tabular}}{{l{'r' * len(names)}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(self.names) - 1)}}}",
             r"\toprule",
-            *(self._headings() if any(heading for heading, _ in self.groups) else []),
-            " & ".join(map(escape, [self.corner, *names])) + r" \\",
+            *(["& " + " & ".join(heads) + r" \\", "".join(rules)] if self.grouped else []),
+            " & ".join(map(escape, self.names)) + r" \\",
             r"\midrule",
             *(row.replace(BOLD, r"\textbf{").replace(END, "}") for row in rows),
             r"\bottomrule",
@@ -116,24 +131,15 @@ class Sheet:
 
     def html(self) -> str:
         """As a page, for the report."""
-        names = [name for _, columns in self.groups for name in columns]
         lines = [HTML_HEAD, f'<p class="warning">{hypertext(self.warning)}</p>' if self.warning else ""]
         lines.append("<table>")
-        if any(heading for heading, _ in self.groups):
+        if self.grouped:
             heads = [f'<th colspan="{len(columns)}">{hypertext(heading)}</th>' for heading, columns in self.groups]
             lines.append(f"<tr><th></th>{''.join(heads)}</tr>")
-        lines.append("".join(["<tr>", *(f"<th>{hypertext(name)}</th>" for name in [self.corner, *names]), "</tr>"]))
+        lines.append("".join(["<tr>", *(f"<th>{hypertext(name)}</th>" for name in self.names), "</tr>"]))
         lines += ["<tr>" + "".join(f"<td>{hypertext(text)}</td>" for text in row) + "</tr>" for row in self.rows]
         lines += ["</table>", *(f"<p>{hypertext(text)}</p>" for text in [self.caption, *self.notes])]
         return "\n".join([*filter(None, lines), "</body></html>", ""])
-
-    def _headings(self) -> list[str]:
-        heads, rules, first = [], [], 2
-        for heading, names in self.groups:
-            heads.append(rf"\multicolumn{{{len(names)}}}{{c}}{{{escape(heading)}}}")
-            rules.append(rf"\cmidrule(lr){{{first}-{first + len(names) - 1}}}")
-            first += len(names)
-        return ["& " + " & ".join(heads) + r" \\", "".join(rules)]
 
 
 def hypertext(text: str) -> str:
@@ -163,34 +169,81 @@ def signed(value: float) -> str:
     return EMPTY if math.isnan(value) else f"{value:+.2f}".replace("-", "−")
 
 
+def interval(low: float, high: float) -> str:
+    """`+0.10 to +0.50`, or a dash for NaN."""
+    return EMPTY if math.isnan(low) else f"{signed(low)} to {signed(high)}"
+
+
+def lines_of(
+    table: pd.DataFrame, key: str, name: Callable[[Any], str], cells: Callable[[Any], list[str]]
+) -> list[list[str]]:
+    """A line of a sheet per value of a column: its name, then the texts of each of its rows in the table's order."""
+    lines: dict[Any, list[str]] = {}
+    for row in table.itertuples():
+        value = getattr(row, key)
+        lines.setdefault(value, [name(value)]).extend(cells(row))
+    return list(lines.values())
+
+
+def with_numbers(lines: Sequence[list[str]]) -> list[list[str]]:
+    """The lines of a sheet that hold any number."""
+    return [line for line in lines if any(text != EMPTY for text in line[1:])]
+
+
 def side_by_side(
-    table: pd.DataFrame, row: str, column: str, headings: Mapping[str, str], digits: int
-) -> tuple[list[tuple[str, Sequence[str]]], dict[str, list[str]]]:
-    """Groups of columns `paper | ours`, and the texts of each row by its key, without rows that hold no number.
+    table: pd.DataFrame,
+    row: str,
+    column: str,
+    headings: Mapping[str, str],
+    digits: int,
+    name: Callable[[str], str],
+    lowest: Sequence[str] = (),
+) -> dict[str, Any]:
+    """`groups` of columns `paper | ours`, and `rows`, the lines that hold any number, of a sheet.
 
-    table: columns `row`, `column`, paper, mean, std, n, best; headings: value of `column` -> heading. Groups without
-    any number of the paper have no column `paper`.
+    table: columns `row`, `column`, paper, mean, std, n; headings: value of `column` -> heading, in the table's order;
+    name: of a line, by its value of `row`; lowest: see `metrics.best`. Groups without any number of the paper have no
+    column `paper`.
     """
-    groups: list[tuple[str, Sequence[str]]] = []
-    texts: dict[str, list[str]] = {key: [] for key in table[row]}
-    for value, heading in headings.items():
-        cells = table[table[column] == value]
-        printed = bool(cells.paper.notna().any())
-        groups.append((heading, ["paper", "ours"] if printed else ["ours"]))
-        for cell in cells.set_index(row).itertuples():
-            paper = EMPTY if pd.isna(cell.paper) else f"{cell.paper:.{digits}f}"
-            texts[str(cell.Index)] += ([paper] if printed else []) + [ours(cell, digits)]
-    return groups, {key: cells for key, cells in texts.items() if any(text != EMPTY for text in cells)}
+    printed = set(table[column][table.paper.notna()])
+
+    def cells(cell: Any) -> list[str]:
+        paper = EMPTY if pd.isna(cell.paper) else f"{cell.paper:.{digits}f}"
+        return [*([paper] if getattr(cell, column) in printed else []), ours(cell, digits)]
+
+    groups = [(heading, ["paper", "ours"] if value in printed else ["ours"]) for value, heading in headings.items()]
+    marked = table.assign(best=best(table, [column], digits, lowest))
+    return {"groups": groups, "rows": with_numbers(lines_of(marked, row, name, cells))}
 
 
-def texts_of(table: pd.DataFrame, digits: int, sheet: Sheet, *paths: Path | str) -> dict[Path | str, str]:
-    """A table's tidy CSV, Markdown, LaTeX and HTML by their paths, in this order."""
-    csv = table.to_csv(index=False, float_format=f"%.{digits}f", lineterminator="\n")
-    return dict(zip(paths, (csv, sheet.markdown(), sheet.latex(), sheet.html()), strict=True))
+def sheet_of(
+    results: pd.DataFrame,
+    datasets: Sequence[str],
+    caption: Sequence[str],
+    what: str = "fine-tuning",
+    scheduled: bool = True,
+    columns: Sequence[str] = (),
+    **parts: Any,
+) -> Sheet:
+    """The sheet of measured numbers: with a warning where stand-ins were measured, and at the caption's end how.
+
+    results: of `metrics.collect`; caption: its first sentences; what: took the time of `measured`; scheduled: whether
+    the sentences of `schedules` stand before that; columns: their names under each data set, unless `groups` is among
+    the other fields, `parts`.
+    """
+    stand_ins = stand_ins_of(results)
+    groups = {"groups": [(dataset_name(dataset, stand_ins), columns) for dataset in datasets]}
+    sentences = [*caption, *(schedules(results, datasets) if scheduled else [])]
+    sentences += [] if results.empty else [measured(results, what)]
+    return Sheet(warning=demo_line(datasets, stand_ins), caption=" ".join(sentences), **groups | parts)
 
 
-def write_texts(texts: Mapping[Path | str, str]) -> None:
-    """Write texts to paths, all or none: files are renamed once all are written."""
-    with contextlib.ExitStack() as stack:
-        for path, text in texts.items():
-            stack.enter_context(atomic(path)).write_text(text, encoding="utf-8")
+def texts_of(table: pd.DataFrame, digits: int, sheet: Sheet) -> dict[str, str]:
+    """A table's files by their names in plan/reports.py: its tidy CSV, whose numbers have `digits`, and its sheet."""
+
+    def lower(value: Any) -> Any:
+        return str(value).lower() if isinstance(value, bool | np.bool_) else value
+
+    flags = table.select_dtypes(exclude="number").map(lower)
+    csv = table.assign(**flags).to_csv(index=False, float_format=f"%.{digits}f", lineterminator="\n")
+    return {"csv": csv, "md": sheet.markdown(), "tex": sheet.latex(), "html": sheet.html()}

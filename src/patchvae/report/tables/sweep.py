@@ -1,8 +1,7 @@
 """Tables 3-6: accuracy by the values of one swept key."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,11 +9,11 @@ import pandas as pd
 from patchvae.errors import PatchVAEError
 from patchvae.params.types import Name, Regime, RowName, Some, SweptKey
 from patchvae.report.figures.sweep import draw_sweep
-from patchvae.report.tables.config import Selected
-from patchvae.report.tables.finetunings import LEARNING, UNTOLD, collect_accuracies, schedules, selection
-from patchvae.report.tables.metrics import SUMMARY, agreed, best, comparable, read_paper, stand_ins_of, summarise
-from patchvae.report.tables.sheet import Sheet, side_by_side, texts_of, write_texts
-from patchvae.report.tables.words import as_number, dataset_name, demo_line, display_name, measured, regime_name
+from patchvae.report.tables.config import File, Files, Selected, Settings
+from patchvae.report.tables.finetunings import LEARNING, UNTOLD, accuracies, selection
+from patchvae.report.tables.metrics import agreed, cells_of, collect, comparable, read_paper, stand_ins_of, summarise
+from patchvae.report.tables.sheet import sheet_of, side_by_side, texts_of
+from patchvae.report.tables.words import as_number, dataset_name, display_name, regime_name
 
 # Swept key: the paper's table of it, and its symbol
 PAPER = {
@@ -25,13 +24,13 @@ PAPER = {
 }
 
 
-class Sweep(Selected):
-    variant: RowName
+class Config(Selected):
+    variant: RowName  # the one swept
     regime: Regime
     head: Name
     datasets: Some[Name]
     key: SweptKey
-    variants: dict[str, RowName]
+    variants: dict[str, RowName]  # by value as text, without the value of `variant` itself
     paper_column: str | None
 
 
@@ -40,19 +39,17 @@ def same(one: Any, other: Any) -> bool:
     return str(one) == str(other) or as_number(one) == as_number(other) < math.inf
 
 
-def paper_numbers(
-    path: Path | str | None, config: Mapping[str, Any], values: Sequence[str], stand_ins: Collection[str]
-) -> pd.Series:
-    """The paper's accuracies by (value, dataset) on our data sets; values are spelt as ours."""
+def paper_numbers(path: File | None, config: Settings, values: Sequence[str], stand_ins: Collection[str]) -> pd.Series:
+    """The paper's accuracies by (value_text, dataset) on our data sets; values are spelt as ours."""
+    keys = ["value_text", "dataset"]
     if path is None:
-        index = pd.MultiIndex.from_arrays([[], []], names=["value", "dataset"])
-        return pd.Series([], index=index, dtype=float)
-    numbers = read_paper(path, [config["paper_column"], "dataset"], ["top1"]).top1.rename_axis(["value", "dataset"])
+        return pd.Series([], index=pd.MultiIndex.from_arrays([[], []], names=keys), dtype=float)
+    numbers = read_paper(path, [config["paper_column"], "dataset"], ["top1"]).top1.rename_axis(keys)
     numbers = comparable(numbers[numbers.index.isin(config["datasets"], level="dataset")], stand_ins)
-    return numbers.rename(lambda text: next((v for v in values if same(v, text)), text), level="value")
+    return numbers.rename(lambda text: next((v for v in values if same(v, text)), text), level="value_text")
 
 
-def base_value(config: Mapping[str, Any], results: pd.DataFrame) -> str:
+def base_value(config: Settings, results: pd.DataFrame) -> str:
     """The swept key's value in the variant itself, from its metrics files.
 
     Raises PatchVAEError naming a file with another value, or with that of a swept variant.
@@ -65,73 +62,52 @@ def base_value(config: Mapping[str, Any], results: pd.DataFrame) -> str:
     return value
 
 
-def caption(config: Mapping[str, Any], results: pd.DataFrame, with_paper: bool) -> str:
-    """The protocol behind the numbers, in plain sentences."""
-    swept, start = config["key"], f"Run {config['run']}"
+def caption(config: Settings, with_paper: bool) -> list[str]:
+    swept, start, name = config["key"], f"Run {config['run']}", display_name(config["variant"])
     if swept in PAPER:
         number, symbol = PAPER[swept]
         swept, start = f"{symbol} ({swept})", f"{number} of the paper, run {config['run']}"
     text = [
-        f"{start}: top-1 test accuracy (%) of {display_name(config['variant'])} at"
-        f" {regime_name(config['regime'])} for values of {swept}, {selection(config)}; bold: our best per column.",
-        f"Base: the value of all other tables, so the numbers of {display_name(config['variant'])} itself.",
+        f"{start}: top-1 test accuracy (%) of {name} at {regime_name(config['regime'])} for values of {swept},"
+        f" {selection(config)}; bold: our best per column.",
+        f"Base: the value of all other tables, so the numbers of {name} itself.",
     ]
     if with_paper:
         text.append("The paper's numbers are at the paper's own schedule.")
-    text += schedules(results, config["datasets"])
-    return " ".join([*text, measured(results, "fine-tuning")])
+    return text
 
 
-def write(
-    config: Mapping[str, Any],
-    metrics_files: Sequence[Path | str],
-    csv: Path | str,
-    md: Path | str,
-    tex: Path | str,
-    html: Path | str,
-    png: Path | str | None = None,
-    pdf: Path | str | None = None,
-    paper_csv: Path | str | None = None,
-) -> None:
-    """Write the table of one swept key as tidy CSV, Markdown, LaTeX and HTML, and as a figure.
+def report(config: Settings, metrics_files: Files, paper_csv: File | None = None) -> dict[str, Any]:
+    """The table and the figure of one swept key, a line per value, the smallest first.
 
-    config: run, seeds, select, key, variant (the one swept), regime, head, datasets, variants (value as text -> variant
-    trained with it, without the value of `variant` itself, which its metrics files tell), paper_column (or null);
-    metrics_files: one fine-tuning per (value, data set, seed), in any order, and maybe some of `variant` on other data
-    sets; paper_csv: columns paper_column, dataset, top1 (percent). Rows are the values, the smallest first. A value
-    that only the paper has is a row without a number of ours.
-    Raises PatchVAEError naming the file that is wrong or the cell that is missing; then nothing is written.
+    metrics_files: a fine-tuning per (value, data set, seed), and maybe some of `variant` on other data sets; paper_csv:
+    columns paper_column, dataset, top1 (percent). A value that only the paper has is a line without a number of ours.
     """
-    variant, datasets = config["variant"], config["datasets"]
-    texts_by_variant = {swept: value for value, swept in config["variants"].items()}
-    columns = [(dataset, config["regime"], config["head"]) for dataset in datasets]
-    wanted = [(model, *column) for model in (variant, *texts_by_variant) for column in columns]
-    results = collect_accuracies(
-        config, metrics_files, wanted, aside=lambda row: row["model"] == variant and row["dataset"] not in datasets
-    )
-    base = base_value(config, results)
-    values, stand_ins = [base, *config["variants"]], stand_ins_of(results)
-    results["value_text"] = results.model.map({**texts_by_variant, variant: base})
+    variant, datasets, key = config["variant"], config["datasets"], config["key"]
+    values_by_variant = {swept: value for value, swept in config["variants"].items()}
+    models, place = [variant, *values_by_variant], {"regime": [config["regime"]], "head": [config["head"]]}
+    cells = cells_of(model=models, dataset=datasets, **place, seed=config["seeds"])
+    reader = accuracies(config["select"], key=key)
+    results = collect(metrics_files, {"finetune": reader}, cells, whole=True, others=["dataset"])
+    base, stand_ins = base_value(config, results), stand_ins_of(results)
+    values = [base, *config["variants"]]
+    results["value_text"] = results.model.map({**values_by_variant, variant: base})
     paper = paper_numbers(paper_csv, config, values, stand_ins)
-    rows = sorted({*values, *paper.index.get_level_values("value")}, key=lambda value: (as_number(value), value))
-    by_text = paper.rename_axis(["value_text", "dataset"])
-    table = summarise(results, by_text, {"value_text": rows, "dataset": datasets}, model=("model", "first"), **LEARNING)
-    table = table.rename(columns={"value_text": "value"})
-    table["stand_in"] = table.dataset.isin(stand_ins).map({True: "true", False: "false"})
-    first = ["value", "dataset", "stand_in", *SUMMARY]
+    known = {*values, *paper.index.get_level_values("value_text")}
+    ordered = sorted(known, key=lambda value: (as_number(value), value))
+    rows = {"value_text": ordered, "dataset": datasets}
+    table = summarise(results, rows, paper, model=("model", "first"), **LEARNING)
+    table = table.rename(columns={"value_text": "value"}).assign(stand_in=table.dataset.isin(stand_ins))
+    first = ["value", "dataset", "stand_in", "paper", "mean", "std", "n"]
     table = table[[*first, *table.columns.difference(first, sort=False)]]
+
+    def name(value: str) -> str:
+        return f"{value} (base)" if value == base != UNTOLD else value
+
     headings = {dataset: dataset_name(dataset, stand_ins) for dataset in datasets}
-    table["best"] = best(table, ["dataset"], 2)
-    groups, texts = side_by_side(table, "value", "dataset", headings, 2)
-    sheet = Sheet(
-        label=f"sweep_{config['key']}",
-        warning=demo_line(datasets, stand_ins),
-        caption=caption(config, results, bool(table.paper.notna().any())),
-        corner=PAPER.get(config["key"], ("", config["key"]))[1],
-        groups=groups,
-        rows=[[f"{value} (base)" if value == base != UNTOLD else value, *cells] for value, cells in texts.items()],
-        wide=len(datasets) > 2,
-    )
-    write_texts(texts_of(table.drop(columns="best"), 2, sheet, csv, md, tex, html))
-    if png is not None and pdf is not None:
-        draw_sweep(csv, config, png, pdf)
+    parts = side_by_side(table, "value", "dataset", headings, 2, name)
+    text, (_, corner) = caption(config, bool(table.paper.notna().any())), PAPER.get(key, ("", key))
+    sheet = sheet_of(results, datasets, text, label=f"sweep_{key}", corner=corner, wide=len(datasets) > 2, **parts)
+    return texts_of(table, 2, sheet) | {
+        "figure": lambda files: draw_sweep(files["csv"], config, files["png"], files["pdf"])
+    }

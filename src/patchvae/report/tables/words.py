@@ -13,14 +13,8 @@ CONTROL, PLAIN_CONTROL = "random+bn", "random"  # no pretraining: where every li
 PROBE_HEAD = "probe"  # in place of a head where the linear probe is beside the classifiers
 # The classifiers of params.yaml by key: the name as printed, and what it is, for where it first stands.
 HEADS = {
-    "table12": (
-        "Table 12 + ReLU",
-        "the paper's Table 12, and between its two layers a ReLU that is not in it",
-    ),
-    "dropout": (
-        "dropout",
-        "Table 12 + ReLU with the authors' dropout and nothing else of theirs",
-    ),
+    "table12": ("Table 12 + ReLU", "the paper's Table 12, and between its two layers a ReLU that is not in it"),
+    "dropout": ("dropout", "Table 12 + ReLU with the authors' dropout and nothing else of theirs"),
     "linear": ("Table 12 as printed", "the two linear layers without a ReLU, so a linear classifier"),
     "authors-rate": (
         "authors' rate and batch",
@@ -35,7 +29,6 @@ HEADS = {
     "tuned": ("tuned rate", "Table 12 + ReLU at a learning rate chosen for each row"),
     PROBE_HEAD: ("linear probe", "ridge regression on the features, in closed form"),
 }
-SHORT = {"random": "Random φ", "random+bn": "Random φ + BN"}
 MODELS = {"beta-vae": "β-VAE", "patchvae": "PatchVAE", "bigan": "BiGAN"}
 SHUFFLED = "shuffled"
 # Their φ saw labels: printed beside the others, never the best among them.
@@ -59,7 +52,7 @@ WHEN = {"last": "after the last epoch", "best": "at the epoch that is best on th
 
 def display_name(model: str) -> str:
     """A model's name as in the paper's tables: `beta-vae-gan+lw` -> `β-VAE-GAN + L_w`."""
-    if model in CONTROLS or model in LABELLED:
+    if model in CONTROLS | LABELLED:
         return (CONTROLS | LABELLED)[model]
     stem, plus, _ = model.partition("+lw")
     stem, gan, _ = stem.partition("-gan")
@@ -72,10 +65,10 @@ def display_name(model: str) -> str:
 
 def short_name(model: str) -> str:
     """A short name of a model: `random+bn` -> `Random φ + BN`."""
-    return SHORT.get(model) or display_name(model).removesuffix(" (control)")
+    return "Random φ + BN" if model == CONTROL else display_name(model).removesuffix(" (control)")
 
 
-def in_order(paper: Sequence[str], ours: Sequence[str]) -> list[str]:
+def in_order(paper: Iterable[str], ours: Iterable[str]) -> list[str]:
     """The models in the paper's order, then all others, the controls last."""
     models = dict.fromkeys([*paper, *ours])
     return [m for m in models if m not in CONTROLS] + [m for m in CONTROLS if m in models]

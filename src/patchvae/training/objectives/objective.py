@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from patchvae.hardware import autocast, memory_format
+from patchvae.hardware import Place
 from patchvae.losses import fake_loss, real_loss
 from patchvae.seeding import seed_for
 from patchvae.training.optimizers import adam
@@ -16,17 +16,14 @@ Inputs = tuple[Tensor, ...]  # of a discriminator: an image, or an image and a l
 class Objective:
     """Networks, their optimisers, and how one batch updates them; a saved state holds both."""
 
-    networks: dict[str, nn.Module]
-    optimizers: dict[str, torch.optim.Optimizer]
-
-    def __init__(self, device: torch.device, precision: str) -> None:
-        self.device, self.precision = device, precision
-        self.networks, self.optimizers = {}, {}
+    def __init__(self, on: Place) -> None:
+        self.on = on
+        self.networks: dict[str, nn.Module] = {}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
 
     def add(self, name: str, module: nn.Module, lr: float, betas: list[float]) -> None:
         """Move a network to the device and make its optimiser."""
-        layout = memory_format(self.device, self.precision)
-        module.to(device=self.device, memory_format=layout)  # type: ignore[call-overload]
+        module.to(device=self.on.device, memory_format=self.on.layout)  # type: ignore[call-overload]
         module.train()
         self.networks[name] = module
         self.optimizers[name] = adam(module, lr, betas)
@@ -44,9 +41,7 @@ class Objective:
         """
         raise NotImplementedError
 
-
-class AdversarialObjective(Objective):
-    """An objective that may have a discriminator."""
+    # ---- of those that may have a discriminator
 
     def add_discriminator(self, name: str, seed: int) -> None:
         """Make a discriminator from its own seed, so that everything else is drawn as without one."""
@@ -62,7 +57,7 @@ class AdversarialObjective(Objective):
         Returns its loss, and its accuracy on this batch before the step, in percent (chance is 50).
         """
         discriminator = self.networks[name].requires_grad_(True)
-        with autocast(self.device, self.precision):
+        with self.on.autocast():
             true, false = discriminator(*real), discriminator(*fake)
         loss = real_loss(true) + fake_loss(false)
         self.update(name, loss)

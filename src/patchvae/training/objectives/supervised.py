@@ -2,27 +2,24 @@
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from patchvae.hardware import autocast
-from patchvae.params.pretraining import SupervisedPretrain
+from patchvae.hardware import Place
+from patchvae.params.model_kinds import SupervisedPretrain
 from patchvae.training.objectives.objective import Objective
 
 
 class SupervisedObjective(Objective):
     """Cross-entropy on labels (deviation E35), with the optimiser of the other variants: only the labels differ."""
 
-    def __init__(
-        self, model: nn.Module, config: SupervisedPretrain[Any], steps: int, device: torch.device, precision: str
-    ) -> None:
-        super().__init__(device, precision)
+    def __init__(self, model: nn.Module, config: SupervisedPretrain[Any], steps: int, on: Place) -> None:
+        super().__init__(on)
         self.add("model", model, config.lr, config.adam_betas)
 
     def step(self, images: Tensor, labels: Tensor | None, step: Tensor) -> dict[str, Tensor]:
         assert labels is not None
-        with autocast(self.device, self.precision):
+        with self.on.autocast():
             logits = self.networks["model"](images)
         loss = F.cross_entropy(logits.float(), labels)
         self.update("model", loss)

@@ -5,15 +5,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from patchvae.hardware import autocast
+from patchvae.hardware import Place
 from patchvae.losses import real_loss, squared_error
 from patchvae.models.discriminator import Discriminator
-from patchvae.params.pretraining import VAEPretrain
+from patchvae.params.model_kinds import VAEPretrain
 from patchvae.seeding import seed_for
-from patchvae.training.objectives.objective import AdversarialObjective, Inputs
+from patchvae.training.objectives.objective import Inputs, Objective
 
 
-class VAEObjective(AdversarialObjective):
+class VAEObjective(Objective):
     """Squared error (plain or L_w) + weighted KLs (eq. 3, 11), with an optional discriminator on reconstructions.
 
     The -GAN recipe (deviation E22, E23): per batch the discriminator takes one step on x against x_hat, then the VAE
@@ -21,11 +21,11 @@ class VAEObjective(AdversarialObjective):
     the authors do, one step on its own loss and a second on both gradients after a fresh pass (`double`).
     """
 
-    def __init__(self, model: Any, config: VAEPretrain[Any], steps: int, device: torch.device, precision: str) -> None:
-        super().__init__(device, precision)
+    def __init__(self, model: Any, config: VAEPretrain[Any], steps: int, on: Place) -> None:
+        super().__init__(on)
         self.model = model
         self.add("model", model, config.lr, config.adam_betas)
-        self.temperatures = torch.tensor([model.temperature_at(step) for step in range(steps)], device=device)
+        self.temperatures = torch.tensor([model.temperature_at(step) for step in range(steps)], device=on.device)
         self.gan = config.gan
         if self.gan:
             self.add_discriminator("discriminator", seed_for(config.seed, "discriminator"))
@@ -37,7 +37,7 @@ class VAEObjective(AdversarialObjective):
 
     @torch.no_grad()
     def pairs(self, images: Tensor, step: Tensor) -> tuple[Inputs, Inputs]:
-        with autocast(self.device, self.precision):
+        with self.on.autocast():
             reconstruction = self.model(images, self.temperature(step)).reconstruction
         return (images,), (reconstruction,)
 
@@ -47,7 +47,7 @@ class VAEObjective(AdversarialObjective):
 
     def step(self, images: Tensor, masks: Tensor | None, step: Tensor) -> dict[str, Tensor]:
         temperature = self.temperature(step)
-        with autocast(self.device, self.precision):
+        with self.on.autocast():
             reconstruction, kl = self.networks["model"](images, temperature)
         terms = {"reconstruction": squared_error(images, reconstruction, masks), **kl}
         loss = torch.stack(list(terms.values())).sum()
@@ -55,7 +55,7 @@ class VAEObjective(AdversarialObjective):
             terms |= self.update_discriminator((images,), (reconstruction.detach(),))
             if self.gan.generator_step == "double":
                 self.update("model", loss)
-                with autocast(self.device, self.precision):
+                with self.on.autocast():
                     reconstruction, _ = self.networks["model"](images, temperature)
                 terms["adversarial"] = self.adversarial(reconstruction, self.gan.weight)
                 terms["adversarial"].backward()  # on top of the gradient of `loss`, as the authors do
@@ -69,7 +69,7 @@ class VAEObjective(AdversarialObjective):
     def adversarial(self, reconstruction: Tensor, weight: float) -> Tensor:
         """The generator's adversarial loss; no gradient is computed for D's weights."""
         discriminator = self.networks["discriminator"].requires_grad_(False)
-        with autocast(self.device, self.precision):
+        with self.on.autocast():
             logits = discriminator(reconstruction)
         return weight * real_loss(logits)
 

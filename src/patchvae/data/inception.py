@@ -1,16 +1,14 @@
 """The Inception weights that the FID needs, fetched once to where pytorch-fid looks for them."""
 
 import logging
-import re
 import shutil
-import urllib.request
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import torch
 
-from patchvae.data.sources import fetch
+from patchvae.data.checksums import verified
+from patchvae.data.sources import fetch, local_path
 from patchvae.errors import PatchVAEError
 from patchvae.files import atomic, file_digest, read_json, write_json
 
@@ -29,15 +27,11 @@ def fetch_inception(config: dict[str, Any], out: Path) -> None:
 
     config: `location` (URL or local file) and `checksum` (sha256:HEX). `out` becomes `{state: present, sha256}`, or
     `{state: missing, why}` with a warning if they cannot be fetched: only the FIDs need them (E62).
-    Raises PatchVAEError for a checksum of another form.
     """
-    checksum = config["checksum"].lower()
-    if not re.fullmatch("sha256:[0-9a-f]{64}", checksum):
-        raise PatchVAEError(f"the checksum of the Inception weights must be sha256:HEX, not {config['checksum']!r}")
-    target, sha256 = weights_path(), checksum.removeprefix("sha256:")
+    target, sha256 = weights_path(), config["checksum"].removeprefix("sha256:")
     try:
         if not target.is_file() or file_digest(target) != sha256:
-            _bring(config["location"], checksum, target)
+            _bring(config["location"], config["checksum"], target)
     except PatchVAEError as error:
         logger.warning("FIDs will be left out: %s", error)
         write_json(out, {"state": "missing", "why": str(error)})
@@ -47,18 +41,15 @@ def fetch_inception(config: dict[str, Any], out: Path) -> None:
 
 def _bring(location: str, checksum: str, target: Path) -> None:
     """Download, or copy a local file; raises PatchVAEError when it is missing or has another checksum."""
-    scheme = urlsplit(location).scheme if "://" in location else "path"
-    if scheme not in ("file", "path"):
+    source = local_path(location)
+    if source is None:
         fetch("Inception weights", location, checksum, target)
         return
-    source = Path(urllib.request.url2pathname(urlsplit(location).path) if scheme == "file" else location).expanduser()
     if not source.is_file():
         raise PatchVAEError(f"the Inception weights are not at {source}")
     with atomic(target) as partial:
         shutil.copyfile(source, partial)
-        actual = f"sha256:{file_digest(partial)}"
-        if actual != checksum:
-            raise PatchVAEError(f"{source} has the checksum {actual} instead of the expected {checksum}")
+        verified("Inception weights", source, partial, checksum)
 
 
 def weights_or_reason(status: Path) -> Path | str:

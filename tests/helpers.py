@@ -60,27 +60,22 @@ def do_step(task: Any, step: int) -> dict[str, Any]:
 
 
 def pretrain(
-    config: Any,
-    data: Path,
-    masks: Path | None,
-    checkpoint: Path,
-    metrics: Path,
-    scratch: Path,
-    device: str = "cpu",
-    threads: int = 1,
-    watch: Any = None,
+    config: Any, data: Path, masks: Path | None, checkpoint: Path, metrics: Path, *machine: Any, **more: Any
 ) -> None:
-    """The job of a pretraining, beside no run."""
-    from patchvae.jobs.computing import compute
-
-    files = {"checkpoint": checkpoint} | ({"masks": masks} if masks else {})
-    compute("pretrain", config, data, metrics, device, threads, scratch, watch, **files)
+    """The job of a pretraining, beside no run; machine, more: as for `computed`."""
+    given = {"masks": masks} if masks else {}
+    computed("pretrain", config, data, metrics, *machine, checkpoint=checkpoint, **given, **more)
 
 
-def finetune(
+def finetune(config: Any, data: Path, pretrained: Path, metrics: Path, *machine: Any, **more: Any) -> None:
+    """The job of a fine-tuning, beside no run; machine, more: as for `computed`."""
+    computed("finetune", config, data, metrics, *machine, pretrained=pretrained, **more)
+
+
+def computed(
+    rule: str,
     config: Any,
     data: Path,
-    pretrained: Path,
     metrics: Path,
     scratch: Path,
     device: str = "cpu",
@@ -88,10 +83,10 @@ def finetune(
     watch: Any = None,
     **files: Path,
 ) -> None:
-    """The job of a fine-tuning, beside no run."""
+    """The job of a rule that trains or measures, beside no run."""
     from patchvae.jobs.computing import compute
 
-    compute("finetune", config, data, metrics, device, threads, scratch, watch, pretrained=pretrained, **files)
+    compute(rule, config, data, metrics, device, threads, scratch, watch, **files)
 
 
 def weighted(config: Any) -> bool:

@@ -251,3 +251,10 @@ def test_a_variant_without_parts(figure: Any, trained: tuple[Path, Path], tmp_pa
     with pytest.raises(PatchVAEError, match=r"beta-vae\+lw is a beta-vae, this needs a patchvae"):
         figure.draw(drawn(variant="beta-vae+lw"), trained[0], path, *both(tmp_path / "new", "a"))
     assert not (tmp_path / "new").exists()
+
+
+def test_a_swap_needs_two_images(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    config = drawn().model_copy(update={"max_images": 1})
+    with pytest.raises(PatchVAEError, match="at least two test images"):
+        appearance_swap.draw(config, *trained, *both(tmp_path / "new", "a"))
+    assert not (tmp_path / "new").exists()

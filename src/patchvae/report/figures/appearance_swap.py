@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from patchvae.errors import PatchVAEError
 from patchvae.models.patchvae import PatchVAE, patch_code
 from patchvae.models.scaling import Scaling
 from patchvae.params.measuring import FigureParts
@@ -109,12 +110,14 @@ def draw_swap(coded: Coded, swap: Swap, before: npt.NDArray[Any], after: npt.NDA
 
 @styled
 def draw(config: FigureParts, data: Path, path: Path, png: Path, pdf: Path) -> None:
-    """Draw Fig. 5 for one checkpoint, from test images; raises PatchVAEError as `survey_of`.
+    """Draw Fig. 5 for one checkpoint, from test images; raises PatchVAEError as `survey_of`, and for a single image.
 
     The part, the source and the targets are those whose pictures change most where the part is lit, among PARTS
     informative parts and POOL images each.
     """
     model, seen = survey_of(config, data, path, "test")
+    if len(seen.places) < 2:
+        raise PatchVAEError(f"{data}: an appearance swap needs at least two test images")
     scaling = config.input_scaling
     found = []
     for part in informative_parts(seen.mean, seen.variance, PARTS):
